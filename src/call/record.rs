@@ -1,0 +1,112 @@
+//! The call record: the one thing that is kept of a call.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::{Method, Verdict};
+
+/// The version of the record's JSON shape. Fields are added, never renamed, under one version.
+pub const RECORD_VERSION: u32 = 1;
+
+/// One call, written once when it has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// [`RECORD_VERSION`] of the writer.
+    pub version: u32,
+    /// Our identifier of the call: 16 hexadecimal digits.
+    pub id: String,
+    /// The number of the service line, as dialled.
+    pub line: String,
+    /// The calling number, where it was usable.
+    pub ani: Option<String>,
+    /// When the INVITE arrived.
+    pub started_at: Timestamp,
+    /// When the call was answered; absent if it never was.
+    pub answered_at: Option<Timestamp>,
+    /// When the call ended.
+    pub ended_at: Timestamp,
+    /// Identifier of the customer, as the back end gave it.
+    pub customer: Option<String>,
+    /// Name of the customer, where the back end gave one.
+    pub name: Option<String>,
+    /// By what the customer was identified.
+    pub identified_by: Option<Method>,
+    /// Entries made for the identifier.
+    pub identifier_attempts: u32,
+    /// Entries made for the secret.
+    pub secret_attempts: u32,
+    /// Whether the caller opted out of identification or verification.
+    pub opted_out: bool,
+    /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `garbage`, `overloaded`).
+    pub back_end_failure: Option<String>,
+    /// The verdict as it stood when the call ended.
+    pub verdict: Verdict,
+    /// What became of the hand-over; absent if the call never got that far.
+    pub hand_over: Option<HandOver>,
+    /// Who ended the call.
+    pub ended_by: EndedBy,
+    /// Why the call ended, in a few words, where there is more to say than who ended it.
+    pub reason: Option<String>,
+    /// What went over the wire.
+    pub media: MediaFigures,
+}
+
+/// A hand-over: where the call went and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// Name of the configured target.
+    pub target: String,
+    /// The opaque token that the target was given; `/api/v1/handovers/{token}` answers to it.
+    pub token: String,
+    /// What came of it.
+    pub outcome: HandOverOutcome,
+    /// The SIP status that decided it, where one did.
+    pub status: Option<u16>,
+}
+
+/// What came of a hand-over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandOverOutcome {
+    /// REFER is on its way, or its progress is being followed.
+    Pending,
+    /// A final sipfrag said 2xx.
+    Completed,
+    /// The peer took the REFER and ended the call before it reported how it went.
+    Unconfirmed,
+    /// The REFER itself was refused.
+    Refused,
+    /// The REFER was taken, and the final sipfrag said 3xx-6xx.
+    Failed,
+    /// Nothing was heard in time.
+    TimedOut,
+    /// The caller hung up first.
+    Abandoned,
+}
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The caller, by BYE or CANCEL.
+    Caller,
+    /// We did, by BYE or by refusing the call.
+    Portero,
+    /// The network: no ACK, no answer, no media.
+    Network,
+}
+
+/// What went over the wire, seen from here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaFigures {
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets received and used.
+    pub packets_received: u64,
+    /// RTP packets missing from the received sequence (RFC 3550 §6.4.1).
+    pub packets_lost: u64,
+    /// Interarrival jitter of what was received, in milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f64,
+    /// Share of our packets that the peer reported lost, 0-1, from its last RTCP report.
+    pub remote_loss: Option<f64>,
+}

@@ -1,0 +1,168 @@
+//! What is known of a caller, and how far it is proven.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The calling number as claimed by the network: `+` and digits, or digits alone. Identifies, never verifies.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Ani(String);
+
+/// ITU-T E.164 §6: at most 15 digits; fewer than three cannot be anyone's number.
+const ANI_DIGITS: std::ops::RangeInclusive<usize> = 3..=15;
+
+impl Ani {
+    /// Reads a calling number. Visual separators (RFC 3966 §5.1.1: `-`, `.`, `(`, `)`) and spaces are dropped;
+    /// anything else than digits behind an optional `+`, and any length outside 3-15 digits, is no number.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (plus, rest) = text.strip_prefix('+').map_or(("", text), |rest| ("+", rest));
+        let digits: String = rest.chars().filter(|c| !"-.() ".contains(*c)).collect();
+        let usable = ANI_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        usable.then(|| Self(format!("{plus}{digits}")))
+    }
+
+    /// The number in full. Personal: not for logs above DEBUG, never for a metric label.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Ani {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Ani(…)")
+    }
+}
+
+/// A customer as the back end knows them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// The business's identifier of the customer.
+    pub id: String,
+    /// The name to show to an agent, if the back end gave one.
+    pub name: Option<String>,
+}
+
+impl fmt::Debug for Customer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Customer(…)")
+    }
+}
+
+/// By what a caller was identified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// By the calling number.
+    Ani,
+    /// By a keyed identifier.
+    Identifier,
+}
+
+/// How a call went, in the one word that is handed over with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// We know who it is and the back end confirmed the secret.
+    Verified,
+    /// We know who it claims to be.
+    Identified,
+    /// We do not know who it is.
+    Unidentified,
+}
+
+impl Verdict {
+    /// The word in `X-Portero-Verdict`, in records and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Identified => "identified",
+            Self::Unidentified => "unidentified",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Verified, Self::Identified, Self::Unidentified].into_iter().find(|verdict| verdict.as_str() == word)
+    }
+
+    /// What an agent reads.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Verified => "Identified and verified",
+            Self::Identified => "Identified only",
+            Self::Unidentified => "Not identified or verified",
+        }
+    }
+}
+
+/// What is known of the caller, with the evidence that it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody yet.
+    Unidentified,
+    /// Claimed to be this customer.
+    Identified(Customer),
+    /// Shown to be this customer.
+    Verified(Customer, Proof),
+}
+
+/// That the back end said yes to the secret. Only this module's [`Standing::verify`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof(());
+
+impl Standing {
+    /// The standing after the back end said yes to this customer's secret.
+    pub(super) fn verify(customer: Customer) -> Self {
+        Self::Verified(customer, Proof(()))
+    }
+
+    /// The verdict that this standing amounts to.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Unidentified => Verdict::Unidentified,
+            Self::Identified(_) => Verdict::Identified,
+            Self::Verified(..) => Verdict::Verified,
+        }
+    }
+
+    /// The customer, if known.
+    pub fn customer(&self) -> Option<&Customer> {
+        match self {
+            Self::Unidentified => None,
+            Self::Identified(customer) | Self::Verified(customer, _) => Some(customer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_or_refused() {
+        let table = [
+            ("+12025550101", Some("+12025550101")),
+            ("12025550101", Some("12025550101")),
+            ("+1 (202) 555-01.01", Some("+12025550101")),
+            ("112", Some("112")),
+            ("11", None),
+            ("+1234567890123456", None),
+            ("anonymous", None),
+            ("", None),
+            ("+", None),
+            ("12ab34", None),
+            ("++12345", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Ani::parse(text).as_ref().map(Ani::as_str), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn verdict_words_read_back() {
+        for verdict in [Verdict::Verified, Verdict::Identified, Verdict::Unidentified] {
+            assert_eq!(Verdict::parse(verdict.as_str()), Some(verdict));
+        }
+        assert_eq!(Verdict::parse("Verified"), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! Portero answers the phone, finds out who is calling, proves it, and shows the caller in.
+//!
+//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `audio`) are
+//! pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
+//! something is shell (`server`, `net`, `crm`, `records`, `web`, `cli`).
+#![forbid(unsafe_code)]
+
+pub mod audio;
+pub mod call;
+pub mod cli;
+pub mod config;
+pub mod crm;
+pub mod flow;
+pub mod media;
+pub mod net;
+pub mod records;
+pub mod rtp;
+pub mod sdp;
+pub mod secret;
+pub mod server;
+pub mod sip;
+pub mod timer;
+pub mod web;

@@ -1,0 +1,3 @@
+//! The `portero` program: see `portero::cli`.
+
+fn main() {}

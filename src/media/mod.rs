@@ -1,0 +1,99 @@
+//! Media sessions without sockets: playout, digits, latching.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audio::{Codec, Prompt};
+use crate::secret::Digit;
+
+/// Names a media session. One call has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Tells one playing of prompts from another within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlayId(pub u32);
+
+/// What offer and answer have settled about a session's media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameters {
+    /// The codec both ways.
+    pub codec: Codec,
+    /// The RTP payload type of `codec` that we send, 0-127.
+    pub payload_type: u8,
+    /// The payload type of `telephone-event/8000` that we send and receive, if one was agreed.
+    pub telephone_event: Option<u8>,
+    /// The packet time to send, 10-60 ms in steps of 10.
+    pub packet_time: Duration,
+    /// Where the peer's SDP says to send RTP.
+    pub remote: SocketAddr,
+    /// Where the peer's SDP says to send RTCP; equal to `remote` under rtcp-mux.
+    pub remote_rtcp: SocketAddr,
+    /// Whether we send audio (false while the peer has us on hold; RTCP goes on).
+    pub sends: bool,
+    /// Whether we listen (false while inactive).
+    pub receives: bool,
+}
+
+/// What never changes in a session's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Our RTP synchronisation source.
+    pub ssrc: u32,
+    /// The first sequence number.
+    pub sequence: u16,
+    /// The first timestamp.
+    pub timestamp: u32,
+    /// Our RTCP canonical name (RFC 3550 §6.5.1), without anything personal in it.
+    pub cname: String,
+    /// A seed for whatever must be random in the session's timing.
+    pub seed: u64,
+}
+
+/// What a session is told.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Bind this local address (RTP; RTCP on the next port up) and begin. Answered by `Opened` or `OpenFailed`.
+    Open { local: SocketAddr, origin: Origin, parameters: Parameters },
+    /// Take these from the next packet on; what plays keeps its place in time.
+    Change(Parameters),
+    /// Play these prompts without a gap between them, in place of whatever is playing.
+    Play(PlayId, Vec<Arc<Prompt>>),
+    /// Stop what is playing: at most the packet under way is still heard. No `PlayEnded` follows.
+    Stop,
+    /// Send RTCP BYE, close the socket, answer with `Closed`.
+    Close,
+}
+
+/// What a session tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The sockets are bound and the session runs.
+    Opened,
+    /// The port could not be had.
+    OpenFailed(std::io::ErrorKind),
+    /// The caller pressed a key: told once, at its first packet.
+    Digit(Digit),
+    /// The last packet of this playing has been sent.
+    PlayEnded(PlayId),
+    /// Neither RTP nor RTCP has been heard for the configured time.
+    Silent,
+    /// The session is over; these are its figures.
+    Closed(Figures),
+}
+
+/// A session's figures, for the call record.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets received and used.
+    pub packets_received: u64,
+    /// RTP packets missing from the received sequence (RFC 3550 §6.4.1).
+    pub packets_lost: u64,
+    /// Interarrival jitter, in milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f64,
+    /// Share of our packets that the peer reported lost, 0-1, from its last RTCP report.
+    pub remote_loss: Option<f64>,
+}
