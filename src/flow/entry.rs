@@ -1,1 +1,202 @@
-//! Digit collection.
+//! One entry: the digits between a question and its answer.
+//!
+//! Knows nothing of what is asked or how often; it turns keys and time into one [`Outcome`].
+
+use std::time::Instant;
+
+use super::Question;
+use crate::secret::{Digit, Secret};
+
+/// How an entry ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Enough digits. `full` tells that the last possible digit ended it, so a terminator may still trail.
+    Complete {
+        /// What was keyed.
+        digits: Secret,
+        /// Whether it ended by its length.
+        full: bool,
+    },
+    /// Ended, by terminator or time, with fewer digits than wanted.
+    TooShort,
+    /// Nothing was keyed in time.
+    NoInput,
+    /// The opt-out key came first.
+    OptedOut,
+}
+
+/// An entry being keyed.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    digits: Secret,
+    wait: Wait,
+    /// When the time for the whole entry is over: from then on the next key, or the wait for it, ends it.
+    total: Option<Instant>,
+}
+
+/// What the entry waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The prompt still plays: no hurry.
+    Prompt,
+    /// A first digit, until then.
+    First(Instant),
+    /// A further digit, until then.
+    Next(Instant),
+}
+
+impl Entry {
+    /// An entry whose prompt has just begun.
+    pub fn new(question: &Question) -> Self {
+        Self { digits: Secret::with_capacity(question.digits_max), wait: Wait::Prompt, total: None }
+    }
+
+    /// The prompt is over: the time for the first digit begins, unless there is one already.
+    pub fn prompt_ended(&mut self, question: &Question, now: Instant) {
+        if self.wait == Wait::Prompt {
+            self.wait = Wait::First(now + question.first_digit_timeout);
+        }
+    }
+
+    /// Takes a key; `Some` ends the entry.
+    pub fn key(&mut self, digit: Digit, question: &Question, now: Instant) -> Option<Outcome> {
+        let total = *self.total.get_or_insert(now + question.total_timeout);
+        if Some(digit) == question.terminator {
+            return Some(self.finish(question, false));
+        }
+        if digit == Digit::STAR {
+            return self.star(question, now, total);
+        }
+        if !digit.is_decimal() {
+            return None;
+        }
+        self.digits.push(digit);
+        self.wait = Wait::Next(now + question.inter_digit_timeout);
+        let full = self.digits.len() >= question.digits_max;
+        (full || now >= total).then(|| self.finish(question, full))
+    }
+
+    /// `*`: opts out of an empty entry, clears one that has digits.
+    fn star(&mut self, question: &Question, now: Instant, total: Instant) -> Option<Outcome> {
+        if self.digits.is_empty() {
+            return Some(Outcome::OptedOut);
+        }
+        if now >= total {
+            return Some(Outcome::NoInput);
+        }
+        self.digits.clear();
+        self.wait = Wait::First(now + question.first_digit_timeout);
+        None
+    }
+
+    /// Whether no digit has been keyed, or all were cleared.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.digits.is_empty()
+    }
+
+    /// When this entry next has something to do by itself.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.wait {
+            Wait::Prompt => None,
+            Wait::First(deadline) | Wait::Next(deadline) => Some(deadline),
+        }
+    }
+
+    /// Time has passed; `Some` ends the entry.
+    pub fn handle_timeout(&mut self, question: &Question, now: Instant) -> Option<Outcome> {
+        (self.deadline()? <= now).then(|| match self.wait {
+            Wait::Next(_) => self.finish(question, false),
+            Wait::First(_) | Wait::Prompt => Outcome::NoInput,
+        })
+    }
+
+    fn finish(&mut self, question: &Question, full: bool) -> Outcome {
+        if self.digits.len() < question.digits_min {
+            return Outcome::TooShort;
+        }
+        Outcome::Complete { digits: std::mem::take(&mut self.digits), full }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::fixtures::{at, question};
+    use std::time::Duration;
+
+    /// Keys an entry one second apart from the prompt's end on, then waits; returns the outcome and the
+    /// seconds at which it came.
+    fn play(question: &Question, keys: &str) -> (Outcome, u64) {
+        let mut entry = Entry::new(question);
+        entry.prompt_ended(question, at(0));
+        for (second, key) in keys.chars().enumerate() {
+            let digit = Digit::from_char(key).expect("a key");
+            if let Some(outcome) = entry.key(digit, question, at(second as u64)) {
+                return (outcome, second as u64);
+            }
+        }
+        let deadline = entry.deadline().expect("an open entry has a deadline");
+        let outcome = entry.handle_timeout(question, deadline).expect("its deadline ends it");
+        (outcome, (deadline - at(0)).as_secs())
+    }
+
+    fn complete(digits: &str, full: bool) -> Outcome {
+        Outcome::Complete { digits: Secret::new(digits.into()), full }
+    }
+
+    #[test]
+    fn entries_end_as_keyed() {
+        let question = Question { digits_min: 3, digits_max: 5, ..question("q") };
+        let table = [
+            ("", Outcome::NoInput, 5),
+            ("12345", complete("12345", true), 4),
+            ("123#", complete("123", false), 3),
+            ("1234", complete("1234", false), 6),
+            ("12", Outcome::TooShort, 4),
+            ("12#", Outcome::TooShort, 2),
+            ("#", Outcome::TooShort, 0),
+            ("*", Outcome::OptedOut, 0),
+            ("12*345#", complete("345", false), 6),
+            ("12*", Outcome::NoInput, 7),
+            ("12**", Outcome::OptedOut, 3),
+            ("A1B2C3D45", complete("12345", true), 8),
+        ];
+        for (keys, outcome, second) in table {
+            assert_eq!(play(&question, keys), (outcome, second), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn no_first_digit_is_missed_while_the_prompt_plays() {
+        let question = question("q");
+        let mut entry = Entry::new(&question);
+        assert_eq!(entry.deadline(), None);
+        assert_eq!(entry.handle_timeout(&question, at(3600)), None);
+    }
+
+    #[test]
+    fn the_prompts_end_does_not_restart_the_wait_of_one_who_is_keying() {
+        let question = question("q");
+        let mut entry = Entry::new(&question);
+        assert_eq!(entry.key(Digit::from_char('1').unwrap(), &question, at(0)), None);
+        let before = entry.deadline();
+        entry.prompt_ended(&question, at(2));
+        assert_eq!(entry.deadline(), before);
+    }
+
+    #[test]
+    fn the_total_time_ends_an_entry_at_the_next_key_and_never_inside_a_wait() {
+        let question = Question { total_timeout: Duration::from_secs(4), ..question("q") };
+        let one = Digit::from_char('1').unwrap();
+        let mut entry = Entry::new(&question);
+        for second in [0, 2] {
+            assert_eq!(entry.key(one, &question, at(second)), None);
+        }
+        assert_eq!(entry.handle_timeout(&question, at(4)), None);
+        assert_eq!(entry.key(one, &question, at(4)), Some(Outcome::TooShort));
+        let mut cleared = Entry::new(&question);
+        assert_eq!(cleared.key(one, &question, at(0)), None);
+        assert_eq!(cleared.key(Digit::STAR, &question, at(9)), Some(Outcome::NoInput));
+    }
+}

@@ -4,13 +4,17 @@
 //! SIP, RTP, HTTP or SQL: it is told what the caller keyed and what the back end answered, and says what to
 //! play, what to ask the back end and where the call goes.
 
-pub mod entry;
+mod entry;
+mod event;
+#[cfg(test)]
+mod fixtures;
 mod line;
 mod machine;
 mod standing;
 
+pub use event::{Action, Event, PlayId, RequestId, Step, Summary};
 pub use line::{ByVerdict, HandOverPlan, Line, Prompts, Question};
-pub use machine::{Action, Event, Flow, PlayId, RequestId, Step, Summary};
+pub use machine::Flow;
 pub use standing::{Ani, Customer, Method, Standing, Verdict};
 
 use std::fmt;
