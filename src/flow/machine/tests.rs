@@ -428,7 +428,7 @@ fn the_state_event_table_is_as_recorded() {
 }
 
 /// What a random caller and a random back end do next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Move {
     Key(char),
     Hear,
