@@ -5,9 +5,11 @@
     VENV/bin/python prompts/make.py [id ...]
 
 Each recording is 16 kHz, mono, 16 bit. It is cut to 80 ms of silence before the speech and 150 ms after
-it (a piece of a number: 40 ms and 70 ms, since pieces follow each other), and levelled to -20 dBFS: the
-RMS of its active speech, which is every 20 ms window within 30 dB of the loudest one. Peaks stay below
--3 dBFS by a look-ahead limiter, so that nothing clips in a G.711 encoder or a resampler.
+it (a piece of a number: 40 ms and 70 ms, since pieces follow each other), with 300 ms between sentences,
+and levelled to -20 dBFS: the RMS of its active speech, which is every 20 ms window within 15 dB of the
+loudest one (fewer, and a word with a long "s" would come out louder than its neighbours). A look-ahead
+limiter holds samples below -4 dBFS, and so the true peak below -3 dBFS: nothing clips in a resampler or
+an encoder.
 
 The same text makes the same file: the voice's noise has a fixed seed. Recordings whose text is gone are
 removed. It is not part of the build: the recordings are committed.
@@ -25,12 +27,13 @@ RATE = 16_000
 SEED = 1
 WINDOW = RATE // 50
 LEVEL_DBFS = -20.0
-CEILING_DBFS = -3.0
-ACTIVE_BELOW_LOUDEST_DB = 30.0
+CEILING_DBFS = -4.0
+ACTIVE_BELOW_LOUDEST_DB = 15.0
 SILENCE_BELOW_LOUDEST_DB = 45.0
 HIGH_PASS_HZ = 70.0
 PAUSES_S = {"pieces": (0.040, 0.070)}
 PAUSES_DEFAULT_S = (0.080, 0.150)
+BETWEEN_SENTENCES_S = 0.300
 FADE_S = 0.005
 
 
@@ -70,15 +73,27 @@ def active_rms(audio):
     return np.sqrt(np.mean(active**2))
 
 
-def trim(audio, pauses_s):
+def cut(audio):
+    """The speech without the silence around it, and without a click at either edge."""
     starts, rms = windows_rms(audio)
     heard = starts[rms > rms.max() * db(-SILENCE_BELOW_LOUDEST_DB)]
-    before, after = (int(pause * RATE) for pause in pauses_s)
     speech = audio[heard[0] : heard[-1] + WINDOW].copy()
     fade = np.linspace(0.0, 1.0, int(FADE_S * RATE))
     speech[: len(fade)] *= fade
     speech[-len(fade) :] *= fade[::-1]
-    return np.concatenate([np.zeros(before), speech, np.zeros(after)])
+    return speech
+
+
+def silence(seconds):
+    return np.zeros(round(seconds * RATE))
+
+
+def join(sentences, pauses_s):
+    before, after = pauses_s
+    parts = [silence(before)]
+    for sentence in sentences:
+        parts += [cut(sentence), silence(BETWEEN_SENTENCES_S)]
+    return np.concatenate(parts[:-1] + [silence(after)])
 
 
 def limit(audio):
@@ -101,7 +116,8 @@ def level(audio):
 
 
 def speak(voice, text, pauses_s):
-    return level(trim(high_pass(resample(voice(text, seed=SEED))), pauses_s))
+    sentences = [high_pass(resample(audio)) for audio in voice.stream(text, seed=SEED)]
+    return level(join(sentences, pauses_s))
 
 
 def write(path, audio):
