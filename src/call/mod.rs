@@ -1,7 +1,16 @@
 //! One call = a dialog + a media session + a flow; and the switchboard of all calls.
 
-pub mod record;
-pub mod view;
+mod agents;
+mod hand_over;
+mod one;
+mod plan;
+mod ports;
+mod record;
+mod switchboard;
+mod view;
 
-pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures};
+pub use one::CallId;
+pub use plan::{Agents, HandOverTimes, Network, Plan, Target, TargetUri};
+pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
+pub use switchboard::{Action, Switchboard, WallClock};
 pub use view::{CallView, HandOverView, Stage};

@@ -1,0 +1,225 @@
+//! One call: a dialog, a media session and a script, and what the record will say of them.
+//!
+//! It holds state and draws it; the [`Switchboard`](super::Switchboard) moves it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::hand_over::FollowedHandOver;
+use super::plan::Plan;
+use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
+use super::view::{CallView, HandOverView, Stage};
+use crate::flow::{Ani, Flow, Line, PromptId, Standing, Step, Verdict};
+use crate::media;
+use crate::sdp;
+use crate::sip::DialogId;
+
+/// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+impl fmt::Display for CallId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
+/// A call, from its INVITE to its record.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub id: CallId,
+    pub dialog: DialogId,
+    pub plan: Arc<Plan>,
+    pub party: Party,
+    pub phase: Phase,
+    /// The reserved RTP port.
+    pub port: u16,
+    /// Whether a media session has been asked for, and so will hand in figures.
+    pub media_open: bool,
+    pub description: Description,
+    pub ani: Option<Ani>,
+    pub started_at: Timestamp,
+    pub answered_at: Option<Timestamp>,
+    pub hand_over: Option<FollowedHandOver>,
+    /// The look of the call when it was last shown.
+    pub shown: Option<Look>,
+}
+
+/// Whom the caller reached.
+#[derive(Debug)]
+pub(super) enum Party {
+    /// A service line.
+    Line(Arc<Line>),
+    /// The demo's agents, who say this. Such calls are no customers' calls: no record, no view.
+    Agents(Vec<PromptId>),
+}
+
+/// How far a call has come.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// The media port is being bound. `offer` is the peer's; `None` while ours awaits their answer.
+    Opening { answer: String, offer: Option<sdp::Offer>, tries: u32 },
+    /// The line rings before it answers.
+    Ringing { answer: String },
+    /// 200 has been sent; the ACK is awaited.
+    Accepted,
+    /// 200 has been sent with our offer; the ACK with the answer is awaited.
+    Offered,
+    /// The ACK brought the answer to our offer; the media port is being bound.
+    OpeningLate,
+    /// The conversation.
+    Talking(Script),
+    /// Nothing is left to do but to hear the media session's figures.
+    Closing(Ending),
+}
+
+/// Who speaks with the caller.
+#[derive(Debug)]
+pub(super) enum Script {
+    /// A service line's conversation.
+    Line(Box<Flow>),
+    /// The agents' announcement.
+    Agents,
+}
+
+/// Our session description and its revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Description {
+    pub local: SocketAddr,
+    pub session: sdp::Session,
+    /// What we said last.
+    pub text: String,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ending {
+    pub at: Timestamp,
+    pub by: EndedBy,
+    pub reason: Option<String>,
+    /// The conversation as it was, where there was one.
+    pub flow: Option<Box<Flow>>,
+}
+
+/// What of a call is shown: it is shown again when this changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    pub stage: Stage,
+    pub verdict: Verdict,
+    pub outcome: Option<HandOverOutcome>,
+}
+
+impl Call {
+    /// The conversation, while it goes on and after.
+    pub fn flow(&self) -> Option<&Flow> {
+        match &self.phase {
+            Phase::Talking(Script::Line(flow)) => Some(flow),
+            Phase::Closing(ending) => ending.flow.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub fn session(&self) -> media::SessionId {
+        media::SessionId(self.id.0)
+    }
+
+    /// Why the hand-over came to nothing, where it did.
+    pub fn failed_hand_over(&self) -> Option<String> {
+        let hand_over = self.hand_over.as_ref()?.record();
+        let status = hand_over.status.map(|status| format!(" ({status})")).unwrap_or_default();
+        match hand_over.outcome {
+            HandOverOutcome::Refused => Some(format!("hand-over refused{status}")),
+            HandOverOutcome::Failed => Some(format!("hand-over failed{status}")),
+            HandOverOutcome::TimedOut => Some("hand-over timed out".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        self.flow().map_or(Standing::Unidentified, Flow::standing)
+    }
+
+    pub fn look(&self) -> Look {
+        let stage = match (&self.phase, self.flow().map(Flow::step)) {
+            (Phase::Closing(_), _) | (_, Some(Step::Ended)) => Stage::Ended,
+            (_, Some(Step::Greeting)) => Stage::Greeting,
+            (_, Some(Step::Identifying)) => Stage::Identifying,
+            (_, Some(Step::Verifying)) => Stage::Verifying,
+            (_, Some(Step::HandingOver)) => Stage::HandingOver,
+            (_, None) => Stage::Ringing,
+        };
+        let outcome = self.hand_over.as_ref().map(FollowedHandOver::outcome);
+        Look { stage, verdict: self.standing().verdict(), outcome }
+    }
+
+    /// The call as those see it who watch; `None` for the agents' own.
+    pub fn view(&self) -> Option<CallView> {
+        let Party::Line(line) = &self.party else { return None };
+        let look = self.look();
+        let standing = self.standing();
+        let customer = standing.customer();
+        Some(CallView {
+            id: self.id.to_string(),
+            line: line.number.to_string(),
+            ani: self.ani.as_ref().map(|ani| ani.as_str().to_owned()),
+            started_at: self.started_at,
+            stage: look.stage,
+            verdict: look.verdict,
+            title: look.verdict.title(),
+            customer: customer.map(|customer| customer.id.clone()),
+            name: customer.and_then(|customer| customer.name.clone()),
+            hand_over: self.hand_over.as_ref().map(|hand_over| {
+                let record = hand_over.record();
+                HandOverView {
+                    target: record.target,
+                    token: record.token,
+                    at: hand_over.at(),
+                    outcome: record.outcome,
+                }
+            }),
+            record: None,
+        })
+    }
+
+    /// The record of a call that is closing; `None` for the agents' own, and before its end.
+    pub fn record(&self, figures: &media::Figures) -> Option<CallRecord> {
+        let (Party::Line(line), Phase::Closing(ending)) = (&self.party, &self.phase) else { return None };
+        let standing = self.standing();
+        let summary = self.flow().map(Flow::summary).cloned().unwrap_or_default();
+        let customer = standing.customer();
+        Some(CallRecord {
+            version: RECORD_VERSION,
+            id: self.id.to_string(),
+            line: line.number.to_string(),
+            ani: self.ani.as_ref().map(|ani| ani.as_str().to_owned()),
+            started_at: self.started_at,
+            answered_at: self.answered_at,
+            ended_at: ending.at,
+            customer: customer.map(|customer| customer.id.clone()),
+            name: customer.and_then(|customer| customer.name.clone()),
+            identified_by: summary.method,
+            identifier_attempts: summary.identifier_attempts,
+            secret_attempts: summary.secret_attempts,
+            opted_out: summary.opted_out,
+            back_end_failure: summary.back_end_failure.map(|failure| failure.as_str().to_owned()),
+            verdict: standing.verdict(),
+            hand_over: self.hand_over.as_ref().map(FollowedHandOver::record),
+            ended_by: ending.by,
+            reason: ending.reason.clone(),
+            media: media_figures(figures),
+        })
+    }
+}
+
+fn media_figures(figures: &media::Figures) -> MediaFigures {
+    MediaFigures {
+        packets_sent: figures.packets_sent,
+        packets_received: figures.packets_received,
+        packets_lost: figures.packets_lost,
+        jitter_ms: figures.jitter_ms,
+        remote_loss: figures.remote_loss,
+    }
+}

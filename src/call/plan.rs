@@ -1,0 +1,85 @@
+//! What the switchboard is told: which lines there are, where calls can go, how much it may take on.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audio::Library;
+use crate::flow::{Line, TargetName};
+
+/// Everything about calls that the configuration says. A call keeps the plan it began with.
+#[derive(Debug)]
+pub struct Plan {
+    /// Lines by the user part that is dialled.
+    pub lines: HashMap<Arc<str>, Arc<Line>>,
+    /// Where calls can be handed to. Every target that a line names is here.
+    pub targets: HashMap<TargetName, Target>,
+    /// How long a referral may take.
+    pub hand_over: HandOverTimes,
+    /// The demo's agents, if there are any.
+    pub agents: Option<Agents>,
+    /// The recordings. Every prompt that a line names is here.
+    pub prompts: Library,
+    /// Calls at a time; the next one gets 503.
+    pub calls_max: usize,
+}
+
+/// Where we are on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The address at which callers reach our SIP side.
+    pub sip: SocketAddr,
+    /// The address that media sockets are bound to.
+    pub media_bind: IpAddr,
+    /// The address that SDP names, which a NAT may make another.
+    pub media_address: IpAddr,
+    /// UDP ports for media: RTP on even ones, RTCP on the odd ones that follow.
+    pub media_ports: RangeInclusive<u16>,
+}
+
+/// Where a call can be handed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The SIP or SIPS URI that Refer-To names.
+    pub uri: TargetUri,
+    /// Whether it is told the customer's identifier.
+    pub sends_customer: bool,
+    /// Whether it is told the customer's name.
+    pub sends_name: bool,
+}
+
+/// A target's URI, without parameters and headers. It may hold `{{ own_address }}` for its host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetUri(String);
+
+impl TargetUri {
+    /// Takes a URI whose form has been checked.
+    pub fn new(uri: String) -> Self {
+        Self(uri)
+    }
+
+    /// The URI to refer to, for a caller who reached us at `own_address`.
+    pub fn at(&self, own_address: SocketAddr) -> String {
+        self.0.replace("{{ own_address }}", &own_address.to_string())
+    }
+}
+
+/// How long a referral may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandOverTimes {
+    /// How long there may be nothing after the REFER.
+    pub timeout: Duration,
+    /// How long there may be nothing after a NOTIFY that told of progress.
+    pub progress_timeout: Duration,
+}
+
+/// The stand-in for the business's agents: calls to this user of our own address are answered by us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agents {
+    /// User part of the Request-URI that reaches them.
+    pub user: String,
+    /// How long they stay on the line.
+    pub hang_up_after: Duration,
+}
