@@ -83,7 +83,9 @@ impl FollowedHandOver {
                 self.status = Some(status);
                 wait(self.times.progress_timeout)
             }
-            ReferralEvent::Notified(status @ 200..=299) => self.decide(HandOverOutcome::Completed, Some(status)),
+            ReferralEvent::Notified(status @ 200..=299) => {
+                self.decide(HandOverOutcome::Completed, Some(status))
+            }
             ReferralEvent::Notified(status) => self.decide(HandOverOutcome::Failed, Some(status)),
             ReferralEvent::Refused(status) => self.decide(HandOverOutcome::Refused, Some(status)),
             ReferralEvent::Terminated => self.decide(HandOverOutcome::Failed, self.status),
@@ -164,11 +166,10 @@ mod tests {
         let name = "Zoë \"O'Neil\"\r\nX-Evil: 1?&;%".to_owned();
         let standing = Standing::Identified(Customer { id: "10 01".into(), name: Some(name) });
         let told = referral(&target(true), here, &standing, "abc");
-        assert_eq!(
-            told.refer_to,
-            "sip:agents@127.0.0.1:5060;portero-token=abc?X-Portero-Verdict=identified"
-        );
-        let value = |name: &str| told.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str());
+        assert_eq!(told.refer_to, "sip:agents@127.0.0.1:5060;portero-token=abc?X-Portero-Verdict=identified");
+        let value = |name: &str| {
+            told.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+        };
         assert_eq!(value("X-Portero-Verdict"), Some("identified"));
         assert_eq!(value("X-Portero-Token"), Some("abc"));
         assert_eq!(value("X-Portero-Customer"), Some("10%2001"));
@@ -183,7 +184,12 @@ mod tests {
         use HandOverOutcome as Outcome;
         use ReferralEvent::{Accepted, Notified, Refused, Terminated};
         let table: [(&[ReferralEvent], Progress, Outcome, Option<u16>); 7] = [
-            (&[Accepted, Notified(100), Notified(200)], Progress::Decided(true), Outcome::Completed, Some(200)),
+            (
+                &[Accepted, Notified(100), Notified(200)],
+                Progress::Decided(true),
+                Outcome::Completed,
+                Some(200),
+            ),
             (&[Notified(200)], Progress::Decided(true), Outcome::Completed, Some(200)),
             (&[Accepted, Notified(486)], Progress::Decided(false), Outcome::Failed, Some(486)),
             (&[Refused(603)], Progress::Decided(false), Outcome::Refused, Some(603)),

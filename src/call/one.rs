@@ -95,7 +95,7 @@ pub(super) struct Description {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Ending {
     pub at: Timestamp,
     pub by: EndedBy,

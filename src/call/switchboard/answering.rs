@@ -1,0 +1,241 @@
+//! From the INVITE to the ACK, and offers and answers after it (RFC 3261 §13, RFC 3264).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+
+use super::super::one::{Call, CallId, Description, Party, Phase};
+use super::super::record::EndedBy;
+use super::{Action, Switchboard, Timer};
+use crate::flow::Ani;
+use crate::sip::{DialogId, Invitation};
+use crate::{audio, media, sdp};
+
+/// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
+const PORT_TRIES: u32 = 8;
+
+impl Switchboard {
+    pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
+        let Some(party) = self.party(invitation) else {
+            return self.endpoint.reject(dialog, 404, now);
+        };
+        if self.draining || self.calls.len() >= self.plan.calls_max {
+            return self.endpoint.reject(dialog, 503, now);
+        }
+        let offer = match invitation.offer.as_deref().map(sdp::Offer::parse).transpose() {
+            Ok(offer) => offer,
+            Err(error) => return self.endpoint.reject(dialog, sdp_status(&error), now),
+        };
+        let Some(port) = self.ports.reserve() else {
+            return self.endpoint.reject(dialog, 503, now);
+        };
+        let id = self.new_id();
+        let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
+        let local = SocketAddr::new(self.network.media_address, port);
+        let call = Call {
+            id,
+            dialog,
+            plan: Arc::clone(&self.plan),
+            party,
+            phase: Phase::Opening { answer: String::new(), offer, tries: 0 },
+            port,
+            media_open: false,
+            description: Description { local, session, text: String::new() },
+            ani: invitation.caller.as_deref().and_then(Ani::parse),
+            started_at: self.clock.date(now),
+            answered_at: None,
+            hand_over: None,
+            shown: None,
+        };
+        self.by_dialog.insert(dialog, id);
+        self.calls.insert(id, call);
+        self.open(id, now);
+        self.show(id);
+    }
+
+    fn party(&self, invitation: &Invitation) -> Option<Party> {
+        if let Some(line) = self.plan.lines.get(invitation.dialled.as_str()) {
+            return Some(Party::Line(Arc::clone(line)));
+        }
+        let agents = self.plan.agents.as_ref()?;
+        (agents.user == invitation.dialled).then(|| {
+            let (token, verdict) = (invitation.token.as_deref(), invitation.verdict.as_deref());
+            Party::Agents(self.expected.announcement(token, verdict))
+        })
+    }
+
+    fn new_id(&mut self) -> CallId {
+        loop {
+            let id = CallId(self.rng.random());
+            if !self.calls.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Negotiates a call's media and has its port bound; where the offer is ours, that waits for the ACK.
+    fn open(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Phase::Opening { answer, offer, .. } = &mut call.phase else { return };
+        let Some(offer) = offer else {
+            *answer = sdp::offer(call.description.local, call.description.session);
+            return self.opened(id, now);
+        };
+        match sdp::negotiate(offer, call.description.local, call.description.session) {
+            Ok((text, negotiated)) => {
+                call.description.text.clone_from(&text);
+                *answer = text;
+                self.open_media(id, &negotiated);
+            }
+            Err(_) => self.refuse(id, 488, "no common codec", now),
+        }
+    }
+
+    fn open_media(&mut self, id: CallId, negotiated: &sdp::Negotiated) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.media_open = true;
+        let origin = media::Origin {
+            ssrc: self.rng.random(),
+            sequence: self.rng.random(),
+            timestamp: self.rng.random(),
+            cname: format!("{:016x}", self.rng.random::<u64>()),
+            seed: self.rng.random(),
+        };
+        let local = SocketAddr::new(self.network.media_bind, call.port);
+        let open = media::Command::Open { local, origin, parameters: parameters(negotiated) };
+        self.actions.push_back(Action::Media(call.session(), open));
+    }
+
+    /// The media port is ours: rings, answers, or begins to talk.
+    pub(super) fn opened(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match &mut call.phase {
+            Phase::Opening { answer, .. } => {
+                let answer = std::mem::take(answer);
+                let ring_for = match &call.party {
+                    Party::Line(line) => line.ring_for,
+                    Party::Agents(_) => Duration::ZERO,
+                };
+                call.phase = Phase::Ringing { answer };
+                if ring_for.is_zero() {
+                    return self.accept(id, now);
+                }
+                self.endpoint.ring(call.dialog, now);
+                self.timers.set((id, Timer::Ring), now + ring_for);
+            }
+            Phase::OpeningLate => self.talk(id, now),
+            _ => {}
+        }
+    }
+
+    /// The media port is somebody else's: tries another.
+    pub(super) fn open_failed(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.media_open = false;
+        let next = match &mut call.phase {
+            Phase::Opening { tries, .. } => {
+                *tries += 1;
+                (*tries < PORT_TRIES).then(|| self.ports.reserve()).flatten()
+            }
+            Phase::OpeningLate => return self.hang_up(id, EndedBy::Portero, Some("no media port"), now),
+            _ => return,
+        };
+        match next {
+            Some(port) => {
+                self.ports.release(call.port);
+                call.port = port;
+                call.description.local.set_port(port);
+                self.open(id, now);
+            }
+            None => self.refuse(id, 503, "no media port", now),
+        }
+    }
+
+    /// Answers the call.
+    pub(super) fn accept(&mut self, id: CallId, now: Instant) {
+        self.timers.clear((id, Timer::Ring));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Phase::Ringing { answer } = &mut call.phase else { return };
+        let answer = std::mem::take(answer);
+        let offered = call.description.text.is_empty();
+        call.phase = if offered { Phase::Offered } else { Phase::Accepted };
+        call.description.text.clone_from(&answer);
+        call.answered_at = Some(self.clock.date(now));
+        self.endpoint.accept(call.dialog, &answer, now);
+    }
+
+    /// The ACK has come: the conversation begins, or goes on with what the peer answered to our offer.
+    pub(super) fn confirmed(&mut self, id: CallId, answer: Option<&str>, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let answer = answer.map(sdp::read_answer);
+        match (&call.phase, answer) {
+            (Phase::Accepted, _) => self.talk(id, now),
+            (Phase::Offered, Some(Ok(negotiated))) => {
+                call.phase = Phase::OpeningLate;
+                self.open_media(id, &negotiated);
+            }
+            (Phase::Offered, _) => {
+                self.hang_up(id, EndedBy::Portero, Some("no usable answer to our offer"), now);
+            }
+            (Phase::Talking(_), Some(Ok(negotiated))) => {
+                let change = media::Command::Change(parameters(&negotiated));
+                self.actions.push_back(Action::Media(call.session(), change));
+            }
+            _ => {}
+        }
+    }
+
+    /// A re-INVITE: hold, resume, a new address or codec, or only a refresh.
+    pub(super) fn reinvited(&mut self, id: CallId, offer: Option<&str>, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let description = &mut call.description;
+        let renewed = sdp::Session { version: description.session.version + 1, ..description.session };
+        let Some(offer) = offer else {
+            description.session = renewed;
+            description.text = sdp::offer(description.local, renewed);
+            return self.endpoint.accept(call.dialog, &description.text, now);
+        };
+        let negotiate = |session| {
+            let offer = sdp::Offer::parse(offer)?;
+            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, description.local, session)?)
+        };
+        match negotiate(description.session) {
+            Ok((text, negotiated)) => {
+                // RFC 3264 §8: the version grows only where the description changes.
+                if text != description.text {
+                    description.session = renewed;
+                    description.text = negotiate(renewed).map_or(text, |(text, _)| text);
+                }
+                self.endpoint.accept(call.dialog, &description.text, now);
+                let change = media::Command::Change(parameters(&negotiated));
+                self.actions.push_back(Action::Media(call.session(), change));
+            }
+            Err(error) => self.endpoint.reject(call.dialog, sdp_status(&error), now),
+        }
+    }
+}
+
+fn sdp_status(error: &sdp::SdpError) -> u16 {
+    match error {
+        sdp::SdpError::Malformed(_) => 400,
+        sdp::SdpError::Incompatible(_) => 488,
+    }
+}
+
+fn parameters(negotiated: &sdp::Negotiated) -> media::Parameters {
+    media::Parameters {
+        codec: match negotiated.codec {
+            sdp::Codec::Pcmu => audio::Codec::Pcmu,
+            sdp::Codec::Pcma => audio::Codec::Pcma,
+        },
+        payload_type: negotiated.payload_type,
+        telephone_event: negotiated.telephone_event,
+        packet_time: negotiated.packet_time,
+        remote: negotiated.remote,
+        remote_rtcp: negotiated.remote_rtcp,
+        sends: negotiated.sends,
+        receives: negotiated.receives,
+    }
+}

@@ -1,0 +1,119 @@
+//! The conversation and the hand-over: what the flow wants, and what it is told.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+
+use super::super::hand_over::{FollowedHandOver, Progress, referral};
+use super::super::one::{CallId, Party, Phase, Script};
+use super::super::record::EndedBy;
+use super::{Action, Switchboard, Timer};
+use crate::flow::{self, Flow, PromptId, Standing, TargetName};
+use crate::{audio, media, sip};
+
+impl Switchboard {
+    pub(super) fn talk(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match &call.party {
+            Party::Line(line) => {
+                let flow = Flow::new(Arc::clone(line), call.ani.clone(), now);
+                call.phase = Phase::Talking(Script::Line(Box::new(flow)));
+                self.follow(id, now);
+            }
+            Party::Agents(prompts) => {
+                let play = play_command(&call.plan.prompts, flow::PlayId(0), prompts);
+                self.actions.push_back(Action::Media(call.session(), play));
+                let stay = call.plan.agents.as_ref().map_or(Duration::ZERO, |agents| agents.hang_up_after);
+                self.timers.set((id, Timer::Agents), now + stay);
+                call.phase = Phase::Talking(Script::Agents);
+            }
+        }
+    }
+
+    /// Tells the conversation something, and does what it then wants.
+    pub(super) fn tell(&mut self, id: CallId, event: flow::Event, now: Instant) {
+        let Some(flow) = self.flow_mut(id) else { return };
+        flow.handle(event, now);
+        self.follow(id, now);
+    }
+
+    pub(super) fn flow_timeout(&mut self, id: CallId, now: Instant) {
+        let Some(flow) = self.flow_mut(id) else { return };
+        flow.handle_timeout(now);
+        self.follow(id, now);
+    }
+
+    fn flow_mut(&mut self, id: CallId) -> Option<&mut Flow> {
+        match &mut self.calls.get_mut(&id)?.phase {
+            Phase::Talking(Script::Line(flow)) => Some(flow),
+            _ => None,
+        }
+    }
+
+    /// Does what the conversation wants.
+    fn follow(&mut self, id: CallId, now: Instant) {
+        while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {
+            let Some(call) = self.calls.get(&id) else { return };
+            let session = call.session();
+            match action {
+                flow::Action::Play(play, prompts) => {
+                    let command = play_command(&call.plan.prompts, play, &prompts);
+                    self.actions.push_back(Action::Media(session, command));
+                }
+                flow::Action::StopPlaying => {
+                    self.actions.push_back(Action::Media(session, media::Command::Stop));
+                }
+                flow::Action::Ask(request) => self.actions.push_back(Action::Ask(id, request)),
+                flow::Action::HandOver(standing, target) => self.hand_over(id, &standing, target, now),
+                flow::Action::HangUp => return self.hang_up(id, EndedBy::Portero, None, now),
+            }
+        }
+        match self.flow_mut(id).and_then(|flow| flow.poll_timeout()) {
+            Some(deadline) => self.timers.set((id, Timer::Flow), deadline),
+            None => self.timers.clear((id, Timer::Flow)),
+        }
+        self.show(id);
+    }
+
+    fn hand_over(&mut self, id: CallId, standing: &Standing, target: TargetName, now: Instant) {
+        let token = format!("{:032x}", self.rng.random::<u128>());
+        let at = self.clock.date(now);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(place) = call.plan.targets.get(&target) else { return };
+        let referral = referral(place, self.network.sip, standing, &token);
+        let hand_over = FollowedHandOver::new(target, token.clone(), at, call.plan.hand_over);
+        self.timers.set((id, Timer::HandOver), hand_over.first_deadline(now));
+        call.hand_over = Some(hand_over);
+        self.expected.remember(token, standing);
+        self.endpoint.refer(call.dialog, &referral, now);
+    }
+
+    pub(super) fn referral_event(&mut self, id: CallId, event: sip::ReferralEvent, now: Instant) {
+        let hand_over = self.calls.get_mut(&id).and_then(|call| call.hand_over.as_mut());
+        let Some(progress) = hand_over.map(|hand_over| hand_over.handle(event, now)) else { return };
+        self.progressed(id, progress, now);
+    }
+
+    pub(super) fn hand_over_timeout(&mut self, id: CallId, now: Instant) {
+        let hand_over = self.calls.get_mut(&id).and_then(|call| call.hand_over.as_mut());
+        let Some(progress) = hand_over.map(FollowedHandOver::time_out) else { return };
+        self.progressed(id, progress, now);
+    }
+
+    fn progressed(&mut self, id: CallId, progress: Progress, now: Instant) {
+        match progress {
+            Progress::Until(deadline) => self.timers.set((id, Timer::HandOver), deadline),
+            Progress::Decided(taken) => {
+                self.timers.clear((id, Timer::HandOver));
+                self.tell(id, flow::Event::HandedOver(taken), now);
+            }
+            Progress::Unchanged => {}
+        }
+    }
+}
+
+fn play_command(library: &audio::Library, play: flow::PlayId, prompts: &[PromptId]) -> media::Command {
+    let prompts = prompts.iter().filter_map(|prompt| library.prompt(prompt.as_str())).collect();
+    media::Command::Play(media::PlayId(play.0), prompts)
+}
