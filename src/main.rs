@@ -1,3 +1,5 @@
-//! The `portero` program: see `portero::cli`.
+//! The `portero` program. All of it is in `portero::cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    portero::cli::run()
+}

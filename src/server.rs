@@ -1,1 +1,219 @@
-//! TODO
+//! Composition: builds the parts, runs the one loop that feeds the switchboard, ends in order.
+//!
+//! The loop awaits its inputs and nothing else: what goes out (datagrams, media commands, back-end requests,
+//! views, records) is handed over without waiting.
+#![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
+
+mod measure;
+mod start;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, sleep_until};
+use tracing::{debug, info, warn};
+
+pub use start::{Addresses, StartError};
+
+use crate::call::{self, CallId, Switchboard, WallClock};
+use crate::config::Configuration;
+use crate::net::media::MediaPlane;
+use crate::net::udp::UdpTransport;
+use crate::{crm, flow, media, records, web};
+
+/// How often dates are set by the wall clock anew.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long calls and their records may take to end once the server is told to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(3);
+
+/// The most datagrams taken in before other inputs get their turn.
+const DATAGRAMS_PER_TURN: usize = 64;
+
+/// Back-end answers that may wait for the loop; each belongs to a request under way.
+const ANSWERS_MAX: usize = 1024;
+
+/// Runs `configuration` until SIGINT or SIGTERM; `ready` is called once everything listens.
+pub async fn run(configuration: Configuration, ready: impl FnOnce(&Addresses)) -> Result<(), StartError> {
+    let mut stop = StopSignal::new().map_err(StartError::Signals)?;
+    let (mut server, inputs, addresses) = start::start(configuration).await?;
+    ready(&addresses);
+    let inputs = server.serve(inputs, &mut stop).await;
+    info!("stopping: {} calls are up", server.switchboard.calls());
+    server.finish(inputs).await;
+    Ok(())
+}
+
+/// An answer of the back end, on its way to the call that asked.
+struct Answered {
+    call: CallId,
+    request: flow::RequestId,
+    answer: flow::Answer,
+}
+
+/// What the loop listens to besides the socket.
+struct Inputs {
+    media: mpsc::Receiver<(media::SessionId, media::Event)>,
+    answers: mpsc::Receiver<Answered>,
+}
+
+/// The parts, and the switchboard that they serve.
+struct Server {
+    switchboard: Switchboard,
+    udp: UdpTransport,
+    media: MediaPlane,
+    back_end: crm::Client,
+    answers: mpsc::Sender<Answered>,
+    live: Arc<web::Live>,
+    records: records::Writer,
+    readiness: web::Readiness,
+}
+
+impl Server {
+    /// Serves until told to stop.
+    async fn serve(&mut self, mut inputs: Inputs, stop: &mut StopSignal) -> Inputs {
+        self.readiness.set(true);
+        let mut clock = tokio::time::interval(CLOCK_INTERVAL);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut buffer = vec![0; crate::net::udp::DATAGRAM_MAX];
+        loop {
+            tokio::select! {
+                () = stop.received() => return inputs,
+                _ = clock.tick() => self.switchboard.set_clock(wall_clock()),
+                () = self.turn(&mut inputs, &mut buffer) => {}
+            }
+            self.act();
+        }
+    }
+
+    /// Ends every call, waits for their records, and closes the books.
+    async fn finish(mut self, mut inputs: Inputs) {
+        self.readiness.set(false);
+        self.switchboard.drain_calls();
+        self.switchboard.hang_up_all(Instant::now());
+        self.act();
+        let mut buffer = vec![0; crate::net::udp::DATAGRAM_MAX];
+        let emptied = async {
+            while !self.switchboard.is_idle() {
+                self.turn(&mut inputs, &mut buffer).await;
+                self.act();
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, emptied).await.is_err() {
+            debug!("{} dialogs were still ending", self.switchboard.dialogs());
+        }
+        self.records.drain().await;
+    }
+
+    /// Waits for one input and takes it in; of datagrams, those that wait behind it too.
+    async fn turn(&mut self, inputs: &mut Inputs, buffer: &mut [u8]) {
+        let deadline = self.switchboard.poll_timeout();
+        tokio::select! {
+            received = self.udp.recv_from(buffer) => {
+                let mut received = Some(received);
+                for _ in 0..DATAGRAMS_PER_TURN {
+                    let Some(Ok((length, source))) = received else { break };
+                    self.switchboard.datagram(source, &buffer[..length], Instant::now());
+                    received = self.udp.try_recv_from(buffer);
+                }
+            }
+            Some((session, event)) = inputs.media.recv() => {
+                self.switchboard.media(session, &event, Instant::now());
+            }
+            Some(Answered { call, request, answer }) = inputs.answers.recv() => {
+                self.switchboard.answered(call, request, answer, Instant::now());
+            }
+            () = wait_until(deadline) => self.switchboard.handle_timeout(Instant::now()),
+        }
+    }
+
+    /// Does what the switchboard wants.
+    fn act(&mut self) {
+        while let Some(action) = self.switchboard.poll_action() {
+            match action {
+                call::Action::Transmit(transmit) => self.udp.try_send(&transmit.payload, transmit.destination),
+                call::Action::Media(session, command) => self.command(session, command),
+                call::Action::Ask(call, request) => self.ask(call, request),
+                call::Action::Show(view) => self.live.update(*view),
+                // What cannot be kept has been counted and logged where it was lost.
+                call::Action::Record(record) => drop(self.records.submit(*record)),
+            }
+        }
+        measure::gauges(&self.switchboard);
+    }
+
+    fn command(&mut self, session: media::SessionId, command: media::Command) {
+        let opening = matches!(command, media::Command::Open { .. });
+        if self.media.send(session, command).is_err() {
+            warn!("a media thread is overloaded");
+            if opening {
+                let failed = media::Event::OpenFailed(std::io::ErrorKind::ResourceBusy);
+                self.switchboard.media(session, &failed, Instant::now());
+            }
+        }
+    }
+
+    /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.
+    fn ask(&self, call: CallId, request: flow::Request) {
+        let (back_end, answers) = (self.back_end.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let answer = back_end.ask(&request.action, &request.query).await;
+            // Without a loop to hear it, nobody waits for the answer.
+            drop(answers.send(Answered { call, request: request.id, answer }).await);
+        });
+    }
+}
+
+/// Reads both clocks.
+fn wall_clock() -> WallClock {
+    WallClock { at: Instant::now(), utc: Timestamp::now() }
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// SIGINT or SIGTERM.
+struct StopSignal {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The address that peers on the other side of `listen` see, where `listen` itself is a wildcard: the one
+/// that this machine sends from.
+fn own_address(listen: SocketAddr) -> SocketAddr {
+    if !listen.ip().is_unspecified() {
+        return listen;
+    }
+    let (any, far) = match listen {
+        SocketAddr::V4(_) => ("0.0.0.0:0", "192.0.2.1:9"),
+        SocketAddr::V6(_) => ("[::]:0", "[2001:db8::1]:9"),
+    };
+    // Connecting a UDP socket sends nothing; it only asks the kernel which address it would send from.
+    let routed = std::net::UdpSocket::bind(any).and_then(|socket| {
+        socket.connect(far)?;
+        socket.local_addr()
+    });
+    let loopback = if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(routed.map_or(loopback, |address| address.ip()), listen.port())
+}

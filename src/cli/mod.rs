@@ -1,1 +1,62 @@
-//! TODO
+//! The command line: one file for each subcommand.
+
+mod call;
+mod check;
+mod demo;
+mod records;
+mod serve;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Answers the phone, finds out who is calling, proves it, and shows the caller in.
+#[derive(Debug, Parser)]
+#[command(name = "portero", version, about, max_term_width = 100)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the demo: lines, customers, back end and agents are all there; dial and try.
+    Demo(demo::Arguments),
+    /// Run a configuration file.
+    Serve(serve::Arguments),
+    /// Tell every fault of a configuration file.
+    Check(check::Arguments),
+    /// Place a test call.
+    Call(call::Arguments),
+    /// Print call records.
+    Records(records::Arguments),
+}
+
+/// Runs the program with the arguments it was started with.
+pub fn run() -> ExitCode {
+    let program = Program::parse();
+    let result = match program.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => Ok(check::run(&arguments)),
+        Command::Call(arguments) => call::run(arguments),
+        Command::Records(arguments) => records::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("portero: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Logs go to standard error: `RUST_LOG` says how much, INFO without it.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,108 @@
+//! `portero demo`: everything that is needed to try it, in one process.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::serve;
+use crate::config::{Configuration, Overrides};
+use crate::crm::demo::{Customer, Fault};
+use crate::flow::{Line, Question};
+use crate::server::Addresses;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Address and UDP port to dial.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5060")]
+    sip: SocketAddr,
+    /// Address and TCP port of the pages.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    web: SocketAddr,
+    /// Address and TCP port of the demo's back end.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    crm: SocketAddr,
+    /// Folder of the call records.
+    #[arg(long, value_name = "FOLDER", default_value = "./portero-data")]
+    data: PathBuf,
+}
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    super::log_to_stderr();
+    let overrides = Overrides {
+        sip: Some(arguments.sip),
+        web: Some(arguments.web),
+        crm: Some(arguments.crm),
+        data: Some(arguments.data),
+    };
+    let configuration = Configuration::demo(&overrides);
+    let lines = lines(&configuration);
+    let customers = customers(&configuration);
+    serve::run_server(configuration, move |addresses| print!("{}", card(addresses, &lines, &customers)))
+}
+
+/// What a newcomer has to know, ending in the line that begins `ready`.
+fn card(addresses: &Addresses, lines: &str, customers: &str) -> String {
+    let Addresses { sip, web } = addresses;
+    format!(
+        "\nPortero demo: dial sip:1000@{sip} with any softphone.\n\n{lines}\n{customers}\n\
+         Keys   digits answer, # ends an entry, * after digits clears them, * first goes straight to an agent\n\
+         Pages  http://{web}/ shows each call as it happens; http://{web}/api/v1/calls the same as JSON\n\
+         Test   cargo run --release -- call sip:1000@{sip} --from +12025550101 --keys \"prompt,4711#\" \
+         --expect verified\n\n\
+         ready: SIP on {sip}, pages on http://{web}/ (Ctrl-C ends it)\n"
+    )
+}
+
+fn lines(configuration: &Configuration) -> String {
+    let mut text = String::from("Line   knows your number   asks for                   then\n");
+    for line in &configuration.lines {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<7}{:<20}{:<27}{}",
+            line.number,
+            if line.by_number.is_some() { "yes" } else { "no" },
+            format!("customer number, {} digits", digits(&line.identifier)),
+            verification(line)
+        );
+    }
+    text
+}
+
+fn verification(line: &Line) -> String {
+    line.verification.as_ref().map_or_else(|| "nothing more".into(), |pin| format!("a PIN of {} digits", digits(pin)))
+}
+
+fn digits(question: &Question) -> String {
+    match (question.digits_min, question.digits_max) {
+        (min, max) if min == max => max.to_string(),
+        (min, max) => format!("{min}-{max}"),
+    }
+}
+
+fn customers(configuration: &Configuration) -> String {
+    let mut text = String::from("Customer   name              calls from     PIN\n");
+    let customers = configuration.demo_back_end.as_ref().map_or(&[][..], |back_end| &back_end.customers);
+    for customer in customers {
+        let _ = writeln!(
+            text,
+            "{:<11}{:<18}{:<15}{}",
+            customer.id,
+            customer.name,
+            customer.numbers.join(" "),
+            secret(customer)
+        );
+    }
+    text
+}
+
+fn secret(customer: &Customer) -> &str {
+    match customer.fault {
+        Some(Fault::Error) => "(the back end fails)",
+        Some(Fault::Hang) => "(the back end hangs)",
+        None => customer.pin.as_deref().unwrap_or("(none)"),
+    }
+}

@@ -1,0 +1,50 @@
+//! `portero serve`: runs a configuration file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::config::Configuration;
+use crate::server;
+
+/// `EX_CONFIG` of sysexits.h: something is wrong with the configuration.
+pub const EXIT_CONFIGURATION: u8 = 78;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    super::log_to_stderr();
+    match Configuration::load(&arguments.config) {
+        Ok(configuration) => run_server(configuration, |addresses| {
+            println!("ready: SIP on {}, pages on http://{}/", addresses.sip, addresses.web);
+        }),
+        Err(faults) => {
+            eprintln!("{faults}");
+            Ok(ExitCode::from(EXIT_CONFIGURATION))
+        }
+    }
+}
+
+/// Runs the server until it is told to stop; `ready` is called once everything listens.
+pub fn run_server(
+    configuration: Configuration,
+    ready: impl FnOnce(&server::Addresses),
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(server::run(configuration, ready));
+    // A back-end request or a page that is still open must not hold the end up.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            eprintln!("portero: {error}");
+            Ok(ExitCode::from(error.exit_code()))
+        }
+    }
+}

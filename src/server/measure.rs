@@ -1,0 +1,82 @@
+//! What is counted of calls, and the one line that each leaves in the log. No number, name or digit of a
+//! caller is ever a label, or in that line.
+
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tracing::info;
+
+use crate::call::{CallRecord, HandOver, HandOverOutcome, Switchboard};
+use crate::flow::{Method, Verdict};
+use crate::web;
+
+/// Installs the recorder that `/metrics` renders.
+pub fn install() -> PrometheusHandle {
+    web::metrics::install()
+}
+
+/// Shows how much is going on.
+pub fn gauges(switchboard: &Switchboard) {
+    gauge!("portero_calls_active").set(switchboard.calls() as f64);
+    gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
+}
+
+/// Counts a call whose record has been written, and logs it.
+pub fn call_ended(record: &CallRecord) {
+    let line = record.line.clone();
+    let verdict = record.verdict.as_str();
+    let seconds = record.ended_at.duration_since(record.started_at).as_secs_f64();
+    counter!("portero_calls_total", "line" => line.clone(), "verdict" => verdict).increment(1);
+    histogram!("portero_call_seconds", "line" => line).record(seconds);
+    identification(record);
+    if let Some(hand_over) = &record.hand_over {
+        let labels =
+            [("target", hand_over.target.clone()), ("mode", "refer".into()), ("result", outcome(hand_over).into())];
+        counter!("portero_transfers_total", &labels).increment(1);
+    }
+    info!(
+        call = record.id,
+        line = record.line,
+        verdict,
+        hand_over = record.hand_over.as_ref().map(outcome),
+        ended_by = ?record.ended_by,
+        reason = record.reason,
+        seconds,
+        "call ended"
+    );
+}
+
+fn identification(record: &CallRecord) {
+    if record.answered_at.is_none() {
+        return;
+    }
+    let line = record.line.clone();
+    let (method, result) = match record.identified_by {
+        Some(Method::Ani) => ("ani", "identified"),
+        Some(Method::Identifier) => ("identifier", "identified"),
+        None => ("none", "unidentified"),
+    };
+    let labels = [("line", line.clone()), ("method", method.into()), ("result", result.into())];
+    counter!("portero_identification_total", &labels).increment(1);
+    if record.secret_attempts > 0 {
+        let result = if record.verdict == Verdict::Verified { "verified" } else { "not_verified" };
+        let labels = [("line", line.clone()), ("result", result.into())];
+        counter!("portero_verification_total", &labels).increment(1);
+    }
+    let attempts = [("identifier", record.identifier_attempts), ("secret", record.secret_attempts)];
+    for (step, attempts) in attempts {
+        let labels = [("line", line.clone()), ("step", step.into())];
+        counter!("portero_input_attempts_total", &labels).increment(u64::from(attempts));
+    }
+}
+
+fn outcome(hand_over: &HandOver) -> &'static str {
+    match hand_over.outcome {
+        HandOverOutcome::Pending => "pending",
+        HandOverOutcome::Completed => "completed",
+        HandOverOutcome::Unconfirmed => "unconfirmed",
+        HandOverOutcome::Refused => "refused",
+        HandOverOutcome::Failed => "failed",
+        HandOverOutcome::TimedOut => "timed_out",
+        HandOverOutcome::Abandoned => "abandoned",
+    }
+}

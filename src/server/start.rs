@@ -1,0 +1,179 @@
+//! Starting: every part is had, or the fault that keeps it from us is told.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::{ANSWERS_MAX, Inputs, Server, measure, own_address, wall_clock};
+use crate::audio::{Library, PromptFault};
+use crate::call::{HandOverTimes, Network, Plan, Switchboard};
+use crate::config::Configuration;
+use crate::net::media::{MediaConfig, MediaPlane};
+use crate::net::udp::UdpTransport;
+use crate::{crm, records, sip, web};
+
+/// Media events that may wait for the loop. Past that, the media threads hold them back themselves.
+const MEDIA_EVENTS_MAX: usize = 16_384;
+
+/// Value of Retry-After on a 503.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Where the server can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// SIP over UDP.
+    pub sip: SocketAddr,
+    /// The pages and the API.
+    pub web: SocketAddr,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken, or not this machine's.
+    #[error("cannot listen for {what} on {address}: {source}. Stop whatever has that address, or choose another: {setting}")]
+    Listen {
+        /// What was to listen.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// The setting that chooses it.
+        setting: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Recordings are missing or of no use.
+    #[error("{} of the prompts cannot be used:\n{}", .0.len(), lines(.0))]
+    Prompts(Vec<PromptFault>),
+    /// The record store cannot be used.
+    #[error("{0}")]
+    Records(#[from] records::RecordsError),
+    /// The back end cannot be asked as configured.
+    #[error("{0}")]
+    BackEnd(#[from] crm::Misconfigured),
+    /// The media threads did not start.
+    #[error("the media threads cannot be started: {0}")]
+    Media(#[source] std::io::Error),
+    /// Signals cannot be listened to.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+fn lines(faults: &[PromptFault]) -> String {
+    faults.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n")
+}
+
+impl StartError {
+    /// The exit code for it: 78 (`EX_CONFIG` of sysexits.h) where the configuration is to be mended, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) => 78,
+            Self::Media(_) | Self::Signals(_) => 1,
+        }
+    }
+}
+
+/// Has every part, or says which cannot be had.
+pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addresses), StartError> {
+    let prompts = library(&configuration)?;
+    let metrics = measure::install();
+    let listen = configuration.sip.listen;
+    let udp = UdpTransport::bind(listen).map_err(|source| StartError::Listen {
+        what: "SIP over UDP",
+        address: listen,
+        setting: "--sip, or `listen` in [sip]",
+        source,
+    })?;
+    let sip_address = udp.local_addr().unwrap_or(listen);
+    let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
+    let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
+    let store = records::Store::open(&configuration.records.folder).await?;
+    let live = Arc::new(web::Live::new());
+    let told = Arc::clone(&live);
+    let writer = records::Writer::start(&store, move |record| {
+        measure::call_ended(&record);
+        told.ended(record);
+    })?;
+    if let Some(demo) = configuration.demo_back_end.clone() {
+        let setting = "--crm, or `listen` in [demo.back_end]";
+        let listener = listener("the demo's back end", demo.listen, setting).await?;
+        tokio::spawn(crm::demo::serve(listener, demo, std::future::pending()));
+    }
+    let readiness = web::Readiness::default();
+    let state = web::State { live: Arc::clone(&live), store, metrics, readiness: readiness.clone() };
+    tokio::spawn(web::serve(pages, state, std::future::pending()));
+
+    let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
+    let plane = MediaConfig {
+        threads: configuration.media.threads,
+        silence_timeout: configuration.media.silence_timeout,
+        ..MediaConfig::default()
+    };
+    let (answers, answered) = mpsc::channel(ANSWERS_MAX);
+    let server = Server {
+        media: MediaPlane::start(plane, media_events).map_err(StartError::Media)?,
+        back_end: crm::Client::new(configuration.back_end.clone())?,
+        switchboard: switchboard(configuration, sip_address, prompts),
+        udp,
+        answers,
+        live,
+        records: writer,
+        readiness,
+    };
+    let addresses = Addresses { sip: sip_address, web: web_address };
+    Ok((server, Inputs { media, answers: answered }, addresses))
+}
+
+/// Every prompt that a call may need.
+fn library(configuration: &Configuration) -> Result<Library, StartError> {
+    let source = configuration.prompts.source();
+    let ids = configuration.prompt_ids();
+    let ids = ids.iter().map(crate::flow::PromptId::as_str);
+    Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
+}
+
+async fn listener(
+    what: &'static str,
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen { what, address, setting, source })
+}
+
+fn switchboard(configuration: Configuration, bound: SocketAddr, prompts: Library) -> Switchboard {
+    let reached_at = configuration.sip.contact.unwrap_or_else(|| own_address(bound));
+    let network = network(&configuration, bound.ip(), reached_at);
+    let sip = sip::Config {
+        local: reached_at,
+        user_agent: concat!("Portero/", env!("CARGO_PKG_VERSION")).to_owned(),
+        accept_referrals: false,
+        retry_after: RETRY_AFTER,
+    };
+    let plan = Plan {
+        lines: configuration.lines.into_iter().map(|line| (Arc::clone(&line.number), line)).collect(),
+        targets: configuration.targets,
+        hand_over: HandOverTimes {
+            timeout: configuration.hand_over.timeout,
+            progress_timeout: configuration.hand_over.progress_timeout,
+        },
+        agents: configuration.demo_agents,
+        prompts,
+        calls_max: configuration.limits.calls,
+    };
+    Switchboard::new(sip, network, Arc::new(plan), wall_clock(), StdRng::from_os_rng())
+}
+
+fn network(configuration: &Configuration, bound: IpAddr, reached_at: SocketAddr) -> Network {
+    Network {
+        sip: reached_at,
+        media_bind: bound,
+        media_address: configuration.media.address.unwrap_or(reached_at.ip()),
+        media_ports: configuration.media.ports.clone(),
+    }
+}
