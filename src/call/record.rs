@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{Method, Verdict};
+pub use crate::flow::{Method, Verdict};
 
 /// The version of the record's JSON shape. Fields are added, never renamed, under one version.
 pub const RECORD_VERSION: u32 = 1;

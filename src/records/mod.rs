@@ -1,1 +1,90 @@
-//! TODO
+//! Call records: kept once, kept through trouble, found again.
+//!
+//! [`Store`] is the SQLite database in the data folder. [`Writer`] takes a record at the end of each call
+//! without making the call wait, and says when it is safe on disk; what the database will not take goes to
+//! a spool beside it and is written later. Counting and reporting over records is not done here.
+
+mod row;
+mod spool;
+mod store;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use store::{Filter, Store};
+pub use writer::{Lost, Writer};
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why records cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The data folder or a file in it cannot be made, read or written.
+    #[error("{}: {source}; let this user write there, or name another data folder", path.display())]
+    Unwritable {
+        /// What was tried.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process keeps its records in this folder.
+    #[error("{} is in use by another portero; stop it, or name another data folder", folder.display())]
+    InUse {
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// There is no database to read.
+    #[error("{} does not exist: no portero has kept records there yet, or the data folder is another", path.display())]
+    Missing {
+        /// Where the database would be.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is not a database; move it away, or name another data folder", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database was written by a later version of this program.
+    #[error("{} was made by a newer portero (schema {found}); run that one, or name another data folder", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema, where we know an earlier one.
+        found: i64,
+    },
+    /// The database would not do as it was asked.
+    #[error("{}: {source}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        source: sqlx::Error,
+    },
+    /// The thread that spools could not be started.
+    #[error("the thread that spools records cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+impl RecordsError {
+    fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Unwritable { path: path.to_owned(), source }
+    }
+
+    /// Sorts what the database said by whose fault it is.
+    fn database(path: &Path) -> impl Fn(sqlx::Error) -> Self {
+        /// `SQLITE_NOTADB`: the file's header is not SQLite's.
+        const NOT_A_DATABASE: &str = "26";
+        move |source| {
+            let path = path.to_owned();
+            match source.as_database_error().and_then(|error| error.code()).as_deref() {
+                Some(NOT_A_DATABASE) => Self::NotADatabase { path },
+                _ => Self::Database { path, source },
+            }
+        }
+    }
+}

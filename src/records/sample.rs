@@ -1,0 +1,65 @@
+//! Records to test with.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::call::record::{Method, RECORD_VERSION, Verdict};
+use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures};
+
+/// A record with every field filled; `number` makes its identifier, its token and its time its own.
+pub(crate) fn record(number: u64) -> CallRecord {
+    let start: Timestamp = "2026-11-23T10:00:00Z".parse().expect("an instant");
+    let started_at = start + SignedDuration::from_millis(number as i64 * 1_500);
+    CallRecord {
+        version: RECORD_VERSION,
+        id: format!("{number:016x}"),
+        line: if number.is_multiple_of(2) { "1000" } else { "1001" }.to_owned(),
+        ani: Some("+12025550101".to_owned()),
+        started_at,
+        answered_at: Some(started_at + SignedDuration::from_nanos(1)),
+        ended_at: started_at + SignedDuration::from_millis(41_250),
+        customer: Some("10000001".to_owned()),
+        name: Some("Siân O’Neill".to_owned()),
+        identified_by: Some(Method::Ani),
+        identifier_attempts: 2,
+        secret_attempts: 1,
+        opted_out: false,
+        back_end_failure: Some("timed_out".to_owned()),
+        verdict: Verdict::Verified,
+        hand_over: Some(HandOver {
+            target: "agents".to_owned(),
+            token: format!("token-{number}"),
+            outcome: HandOverOutcome::Completed,
+            status: Some(200),
+        }),
+        ended_by: EndedBy::Portero,
+        reason: Some("handed over".to_owned()),
+        media: MediaFigures {
+            packets_sent: 2_000,
+            packets_received: 1_990,
+            packets_lost: 10,
+            jitter_ms: 1.25,
+            remote_loss: Some(0.005),
+        },
+    }
+}
+
+/// The barest record there can be.
+pub(crate) fn bare(number: u64) -> CallRecord {
+    CallRecord {
+        ani: None,
+        answered_at: None,
+        customer: None,
+        name: None,
+        identified_by: None,
+        identifier_attempts: 0,
+        secret_attempts: 0,
+        opted_out: true,
+        back_end_failure: None,
+        verdict: Verdict::Unidentified,
+        hand_over: None,
+        ended_by: EndedBy::Caller,
+        reason: None,
+        media: MediaFigures::default(),
+        ..record(number)
+    }
+}

@@ -1,0 +1,275 @@
+//! Writing records without making a call wait.
+//!
+//! [`Writer::submit`] puts a record on a queue and returns. A task writes what it finds there in one
+//! transaction; if the database will not have it, to the spool. A full queue is emptied into the spool by a
+//! thread of its own, so that a stuck database does not lose a record. Only when a record is safe on disk is it
+//! told: whoever reports a call as ended waits for that.
+#![expect(clippy::disallowed_methods, reason = "shell: runs the task and the thread that write records")]
+
+use std::fs::File;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use metrics::counter;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{error, info};
+
+use super::spool::{Replay, Spool};
+use super::store::{self, Store};
+use super::{RecordsError, row};
+use crate::call::CallRecord;
+
+/// How much the writer holds and how long it waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Records that wait for the database; as many again may wait for the spool.
+    pub queue_records_max: usize,
+    /// Records in one transaction.
+    pub batch_records_max: usize,
+    /// How long one write waits for another process's lock on the database; three times that for the whole write.
+    pub patience: Duration,
+    /// How often the database is tried while the spool is not empty.
+    pub retry: Duration,
+}
+
+/// At 2,000 calls of 40 s, one minute and more of records before the first goes to the spool.
+const LIMITS: Limits = Limits {
+    queue_records_max: 4096,
+    batch_records_max: 256,
+    patience: Duration::from_secs(2),
+    retry: Duration::from_secs(5),
+};
+
+/// The end of the line for a record: both queues are full, because neither database nor disk takes any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the record of call {id} is lost: neither the database nor the spool takes records")]
+pub struct Lost {
+    /// Our identifier of the call.
+    pub id: String,
+}
+
+/// Whatever keeps a batch out of the database: it is logged, and the batch goes to the spool.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is done with a record once it is safe on disk.
+type Told = Arc<dyn Fn(Arc<CallRecord>) + Send + Sync>;
+
+/// Takes call records and sees to it that they are kept.
+#[derive(Debug)]
+pub struct Writer {
+    queue: mpsc::Sender<Arc<CallRecord>>,
+    overflow: mpsc::Sender<Arc<CallRecord>>,
+    task: JoinHandle<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts writing to `store`, after what an earlier process left in the spool. Needs a tokio runtime.
+    ///
+    /// `told` is called once for each submitted record when it is safe on disk, on the writer's task or
+    /// thread: it must not block. Records from an earlier process's spool are not told again.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unwritable`] for a store that was opened read-only; [`RecordsError::Thread`].
+    pub fn start(
+        store: &Store,
+        told: impl Fn(Arc<CallRecord>) + Send + Sync + 'static,
+    ) -> Result<Self, RecordsError> {
+        Self::start_within(store, LIMITS, Arc::new(told))
+    }
+
+    pub(super) fn start_within(store: &Store, limits: Limits, told: Told) -> Result<Self, RecordsError> {
+        let Some(lock) = store.lock() else {
+            let source = std::io::ErrorKind::ReadOnlyFilesystem.into();
+            return Err(RecordsError::unwritable(&store::database_path(store.folder()))(source));
+        };
+        let spool = Arc::new(Spool::new(store.folder()));
+        let (queue, records) = mpsc::channel(limits.queue_records_max);
+        let (overflow, spare) = mpsc::channel(limits.queue_records_max);
+        let thread = spawn_overflow(Arc::clone(&spool), spare, limits, Arc::clone(&told))?;
+        let waiting = spool.waiting();
+        let store = store.clone();
+        let scribe = Scribe { store, connection: None, spool, waiting, limits, told, _lock: lock };
+        Ok(Self { queue, overflow, task: tokio::spawn(scribe.run(records)), thread })
+    }
+
+    /// Hands a record over for keeping. Neither waits nor blocks.
+    ///
+    /// # Errors
+    /// [`Lost`] if nothing on this machine takes records any more; it has been counted and logged.
+    pub fn submit(&self, mut record: CallRecord) -> Result<(), Lost> {
+        row::make_storable(&mut record);
+        let kept =
+            self.queue.try_send(Arc::new(record)).or_else(|full| self.overflow.try_send(full.into_inner()));
+        kept.map_err(|full| {
+            let lost = Lost { id: full.into_inner().id.clone() };
+            counter!("portero_records_lost_total").increment(1);
+            error!("{lost}");
+            lost
+        })
+    }
+
+    /// Returns when everything submitted is on disk. What even then cannot be kept is counted and logged.
+    pub async fn drain(self) {
+        let Self { queue, overflow, task, thread } = self;
+        drop((queue, overflow));
+        // The thread first: the task's last act is to replay what the thread has spooled.
+        let joined = spawn_blocking(|| thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) || task.await.is_err() {
+            error!("the records' writer broke off; see above");
+        }
+    }
+}
+
+/// Empties what the queue has no room for into the spool.
+fn spawn_overflow(
+    spool: Arc<Spool>,
+    mut spare: mpsc::Receiver<Arc<CallRecord>>,
+    limits: Limits,
+    told: Told,
+) -> Result<thread::JoinHandle<()>, RecordsError> {
+    let overflow = move || {
+        while let Some(record) = spare.blocking_recv() {
+            let mut batch = vec![record];
+            while batch.len() < limits.batch_records_max
+                && let Ok(record) = spare.try_recv()
+            {
+                batch.push(record);
+            }
+            while let Err(failure) = append(&spool, &batch) {
+                if spare.is_closed() {
+                    return lose(&batch, &failure);
+                }
+                thread::sleep(limits.retry);
+            }
+            batch.into_iter().for_each(&*told);
+        }
+    };
+    thread::Builder::new().name("records-spool".to_owned()).spawn(overflow).map_err(RecordsError::Thread)
+}
+
+fn append(spool: &Spool, batch: &[Arc<CallRecord>]) -> std::io::Result<()> {
+    spool.append(batch)?;
+    counter!("portero_records_spooled_total").increment(batch.len() as u64);
+    Ok(())
+}
+
+fn lose(batch: &[Arc<CallRecord>], failure: &std::io::Error) {
+    counter!("portero_records_lost_total").increment(batch.len() as u64);
+    for record in batch {
+        error!(call = record.id, %failure, "a record is lost: neither the database nor the spool takes it");
+    }
+}
+
+/// The task that writes.
+struct Scribe {
+    store: Store,
+    /// Dropped after any failure: a fresh one has no half transaction and sees a file that was put back.
+    connection: Option<SqliteConnection>,
+    spool: Arc<Spool>,
+    waiting: watch::Receiver<bool>,
+    limits: Limits,
+    told: Told,
+    _lock: Arc<File>,
+}
+
+impl Scribe {
+    async fn run(mut self, mut records: mpsc::Receiver<Arc<CallRecord>>) {
+        self.replay().await;
+        let mut batch = Vec::new();
+        loop {
+            let spooled = *self.waiting.borrow();
+            tokio::select! {
+                biased;
+                count = records.recv_many(&mut batch, self.limits.batch_records_max) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.keep(std::mem::take(&mut batch), &records).await;
+                }
+                () = tokio::time::sleep(self.limits.retry), if spooled => self.replay().await,
+            }
+        }
+        self.replay().await;
+    }
+
+    /// Writes a batch to the database or else to the spool, and tells.
+    async fn keep(&mut self, batch: Vec<Arc<CallRecord>>, queue: &mpsc::Receiver<Arc<CallRecord>>) {
+        if let Err(failure) = self.insert(&batch).await {
+            error!(records = batch.len(), %failure, "the database does not take records; they go to the spool");
+            while let Err(failure) = self.spool(batch.clone()).await {
+                error!(records = batch.len(), %failure, "the spool does not take records either");
+                if queue.is_closed() {
+                    return lose(&batch, &failure);
+                }
+                tokio::time::sleep(self.limits.retry).await;
+            }
+        } else if *self.waiting.borrow() {
+            self.replay().await;
+        }
+        batch.into_iter().for_each(&*self.told);
+    }
+
+    async fn spool(&self, batch: Vec<Arc<CallRecord>>) -> std::io::Result<()> {
+        let spool = Arc::clone(&self.spool);
+        blocking(move || append(&spool, &batch)).await
+    }
+
+    /// Brings what is in the spool into the database, as far as it goes.
+    async fn replay(&mut self) {
+        loop {
+            let spool = Arc::clone(&self.spool);
+            match blocking(move || spool.begin_replay()).await {
+                Ok(None) => return,
+                Ok(Some(replay)) => match self.replay_file(replay).await {
+                    Ok(0) => {}
+                    Ok(records) => info!(records, "records from the spool are in the database"),
+                    Err(failure) => return error!(%failure, "the spool stays for now"),
+                },
+                Err(failure) => return error!(%failure, "the spool cannot be read"),
+            }
+        }
+    }
+
+    async fn replay_file(&mut self, mut replay: Replay) -> Result<usize, Failure> {
+        let mut total = 0;
+        loop {
+            let records_max = self.limits.batch_records_max;
+            let (rest, records) =
+                blocking(move || replay.next(records_max).map(|records| (replay, records))).await?;
+            replay = rest;
+            if records.is_empty() {
+                blocking(move || replay.finish()).await?;
+                return Ok(total);
+            }
+            self.insert(&records).await?;
+            total += records.len();
+        }
+    }
+
+    async fn insert(&mut self, batch: &[Arc<CallRecord>]) -> Result<(), Failure> {
+        // A disk that hangs must not hold the queue: if this write succeeds after all, replaying it is harmless.
+        tokio::time::timeout(self.limits.patience * 3, self.insert_at_leisure(batch)).await??;
+        counter!("portero_records_written_total").increment(batch.len() as u64);
+        Ok(())
+    }
+
+    async fn insert_at_leisure(&mut self, batch: &[Arc<CallRecord>]) -> sqlx::Result<()> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => store::connect_to_write(self.store.folder(), self.limits.patience).await?,
+        };
+        store::insert(&mut connection, batch).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
