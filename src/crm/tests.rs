@@ -1,0 +1,1 @@
+//! The client against servers on the loopback: the demo's, and ones that misbehave.
