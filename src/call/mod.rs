@@ -5,9 +5,9 @@ mod hand_over;
 mod one;
 mod plan;
 mod ports;
-mod record;
+pub mod record;
 mod switchboard;
-mod view;
+pub mod view;
 
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Network, Plan, Target, TargetUri};

@@ -3,24 +3,31 @@
 //! SQLite in WAL mode: readers and the writer do not wait for each other. `synchronous=FULL`, so that a
 //! record that was reported as written survives a power cut, too.
 
+use std::borrow::Cow;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, SqlStr, Sqlite, SqliteConnection, SqlitePool};
 
 use super::{RecordsError, row};
 use crate::call::CallRecord;
 use crate::call::record::Verdict;
 
-/// The schema, one step a file; a step that has been released is never changed.
-static MIGRATIONS: Migrator = sqlx::migrate!("src/records/migrations");
+/// The schema, one step a file; a step that has been released is never changed. Listed by hand, because
+/// sqlx's macro would have the database engine built a second time, for the compiler.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let step = |version, name, sql| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations(vec![step(1, "calls", include_str!("migrations/0001_calls.sql"))])
+});
 
 /// Connections that read at once; more queries wait their turn.
 const READERS_MAX: u32 = 4;
