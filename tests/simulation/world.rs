@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -169,7 +169,13 @@ fn line() -> Line {
     }
 }
 
-fn plan() -> Plan {
+/// The plan, made once: its recordings take a while to decode.
+fn plan() -> Arc<Plan> {
+    static PLAN: OnceLock<Arc<Plan>> = OnceLock::new();
+    Arc::clone(PLAN.get_or_init(|| Arc::new(make_plan())))
+}
+
+fn make_plan() -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
     let prompts = Library::load(&Source::Embedded, "en", wanted).expect("the recordings are there");
     let target = Target {
@@ -207,7 +213,7 @@ impl World {
         Self {
             seed,
             now,
-            switchboard: Switchboard::new(config, network, Arc::new(plan()), clock, StdRng::from_rng(&mut rng)),
+            switchboard: Switchboard::new(config, network, plan(), clock, StdRng::from_rng(&mut rng)),
             caller: Endpoint::new(endpoint_config(caller_address(), true), StdRng::from_rng(&mut rng)),
             rng,
             link,
@@ -433,7 +439,8 @@ impl World {
                 for _ in 0..tries {
                     let keys = ["10000001", "4711", "4711#", "*", "99999999", "0000", "12", "#"];
                     let keys = keys[self.rng.random_range(0..keys.len())];
-                    at = self.key(dialog, keys, at + self.rng.random_range(0..4000));
+                    at += self.rng.random_range(0..4000);
+                    at = self.key(dialog, keys, at);
                 }
                 if self.rng.random_bool(0.3) {
                     let after = self.rng.random_range(0..30_000);
