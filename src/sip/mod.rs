@@ -11,6 +11,8 @@ mod message;
 mod referral;
 mod response;
 mod route;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod uac;
 mod uas;
