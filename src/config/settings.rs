@@ -1,11 +1,13 @@
 //! The parts of the configuration that are plain settings. The parts with a life of their own belong to
-//! their modules: lines to `flow`, the back end to `crm`.
+//! their modules: lines to `flow`, the back end to `crm`; targets have a file of their own.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::flow::PromptId;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,24 +79,11 @@ pub struct DemoAgents {
     pub hang_up_after: Duration,
 }
 
-/// Where a call can be handed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The SIP or SIPS URI that Refer-To names.
-    pub uri: TargetUri,
-    /// Whether it is told the customer's identifier.
-    pub sends_customer: bool,
-    /// Whether it is told the customer's name.
-    pub sends_name: bool,
-}
-
-/// A target's URI, which may hold `{{ own_address }}` in place of its host and port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetUri(String);
-
-impl TargetUri {
-    /// The URI to refer to, for a caller who reached us at `own_address`. Without parameters and headers.
-    pub fn at(&self, own_address: SocketAddr) -> String {
-        self.0.replace("{{ own_address }}", &own_address.to_string())
+impl DemoAgents {
+    /// What they may say.
+    pub fn prompt_ids(&self) -> impl Iterator<Item = PromptId> {
+        let words = ["verified", "identified", "unidentified", "unknown", "customer"];
+        let words = words.map(|word| PromptId::new(format!("agent-{word}")));
+        words.into_iter().chain((0..=9).map(|digit| PromptId::new(format!("digit-{digit}"))))
     }
 }
