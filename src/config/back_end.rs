@@ -212,7 +212,10 @@ fn template(section: &Section<'_>, text: &Text<'_>, place: Place, uses: &[&Use])
     });
     let template = section.accept(text.span(), read)?;
     let given = given(uses);
-    for name in template.variables().iter().filter(|name| !given.contains(name.as_str())) {
+    // That a secret stands in a path is a graver fault, and told of by who reads the path.
+    let told_elsewhere = |name: &str| place == Place::Path && name == "secret";
+    let unknown = |name: &&String| !given.contains(name.as_str()) && !told_elsewhere(name);
+    for name in template.variables().iter().filter(unknown) {
         let fault = Fault::at(text.span(), format!("`{{{{ {name} }}}}` is not known when this is asked"));
         section.note(fault.help(nearest(name, &given.iter().copied().collect::<Vec<_>>(), "values known")));
     }

@@ -14,7 +14,7 @@ use crate::crm::demo::{Config, Customer, Fault as CustomerFault};
 use crate::flow::{Ani, Line};
 use crate::secret::Secret;
 
-const STAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+const STAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 
 /// Reads `[demo.back_end]`, if it is there.
 pub(super) fn back_end(mut section: Section<'_>) -> Option<Config> {
@@ -83,14 +83,16 @@ pub(super) fn agents(mut section: Section<'_>, lines: &[Arc<Line>]) -> Option<De
     if !section.is_present() {
         return None;
     }
-    let user =
-        section.need("user", "\"agents\"", |text| match lines.iter().any(|line| &*line.number == text) {
-            true => {
-                Err(Complaint::new(format!("`{text}` is a line"), "give the agents a name that no line has"))
-            }
-            false => values::user(text),
-        });
+    let user = section.need("user", "\"agents\"", |text| agents_user(text, lines));
     let stay = section.read("hang_up_after", values::duration(STAY)).unwrap_or(Duration::from_secs(10));
     section.finish();
     Some(DemoAgents { user: user?, hang_up_after: stay })
+}
+
+/// What the agents are called, which must lead to them and not to a line.
+fn agents_user(text: &str, lines: &[Arc<Line>]) -> Result<String, Complaint> {
+    if lines.iter().any(|line| &*line.number == text) {
+        return Err(Complaint::new(format!("`{text}` is a line"), "give the agents a name that no line has"));
+    }
+    values::user(text)
 }

@@ -105,7 +105,7 @@ impl Faults {
             Look::Coloured => GraphicalTheme::unicode(),
             Look::Plain => GraphicalTheme::unicode_nocolor(),
         };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(0);
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1);
         let mut text = String::new();
         for fault in &self.list {
             let shown = Shown { fault, file: &self.file };

@@ -44,15 +44,16 @@ pub(super) struct Use {
 /// What the lines came to.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    pub(super) lines: Vec<Arc<Line>>,
+    /// The lines without faults.
+    pub(super) usable: Vec<Arc<Line>>,
     /// Every use of an action, faulty lines' included.
     pub(super) uses: Vec<Use>,
     /// Every target that is used, faulty lines' included.
     pub(super) targets: HashSet<TargetName>,
 }
 
-const RING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(120);
-const WAIT: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(300);
+const RING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(2);
+const WAIT: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_mins(5);
 const RETRIES: RangeInclusive<u32> = 0..=20;
 
 /// Reads every line of the file.
@@ -67,7 +68,7 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     for mut section in sections {
         let line = reader.line(&mut section, &mut numbers);
         section.finish();
-        reader.found.lines.extend(line.map(Arc::new));
+        reader.found.usable.extend(line.map(Arc::new));
     }
     reader.found
 }
@@ -185,11 +186,10 @@ impl Reader<'_, '_> {
             None => (default, section.span()),
         };
         if !known.contains(&name) {
-            let message = match said {
-                true => format!("there is no action `{name}`"),
-                false => format!("there is no action `{name}`, which is the one where `{key}` is not said"),
-            };
-            section.note(Fault::at(span, message).help(nearest(name, known, "actions")));
+            let why =
+                if said { String::new() } else { format!(", which is the one where `{key}` is not said") };
+            let fault = Fault::at(span, format!("there is no action `{name}`{why}"));
+            section.note(fault.help(nearest(name, known, "actions")));
             return None;
         }
         self.found.uses.push(Use { action: name.to_owned(), purpose, span });

@@ -15,6 +15,7 @@ pub(super) fn nearest(name: &str, known: &[&str], kind: &str) -> String {
 pub(super) fn listed(names: &[&str]) -> String {
     let mut names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.sort();
+    names.dedup();
     names.join(", ")
 }
 

@@ -14,9 +14,9 @@ use super::{Configuration, Environment, demo, targets, values};
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
-const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(3600);
-const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
-const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(1800);
+const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
+const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
+const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
 pub(super) fn read(text: &str, environment: Environment<'_>) -> (Option<Configuration>, Vec<Fault>) {
@@ -59,7 +59,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
     let back_end = back_end.with_actions(back_end::actions(&actions, &lines.uses));
     let mut demo = file.section("demo", "[demo]");
     let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
-    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.lines);
+    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.usable);
     demo.finish();
     let targets = targets::read(&targets);
     file.finish();
@@ -72,7 +72,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         prompts,
         hand_over,
         targets,
-        lines: lines.lines,
+        lines: lines.usable,
         back_end: back_end?,
         demo_back_end,
         demo_agents,

@@ -50,6 +50,8 @@ pub(super) struct Section<'t> {
     title: String,
     span: Range<usize>,
     table: Option<&'t DeTable<'t>>,
+    /// There is something in its place, of which it has been told that it is no section.
+    is_lost: bool,
     known: Vec<&'static str>,
     noted: &'t Noted,
 }
@@ -57,7 +59,14 @@ pub(super) struct Section<'t> {
 impl<'t> Section<'t> {
     /// The whole file.
     pub(super) fn file(table: &'t Spanned<DeTable<'t>>, noted: &'t Noted) -> Self {
-        Self { title: "the file".into(), span: 0..0, table: Some(table.get_ref()), known: Vec::new(), noted }
+        Self {
+            title: "the file".into(),
+            span: 0..0,
+            table: Some(table.get_ref()),
+            is_lost: false,
+            known: Vec::new(),
+            noted,
+        }
     }
 
     /// Where it begins: its header, or that of the section which lacks it.
@@ -86,6 +95,9 @@ impl<'t> Section<'t> {
 
     /// Notes that `key` is absent though there is no going without. `example` shows what could be there.
     pub(super) fn miss(&self, key: &str, example: &str) {
+        if self.is_lost {
+            return;
+        }
         let lacks = if self.is_present() { "does not say" } else { "is missing, and with it" };
         let fault = Fault::at(self.span(), format!("{} {lacks} `{key}`", self.title));
         self.note(fault.help(format!("add a line such as `{key} = {example}`")));
@@ -199,7 +211,8 @@ impl<'t> Section<'t> {
         let value = self.value(key);
         let table = value.and_then(|value| self.table_of(key, value));
         let span = value.map_or(self.span(), Spanned::span);
-        Self { title: title.into(), span, table, known: Vec::new(), noted: self.noted }
+        let is_lost = value.is_some() && table.is_none();
+        Self { title: title.into(), span, table, is_lost, known: Vec::new(), noted: self.noted }
     }
 
     fn table_of(&self, key: &str, value: &'t Spanned<DeValue<'t>>) -> Option<&'t DeTable<'t>> {
@@ -215,7 +228,14 @@ impl<'t> Section<'t> {
         let items = self.items(key, "a list of sections, each under its own [[…]]").unwrap_or_default();
         let section = |item: &'t Spanned<DeValue<'t>>| {
             let table = Some(self.table_of(key, item)?);
-            Some(Self { title: title.into(), span: item.span(), table, known: Vec::new(), noted: self.noted })
+            Some(Self {
+                title: title.into(),
+                span: item.span(),
+                table,
+                is_lost: false,
+                known: Vec::new(),
+                noted: self.noted,
+            })
         };
         items.iter().filter_map(section).collect()
     }
@@ -232,7 +252,7 @@ impl<'t> Section<'t> {
             let table = Some(self.table_of(name.get_ref(), value)?);
             let title = format!("[{title}.{}]", name.get_ref());
             let span = value.span();
-            Some((name, Self { title, span, table, known: Vec::new(), noted: self.noted }))
+            Some((name, Self { title, span, table, is_lost: false, known: Vec::new(), noted: self.noted }))
         };
         self.entries().into_iter().filter_map(section).collect()
     }
@@ -268,5 +288,5 @@ fn wrong_type(key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Fault {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a section",
     };
-    Fault::at(value.span(), format!("`{key}` is {found}")).help(format!("`{key}` should be {wanted}"))
+    Fault::at(value.span(), format!("`{key}` cannot be {found}")).help(format!("`{key}` should be {wanted}"))
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jiff::fmt::friendly::SpanParser;
+use jiff::fmt::friendly::{SpanParser, SpanPrinter};
 
 use super::section::Complaint;
 use crate::crm::{JsonPath, Url};
@@ -39,7 +39,6 @@ pub(super) fn ip_address(text: &str) -> Result<IpAddr, Complaint> {
 /// Reads a time that lies in `range`.
 pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Complaint> {
     move |text| {
-        // Spelt-out units would be read too, but a bare "0" would not.
         let read = SpanParser::new().parse_unsigned_duration(text);
         let duration = read.map_err(|_| {
             Complaint::new(
@@ -47,12 +46,11 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Resu
                 "write a number with its unit: \"500ms\", \"3s\", \"2m\", \"1m 30s\"",
             )
         })?;
-        let (least, most) = (range.start(), range.end());
         range.contains(&duration).then_some(duration).ok_or_else(|| {
-            Complaint::new(
-                format!("`{text}` is out of range"),
-                format!("anything from {least:?} to {most:?} will do"),
-            )
+            let [least, most] =
+                [range.start(), range.end()].map(|end| SpanPrinter::new().unsigned_duration_to_string(end));
+            let help = format!("anything from {least} to {most} will do");
+            Complaint::new(format!("`{text}` is out of range"), help)
         })
     }
 }
@@ -182,9 +180,9 @@ pub(super) fn base_url(text: &str) -> Result<Url, Complaint> {
 
 /// A place in a JSON document.
 pub(super) fn json_path(text: &str) -> Result<JsonPath, Complaint> {
-    JsonPath::parse(text).map_err(|error| {
+    JsonPath::parse(text).map_err(|_| {
         Complaint::new(
-            format!("`{text}` is no JSONPath: {error}"),
+            format!("`{text}` is no JSONPath"),
             "`$` is the whole answer, `$.id` its field `id`, `$.customers[*]` every item of its `customers`",
         )
     })
