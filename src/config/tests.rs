@@ -1,5 +1,7 @@
 //! The demo's file value by value, bad files fault by fault, and whatever else a file may be.
 
+mod asked;
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
