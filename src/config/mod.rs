@@ -19,14 +19,14 @@ mod values;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
-pub use settings::{DemoAgents, HandOver, Limits, Media, Prompts, Records, Sip, Web};
-pub use targets::{Target, TargetUri};
+pub use settings::{DemoAgents, HandOver, Limits, Media, Prompts, Records, Sip, Target, TargetUri, Web};
 
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
@@ -35,7 +35,7 @@ use crate::flow::{Line, PromptId, TargetName};
 const DEMO: &str = include_str!("../../config/demo.toml");
 
 /// The largest file that is read. The demo's has some ten thousand bytes.
-const FILE_BYTES_MAX: usize = 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Everything that a file says, checked.
 #[derive(Debug, Clone)]
@@ -81,21 +81,33 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
 }
 
+/// The whole file, or as much of it as shows that it is too large.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// What answers to `env:NAME`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 impl Configuration {
     /// Reads the file at `path`. What it says to take from the environment is taken from the process's own.
     pub fn load(path: &Path) -> Result<Self, Faults> {
+        Self::load_with(path, &|name| std::env::var(name).ok())
+    }
+
+    /// As [`Configuration::load`], with something else that answers to `env:NAME`.
+    pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Self, Faults> {
         let file_name = path.display().to_string();
         let unusable = |why: String| Faults::new(&file_name, "", vec![Fault::of_file(why)]);
-        let bytes = fs::read(path).map_err(|error| unusable(format!("the file cannot be read: {error}")))?;
-        if bytes.len() > FILE_BYTES_MAX {
+        let bytes = read_file(path).map_err(|error| unusable(format!("the file cannot be read: {error}")))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(unusable(format!("the file is larger than {FILE_BYTES_MAX} bytes")));
         }
         let text =
             String::from_utf8(bytes).map_err(|error| unusable(format!("the file is no text: {error}")))?;
-        Self::parse(&file_name, &text, &|name| std::env::var(name).ok())
+        Self::parse(&file_name, &text, environment)
     }
 
     /// Reads `text`. `file_name` is what faults call it; `environment` answers to `env:NAME`.

@@ -87,3 +87,30 @@ impl DemoAgents {
         words.into_iter().chain((0..=9).map(|digit| PromptId::new(format!("digit-{digit}"))))
     }
 }
+
+/// Where a call can be handed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The SIP or SIPS URI that Refer-To names.
+    pub uri: TargetUri,
+    /// Whether it is told the customer's identifier.
+    pub sends_customer: bool,
+    /// Whether it is told the customer's name.
+    pub sends_name: bool,
+}
+
+/// A target's URI, without headers. It may hold `{{ own_address }}` for its host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetUri(String);
+
+impl TargetUri {
+    /// Takes a URI whose form has been checked.
+    pub fn new(uri: String) -> Self {
+        Self(uri)
+    }
+
+    /// The URI to refer to, for a caller who reached us at `own_address`.
+    pub fn at(&self, own_address: SocketAddr) -> String {
+        self.0.replace("{{ own_address }}", &own_address.to_string())
+    }
+}

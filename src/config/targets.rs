@@ -9,63 +9,34 @@ use std::net::{Ipv6Addr, SocketAddr};
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
+use super::settings::{Target, TargetUri};
 use crate::flow::TargetName;
-
-/// Where a call can be handed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The URI that Refer-To names.
-    pub uri: TargetUri,
-    /// Whether it is told the customer's identifier.
-    pub sends_customer: bool,
-    /// Whether it is told the customer's name.
-    pub sends_name: bool,
-}
-
-/// A SIP or SIPS URI without headers, in which our own address may have been left open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TargetUri {
-    /// The same for every call.
-    Fixed(String),
-    /// What stands before and after our own address and port.
-    AtOwnAddress(String, String),
-}
 
 /// What can be sent to a target besides the verdict.
 const SENDABLE: [&str; 2] = ["customer", "name"];
 
-impl TargetUri {
-    /// The URI for a call that reached us at `own_address`. Parameters and headers can be added at its end.
-    pub fn at(&self, own_address: SocketAddr) -> String {
-        match self {
-            Self::Fixed(uri) => uri.clone(),
-            Self::AtOwnAddress(before, after) => format!("{before}{own_address}{after}"),
-        }
+/// Reads a target's URI, in which the gap for our own address may be written with or without spaces.
+fn target_uri(text: &str) -> Result<TargetUri, Complaint> {
+    let uri = TargetUri::new(spaced(text).unwrap_or_else(|| text.to_owned()));
+    let sample = uri.at(SocketAddr::from(([192, 0, 2, 1], 5060)));
+    if sample.contains("{{") {
+        let help = "a target's address can be filled in with `{{ own_address }}` only";
+        return Err(Complaint::new(format!("`{text}` cannot be filled in"), help));
     }
+    check_uri(&sample).map(|()| uri)
+}
 
-    /// Reads a URI.
-    pub(super) fn parse(text: &str) -> Result<Self, Complaint> {
-        let uri = Self::split(text).unwrap_or_else(|| Self::Fixed(text.to_owned()));
-        let sample = uri.at(SocketAddr::from(([192, 0, 2, 1], 5060)));
-        if sample.contains("{{") {
-            let help = "a target's address can be filled in with `{{ own_address }}` only, and only once";
-            return Err(Complaint::new(format!("`{text}` cannot be filled in"), help));
-        }
-        check_uri(&sample).map(|()| uri)
-    }
-
-    fn split(text: &str) -> Option<Self> {
-        let (before, rest) = text.split_once("{{")?;
-        let (name, after) = rest.split_once("}}")?;
-        (name.trim() == "own_address").then(|| Self::AtOwnAddress(before.to_owned(), after.to_owned()))
-    }
+fn spaced(text: &str) -> Option<String> {
+    let (before, rest) = text.split_once("{{")?;
+    let (name, after) = rest.split_once("}}")?;
+    (name.trim() == "own_address").then(|| format!("{before}{{{{ own_address }}}}{after}"))
 }
 
 /// Reads `[targets]`.
 pub(super) fn read(section: &Section<'_>) -> HashMap<TargetName, Target> {
     let mut targets = HashMap::new();
     for (name, mut section) in section.named_sections("targets") {
-        let uri = section.need("uri", "\"sip:agents@pbx.example.com\"", TargetUri::parse);
+        let uri = section.need("uri", "\"sip:agents@pbx.example.com\"", target_uri);
         let mut sends = Vec::new();
         for item in section.texts("send").unwrap_or_default() {
             if !SENDABLE.contains(item.get_ref()) {
@@ -156,7 +127,7 @@ mod tests {
             ("sip:a@pbx>", None),
         ];
         for (text, expected) in table {
-            let read = TargetUri::parse(text).map(|uri| uri.at(own));
+            let read = target_uri(text).map(|uri| uri.at(own));
             assert_eq!(read.ok().as_deref(), expected, "{text}");
         }
     }
