@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
-use super::settings::DemoAgents;
+use super::settings::Agents;
 use super::values;
 use crate::crm::demo::{Config, Customer, Fault as CustomerFault};
 use crate::flow::{Ani, Line};
@@ -79,14 +79,14 @@ fn fault(text: &str) -> Result<CustomerFault, Complaint> {
 }
 
 /// Reads `[demo.agents]`, if it is there.
-pub(super) fn agents(mut section: Section<'_>, lines: &[Arc<Line>]) -> Option<DemoAgents> {
+pub(super) fn agents(mut section: Section<'_>, lines: &[Arc<Line>]) -> Option<Agents> {
     if !section.is_present() {
         return None;
     }
     let user = section.need("user", "\"agents\"", |text| agents_user(text, lines));
     let stay = section.read("hang_up_after", values::duration(STAY)).unwrap_or(Duration::from_secs(10));
     section.finish();
-    Some(DemoAgents { user: user?, hang_up_after: stay })
+    Some(Agents { user: user?, hang_up_after: stay })
 }
 
 /// What the agents are called, which must lead to them and not to a line.

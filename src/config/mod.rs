@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
-pub use settings::{DemoAgents, HandOver, Limits, Media, Prompts, Records, Sip, Target, TargetUri, Web};
+pub use settings::{Agents, HandOver, Limits, Media, Prompts, Records, Sip, Target, TargetUri, Web};
 
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
@@ -63,7 +63,7 @@ pub struct Configuration {
     /// `[demo.back_end]`: the stand-in for the business's service.
     pub demo_back_end: Option<crm::demo::Config>,
     /// `[demo.agents]`: the stand-in for the business's agents.
-    pub demo_agents: Option<DemoAgents>,
+    pub demo_agents: Option<Agents>,
     /// What is no fault, but most likely not meant: actions and targets that nothing uses.
     pub warnings: Faults,
 }
@@ -145,7 +145,7 @@ impl Configuration {
     /// Every prompt that a call may need.
     pub fn prompt_ids(&self) -> BTreeSet<PromptId> {
         let lines = self.lines.iter().flat_map(|line| line_prompts(line));
-        let agents = self.demo_agents.iter().flat_map(DemoAgents::prompt_ids);
+        let agents = self.demo_agents.iter().flat_map(|_| agents_prompts());
         lines.cloned().chain(agents).collect()
     }
 }
@@ -159,4 +159,11 @@ fn line_prompts(line: &Line) -> impl Iterator<Item = &PromptId> {
     });
     let plans = line.hand_over.iter().map(|plan| &plan.prompt);
     [&line.greeting, &line.apology, &line.hand_over_failed].into_iter().chain(asked).chain(plans)
+}
+
+/// What the demo's agents may say.
+fn agents_prompts() -> impl Iterator<Item = PromptId> {
+    let words = ["verified", "identified", "unidentified", "unknown", "customer"];
+    let words = words.map(|word| PromptId::new(format!("agent-{word}")));
+    words.into_iter().chain((0..=9).map(|digit| PromptId::new(format!("digit-{digit}"))))
 }

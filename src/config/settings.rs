@@ -7,8 +7,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::flow::PromptId;
-
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sip {
@@ -72,20 +70,11 @@ pub struct HandOver {
 
 /// The stand-in for the business's agents: calls to this user of our own address are answered by us.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemoAgents {
+pub struct Agents {
     /// User part of the Request-URI that reaches them.
     pub user: String,
     /// How long they stay on the line; 1 s to 5 min.
     pub hang_up_after: Duration,
-}
-
-impl DemoAgents {
-    /// What they may say.
-    pub fn prompt_ids(&self) -> impl Iterator<Item = PromptId> {
-        let words = ["verified", "identified", "unidentified", "unknown", "customer"];
-        let words = words.map(|word| PromptId::new(format!("agent-{word}")));
-        words.into_iter().chain((0..=9).map(|digit| PromptId::new(format!("digit-{digit}"))))
-    }
 }
 
 /// Where a call can be handed to.

@@ -65,7 +65,7 @@ fn the_demo_has_the_settings_that_it_tells_of() {
     assert_eq!(demo.records, Records { folder: "portero-data".into() });
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });
     assert_eq!(demo.hand_over, HandOver { timeout: seconds(10), progress_timeout: seconds(60) });
-    assert_eq!(demo.demo_agents, Some(DemoAgents { user: "agents".into(), hang_up_after: seconds(10) }));
+    assert_eq!(demo.demo_agents, Some(Agents { user: "agents".into(), hang_up_after: seconds(10) }));
     let target = &demo.targets[&TargetName::new("agents")];
     assert_eq!(target.uri.at(demo.sip.listen), "sip:agents@127.0.0.1:5060");
     assert!(target.sends_customer && target.sends_name);
