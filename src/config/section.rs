@@ -99,7 +99,10 @@ impl<'t> Section<'t> {
             return;
         }
         let lacks = if self.is_present() { "does not say" } else { "is missing, and with it" };
-        let fault = Fault::at(self.span(), format!("{} {lacks} `{key}`", self.title));
+        let message = format!("{} {lacks} `{key}`", self.title);
+        // A section that is missing from the file itself is missing nowhere in particular.
+        let fault =
+            if self.span.is_empty() { Fault::of_file(message) } else { Fault::at(self.span(), message) };
         self.note(fault.help(format!("add a line such as `{key} = {example}`")));
     }
 
