@@ -1,24 +1,172 @@
-//! What is wrong with a file, and where.
+//! What is wrong with a file, where, and what to do about it.
 
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+};
 
 /// One thing that is wrong.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    severity: Severity,
     message: String,
+    help: Option<String>,
+    span: Option<Range<usize>>,
 }
 
-/// Everything that is wrong, in the order of the file.
-#[derive(Debug, Clone, Default)]
-pub struct Faults(Vec<Fault>);
+impl Fault {
+    /// A fault at these bytes of the file.
+    pub(super) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), help: None, span: Some(span) }
+    }
+
+    /// A fault of the file as a whole.
+    pub(super) fn of_file(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), help: None, span: None }
+    }
+
+    /// Adds what to do about it.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Makes it a warning: what the file says can be done, but is most likely not meant.
+    pub(super) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Whether the file can be used all the same.
+    pub fn is_warning(&self) -> bool {
+        self.severity == Severity::Warning
+    }
+
+    /// What is wrong, in one sentence, without what to do about it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn span(&self) -> Option<&Range<usize>> {
+        self.span.as_ref()
+    }
+}
+
+/// Everything that is wrong with one file, in its order.
+#[derive(Clone)]
+pub struct Faults {
+    file: Arc<NamedSource<String>>,
+    list: Vec<Fault>,
+}
+
+/// How faults are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// For a terminal.
+    Coloured,
+    /// For a file, a pipe or a test.
+    Plain,
+}
+
+/// Columns that a shown fault may take.
+const WIDTH: usize = 100;
+
+impl Faults {
+    pub(super) fn new(file_name: &str, text: &str, mut list: Vec<Fault>) -> Self {
+        list.sort_by_key(|fault| fault.span.as_ref().map(|span| (span.start, span.end)));
+        Self { file: Arc::new(NamedSource::new(file_name, text.to_owned())), list }
+    }
+
+    pub(super) fn none() -> Self {
+        Self::new("", "", Vec::new())
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, each with file, line, column and the place pointed at.
+    pub fn show(&self, look: Look) -> String {
+        let theme = match look {
+            Look::Coloured => GraphicalTheme::unicode(),
+            Look::Plain => GraphicalTheme::unicode_nocolor(),
+        };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1);
+        let mut text = String::new();
+        for fault in &self.list {
+            let shown = Shown { fault, file: &self.file };
+            // Writing to a text cannot fail; a fault that cannot be drawn is told without its drawing.
+            if handler.render_report(&mut text, &shown).is_err() {
+                text.push_str(&fault.message);
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
 
 impl fmt::Display for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for fault in &self.0 {
-            writeln!(formatter, "{}", fault.message)?;
-        }
-        Ok(())
+        formatter.write_str(&self.show(Look::Plain))
+    }
+}
+
+// By hand, as the derived one would hold the whole file, which may hold a credential.
+impl fmt::Debug for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Faults").field("file", &self.file.name()).field("list", &self.list).finish()
     }
 }
 
 impl std::error::Error for Faults {}
+
+/// A fault beside the file that it is in, as miette wants it.
+#[derive(Debug)]
+struct Shown<'a> {
+    fault: &'a Fault,
+    file: &'a NamedSource<String>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.fault.span.is_none() {
+            write!(formatter, "{}: ", self.file.name())?;
+        }
+        formatter.write_str(&self.fault.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.fault.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.fault.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.fault.span.as_ref().map(|_| self.file as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.fault.span.clone()?;
+        Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
+    }
+}

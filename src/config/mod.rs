@@ -4,22 +4,38 @@
 //! known; so what comes out needs no further checking, and what is wrong can be pointed at. Whether the
 //! recordings exist is not checked here: [`Configuration::prompt_ids`] says which are needed.
 
+mod back_end;
+mod demo;
 mod fault;
+mod lines;
+mod nearest;
+mod read;
+mod section;
 mod settings;
+mod targets;
+mod values;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use fault::{Fault, Faults};
-pub use settings::{DemoAgents, HandOver, Limits, Media, Prompts, Records, Sip, Target, TargetUri, Web};
+pub use fault::{Fault, Faults, Look};
+pub use settings::{Agents, HandOver, Limits, Media, Prompts, Records, Sip, Target, TargetUri, Web};
 
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
 
 /// The file that `portero demo` runs.
 const DEMO: &str = include_str!("../../config/demo.toml");
+
+/// The largest file that is read. The demo's has some ten thousand bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Everything that a file says, checked.
 #[derive(Debug, Clone)]
@@ -47,7 +63,7 @@ pub struct Configuration {
     /// `[demo.back_end]`: the stand-in for the business's service.
     pub demo_back_end: Option<crm::demo::Config>,
     /// `[demo.agents]`: the stand-in for the business's agents.
-    pub demo_agents: Option<DemoAgents>,
+    pub demo_agents: Option<Agents>,
     /// What is no fault, but most likely not meant: actions and targets that nothing uses.
     pub warnings: Faults,
 }
@@ -65,28 +81,89 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
 }
 
+/// The whole file, or as much of it as shows that it is too large.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What answers to `env:NAME`.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
 impl Configuration {
-    /// Reads the file at `path`, taking what it says to take from the environment from there.
+    /// Reads the file at `path`. What it says to take from the environment is taken from the process's own.
     pub fn load(path: &Path) -> Result<Self, Faults> {
-        unimplemented!("{path:?}")
+        Self::load_with(path, &|name| std::env::var(name).ok())
+    }
+
+    /// As [`Configuration::load`], with something else that answers to `env:NAME`.
+    pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Self, Faults> {
+        let file_name = path.display().to_string();
+        let unusable = |why: String| Faults::new(&file_name, "", vec![Fault::of_file(why)]);
+        let bytes = read_file(path).map_err(|error| unusable(format!("the file cannot be read: {error}")))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(unusable(format!("the file is larger than {FILE_BYTES_MAX} bytes")));
+        }
+        let text =
+            String::from_utf8(bytes).map_err(|error| unusable(format!("the file is no text: {error}")))?;
+        Self::parse(&file_name, &text, environment)
     }
 
     /// Reads `text`. `file_name` is what faults call it; `environment` answers to `env:NAME`.
-    pub fn parse(
-        file_name: &str,
-        text: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Faults> {
-        unimplemented!("{file_name} {text} {:?}", environment(""))
+    pub fn parse(file_name: &str, text: &str, environment: Environment<'_>) -> Result<Self, Faults> {
+        let (configuration, list) = read::read(text, environment);
+        let faults = Faults::new(file_name, text, list);
+        match configuration {
+            Some(configuration) if faults.iter().all(Fault::is_warning) => {
+                Ok(Self { warnings: faults, ..configuration })
+            }
+            _ => Err(faults),
+        }
     }
 
-    /// The demo's configuration, which is without faults.
+    /// The demo's configuration.
     pub fn demo(overrides: &Overrides) -> Self {
-        unimplemented!("{overrides:?} {DEMO}")
+        let demo = Self::parse("demo.toml", DEMO, &|_| None);
+        demo.expect("the demo's file has no faults, as a test makes sure").with(overrides)
+    }
+
+    fn with(mut self, overrides: &Overrides) -> Self {
+        self.sip.listen = overrides.sip.unwrap_or(self.sip.listen);
+        self.web.listen = overrides.web.unwrap_or(self.web.listen);
+        if let Some(folder) = &overrides.data {
+            self.records.folder.clone_from(folder);
+        }
+        if let Some(crm) = overrides.crm {
+            let base_url = format!("http://{crm}").parse();
+            self.back_end.base_url = base_url.expect("an address with a port makes a URL");
+            self.demo_back_end.iter_mut().for_each(|back_end| back_end.listen = crm);
+        }
+        self
     }
 
     /// Every prompt that a call may need.
     pub fn prompt_ids(&self) -> BTreeSet<PromptId> {
-        unimplemented!()
+        let lines = self.lines.iter().flat_map(|line| line_prompts(line));
+        let agents = self.demo_agents.iter().flat_map(|_| agents_prompts());
+        lines.cloned().chain(agents).collect()
     }
+}
+
+fn line_prompts(line: &Line) -> impl Iterator<Item = &PromptId> {
+    let questions = std::iter::once(&line.identifier).chain(&line.verification);
+    let asked = questions.flat_map(|question| {
+        let prompts = &question.prompts;
+        let lists = [&prompts.no_match, &prompts.no_input, &prompts.too_short];
+        std::iter::once(&prompts.ask).chain(lists.into_iter().flatten())
+    });
+    let plans = line.hand_over.iter().map(|plan| &plan.prompt);
+    [&line.greeting, &line.apology, &line.hand_over_failed].into_iter().chain(asked).chain(plans)
+}
+
+/// What the demo's agents may say.
+fn agents_prompts() -> impl Iterator<Item = PromptId> {
+    let words = ["verified", "identified", "unidentified", "unknown", "customer"];
+    let words = words.map(|word| PromptId::new(format!("agent-{word}")));
+    words.into_iter().chain((0..=9).map(|digit| PromptId::new(format!("digit-{digit}"))))
 }

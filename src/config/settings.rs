@@ -1,5 +1,5 @@
 //! The parts of the configuration that are plain settings. The parts with a life of their own belong to
-//! their modules: lines to `flow`, the back end to `crm`.
+//! their modules: lines to `flow`, the back end to `crm`; targets have a file of their own.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -70,7 +70,7 @@ pub struct HandOver {
 
 /// The stand-in for the business's agents: calls to this user of our own address are answered by us.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemoAgents {
+pub struct Agents {
     /// User part of the Request-URI that reaches them.
     pub user: String,
     /// How long they stay on the line; 1 s to 5 min.
@@ -88,12 +88,17 @@ pub struct Target {
     pub sends_name: bool,
 }
 
-/// A target's URI, which may hold `{{ own_address }}` in place of its host and port.
+/// A target's URI, without headers. It may hold `{{ own_address }}` for its host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUri(String);
 
 impl TargetUri {
-    /// The URI to refer to, for a caller who reached us at `own_address`. Without parameters and headers.
+    /// Takes a URI whose form has been checked.
+    pub fn new(uri: String) -> Self {
+        Self(uri)
+    }
+
+    /// The URI to refer to, for a caller who reached us at `own_address`.
     pub fn at(&self, own_address: SocketAddr) -> String {
         self.0.replace("{{ own_address }}", &own_address.to_string())
     }

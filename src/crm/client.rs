@@ -173,7 +173,8 @@ impl Measure {
 impl Drop for Measure {
     fn drop(&mut self) {
         let action = self.action.as_str().to_owned();
-        metrics::counter!("portero_crm_requests_total", "action" => action, "result" => self.result).increment(1);
+        metrics::counter!("portero_crm_requests_total", "action" => action, "result" => self.result)
+            .increment(1);
         metrics::histogram!("portero_crm_request_seconds").record(self.began.elapsed());
         tracing::debug!(action = %self.action, result = self.result, "back end asked");
     }

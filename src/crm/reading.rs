@@ -45,7 +45,9 @@ impl Reading {
     /// What an answer with this status means before its body is looked at; `None` if the body tells.
     pub fn of_status(&self, status: u16) -> Option<Answer> {
         match self {
-            Self::LookUp(look_up) if look_up.no_match.contains(&status) => Some(Answer::LookUp(Matches::None)),
+            Self::LookUp(look_up) if look_up.no_match.contains(&status) => {
+                Some(Answer::LookUp(Matches::None))
+            }
             Self::Check(check) if check.rejected.contains(&status) => Some(Answer::Check(false)),
             _ if (200..300).contains(&status) => None,
             _ => Some(Answer::Failed(Failure::Status)),
@@ -64,7 +66,8 @@ impl Reading {
 
 impl LookUp {
     fn matches(&self, body: &Value) -> Option<Matches> {
-        let results: Vec<&Value> = self.results.query(body).into_iter().filter(|node| !node.is_null()).collect();
+        let results: Vec<&Value> =
+            self.results.query(body).into_iter().filter(|node| !node.is_null()).collect();
         match results[..] {
             [] => Some(Matches::None),
             [result] => self.customer(result).map(Matches::One),
@@ -78,11 +81,14 @@ impl LookUp {
             Value::Number(id) if !id.is_f64() => id.to_string(),
             _ => return None,
         };
-        let usable = !id.is_empty() && id.chars().count() <= ID_LENGTH_MAX && !id.chars().any(char::is_control);
+        let usable =
+            !id.is_empty() && id.chars().count() <= ID_LENGTH_MAX && !id.chars().any(char::is_control);
         let name = self.name.query(result);
         let name = match name.at_most_one().ok()? {
             None | Some(Value::Null) => None,
-            Some(Value::String(name)) if name.chars().count() <= NAME_LENGTH_MAX => Some(name.trim().to_owned()),
+            Some(Value::String(name)) if name.chars().count() <= NAME_LENGTH_MAX => {
+                Some(name.trim().to_owned())
+            }
             Some(_) => return None,
         };
         usable.then(|| Customer { id, name: name.filter(|name| !name.is_empty()) })

@@ -1,0 +1,111 @@
+//! `portero check`: tells every fault of a configuration file at once, and uses none of what it says.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::serve::EXIT_CONFIGURATION;
+use crate::audio::{Library, PromptFault};
+use crate::config::{Configuration, Fault, Faults, Look};
+use crate::flow::PromptId;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Take every environment variable that the file names for granted, as where it is checked but not run.
+    #[arg(long)]
+    no_environment: bool,
+}
+
+/// Ends with 78 (`EX_CONFIG` of sysexits.h) where there is any fault.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let look = if std::io::stderr().is_terminal() { Look::Coloured } else { Look::Plain };
+    let file = arguments.file.display();
+    match read(arguments) {
+        Ok(configuration) => {
+            eprint!("{}", configuration.warnings.show(look));
+            let unusable = unusable_prompts(&configuration);
+            for fault in &unusable {
+                eprintln!("  × {fault}");
+            }
+            println!("{file}: {}", summary(&configuration, unusable.len()));
+            if unusable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIGURATION) }
+        }
+        Err(faults) => {
+            eprint!("{}", faults.show(look));
+            println!("{file}: {}", tally(&faults));
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+    }
+}
+
+fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
+    if arguments.no_environment {
+        Configuration::load_with(&arguments.file, &|name| Some(name.to_owned()))
+    } else {
+        Configuration::load(&arguments.file)
+    }
+}
+
+/// What is wrong with the recordings that calls may need.
+fn unusable_prompts(configuration: &Configuration) -> Vec<PromptFault> {
+    let prompts = &configuration.prompts;
+    let ids = configuration.prompt_ids();
+    let loaded = Library::load(&prompts.source(), &prompts.language, ids.iter().map(PromptId::as_str));
+    loaded.err().unwrap_or_default()
+}
+
+fn summary(configuration: &Configuration, faults: usize) -> String {
+    let mut text = String::new();
+    let parts = [
+        (configuration.lines.len(), "line"),
+        (configuration.targets.len(), "target"),
+        (configuration.back_end.actions.len(), "action"),
+        (configuration.prompt_ids().len(), "prompt"),
+        (configuration.warnings.len(), "warning"),
+        (faults, "fault"),
+    ];
+    for (count, word) in parts {
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{comma}{}", counted(count, word));
+    }
+    text
+}
+
+fn tally(faults: &Faults) -> String {
+    let warnings = faults.iter().filter(|fault| Fault::is_warning(fault)).count();
+    format!("{}, {}", counted(faults.len() - warnings, "fault"), counted(warnings, "warning"))
+}
+
+fn counted(count: usize, word: &str) -> String {
+    match count {
+        0 => format!("no {word}s"),
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    #[test]
+    fn the_summary_counts_what_there_is() {
+        let demo = Configuration::demo(&Overrides::default());
+        assert_eq!(summary(&demo, 2), "4 lines, 1 target, 3 actions, 35 prompts, no warnings, 2 faults");
+    }
+
+    #[test]
+    fn faults_and_warnings_are_told_apart() {
+        let text = "[targets.nobody]\nuri = \"sip:nobody@pbx.example.com\"\n";
+        let faults = Configuration::parse("portero.toml", text, &|_| None).expect_err("it lacks all else");
+        assert_eq!(tally(&faults), "3 faults, 1 warning");
+    }
+}

@@ -1,0 +1,168 @@
+//! Reads a whole file, section by section, and looks at what must fit between them.
+
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::back_end::{self, BackEnd};
+use super::fault::{Fault, Faults};
+use super::lines::{self, Lines, Surroundings};
+use super::section::{Noted, Section};
+use super::settings::{HandOver, Limits, Media, Prompts, Records, Sip, Web};
+use super::{Configuration, Environment, demo, targets, values};
+
+const CALLS: RangeInclusive<u32> = 1..=100_000;
+const THREADS: RangeInclusive<u32> = 1..=1024;
+const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
+const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
+const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
+
+/// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
+pub(super) fn read(text: &str, environment: Environment<'_>) -> (Option<Configuration>, Vec<Fault>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let syntax: Vec<Fault> = errors.iter().map(syntax_fault).collect();
+    let noted = Noted::default();
+    let configuration = sections(Section::file(&table, &noted), environment);
+    let mut faults = noted.into_list();
+    // What stands on a line that could not be read has been guessed.
+    faults.retain(|fault| !syntax.iter().any(|error| same_line(text, error, fault)));
+    faults.extend(syntax);
+    (configuration, faults)
+}
+
+fn syntax_fault(error: &toml::de::Error) -> Fault {
+    let help = "this is not TOML: texts stand in quotes, a list in [ ], and a line says `name = value`";
+    Fault::at(error.span().unwrap_or(0..0), error.message()).help(help)
+}
+
+fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
+    let line = |span: &Range<usize>| text.get(..span.start).map(|before| before.matches('\n').count());
+    one.span().zip(other.span()).is_some_and(|(one, other)| line(one) == line(other))
+}
+
+fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
+    let sip = sip(file.section("sip", "[sip]"));
+    let limits = limits(file.section("limits", "[limits]"));
+    let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
+    let web = web(file.section("web", "[web]"));
+    let records = records(file.section("records", "[records]"));
+    let prompts = prompts(file.section("prompts", "[prompts]"));
+    let hand_over = hand_over(file.section("hand_over", "[hand_over]"));
+    let back_end = BackEnd::read(file.section("back_end", "[back_end]"), environment);
+    let actions = file.section("actions", "[actions]");
+    let targets = file.section("targets", "[targets]");
+    let surroundings =
+        Surroundings { actions: names(&actions), targets: names(&targets), deadline: back_end.deadline };
+    let lines = lines::read(&mut file, &surroundings);
+    unused_targets(&targets, &lines);
+    let back_end = back_end.with_actions(back_end::actions(&actions, &lines.uses));
+    let mut demo = file.section("demo", "[demo]");
+    let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
+    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.usable);
+    demo.finish();
+    let targets = targets::read(&targets);
+    file.finish();
+    Some(Configuration {
+        sip: sip?,
+        media,
+        limits,
+        web,
+        records,
+        prompts,
+        hand_over,
+        targets,
+        lines: lines.usable,
+        back_end: back_end?,
+        demo_back_end,
+        demo_agents,
+        warnings: Faults::none(),
+    })
+}
+
+fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
+    section.entries().iter().map(|(name, _)| *name.get_ref()).collect()
+}
+
+fn sip(mut section: Section<'_>) -> Option<Sip> {
+    let listen = section.need("listen", "\"127.0.0.1:5060\"", values::socket_address);
+    let contact = section.read("contact", values::socket_address);
+    section.finish();
+    Some(Sip { listen: listen?, contact })
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let calls = section.number("calls", CALLS).unwrap_or(1000) as usize;
+    section.finish();
+    Limits { calls }
+}
+
+fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media {
+    let ports = section.read("ports", values::port_pairs).unwrap_or(20_000..=29_999);
+    let span = section.text("ports").map_or(section.span(), |text| text.span());
+    let pairs = ports.len() / 2;
+    if pairs < limits.calls {
+        let fault =
+            Fault::at(span.clone(), format!("{pairs} pairs of ports are too few for {} calls", limits.calls));
+        section.note(fault.help("take more ports, or let [limits] `calls` be smaller"));
+    }
+    if let Some(sip) = sip.filter(|sip| ports.contains(&sip.listen.port())) {
+        let fault = Fault::at(span, format!("port {} is [sip]'s already", sip.listen.port()));
+        section.note(fault.help("take ports that `sip.listen` is not one of"));
+    }
+    let media = Media {
+        ports,
+        address: section.read("address", values::ip_address),
+        silence_timeout: wait(&mut section, "silence_timeout", SILENCE, 60),
+        threads: section
+            .number("threads", THREADS)
+            .and_then(|threads| usize::try_from(threads).ok()?.try_into().ok()),
+    };
+    section.finish();
+    media
+}
+
+fn web(mut section: Section<'_>) -> Web {
+    let listen = section.read("listen", values::socket_address);
+    section.finish();
+    Web { listen: listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()) }
+}
+
+fn records(mut section: Section<'_>) -> Records {
+    let folder = section.read("folder", values::folder);
+    section.finish();
+    Records { folder: folder.unwrap_or_else(|| "portero-data".into()) }
+}
+
+fn prompts(mut section: Section<'_>) -> Prompts {
+    let language = section.read("language", values::language);
+    let folder = section.read("folder", values::folder);
+    section.finish();
+    Prompts { language: language.unwrap_or_else(|| "en".into()), folder }
+}
+
+fn hand_over(mut section: Section<'_>) -> HandOver {
+    let timeout = wait(&mut section, "timeout", REACTION, 10);
+    let progress_timeout = wait(&mut section, "progress_timeout", PROGRESS, 60);
+    section.finish();
+    HandOver { timeout, progress_timeout }
+}
+
+fn wait(
+    section: &mut Section<'_>,
+    key: &'static str,
+    range: RangeInclusive<Duration>,
+    default_seconds: u64,
+) -> Duration {
+    section.read(key, values::duration(range)).unwrap_or(Duration::from_secs(default_seconds))
+}
+
+fn unused_targets(section: &Section<'_>, lines: &Lines) {
+    for (name, _) in section.entries() {
+        if !lines.targets.iter().any(|target| target.as_str() == *name.get_ref()) {
+            let fault =
+                Fault::at(name.span(), format!("no line hands calls to the target `{}`", name.get_ref()));
+            section.note(fault.help("delete it, or name it in a line's `hand_over`").warning());
+        }
+    }
+}

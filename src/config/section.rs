@@ -1,0 +1,295 @@
+//! Reads the tables of a TOML file value by value, and notes what is wrong with each where it stands.
+//!
+//! A value that is faulty reads as if it were absent, so one fault is told once and all others still are.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::Fault;
+use super::nearest::nearest;
+
+/// Where faults are noted.
+#[derive(Debug, Default)]
+pub(super) struct Noted(RefCell<Vec<Fault>>);
+
+impl Noted {
+    pub(super) fn note(&self, fault: Fault) {
+        self.0.borrow_mut().push(fault);
+    }
+
+    pub(super) fn into_list(self) -> Vec<Fault> {
+        self.0.into_inner()
+    }
+}
+
+/// What is wrong with a value, and what would be right.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    message: String,
+    help: String,
+}
+
+impl Complaint {
+    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into() }
+    }
+
+    pub(super) fn at(self, span: Range<usize>) -> Fault {
+        Fault::at(span, self.message).help(self.help)
+    }
+}
+
+/// A text, and where it stands.
+pub(super) type Text<'t> = Spanned<&'t str>;
+
+/// One table of the file, or the lack of it.
+pub(super) struct Section<'t> {
+    title: String,
+    span: Range<usize>,
+    table: Option<&'t DeTable<'t>>,
+    /// There is something in its place, of which it has been told that it is no section.
+    is_lost: bool,
+    known: Vec<&'static str>,
+    noted: &'t Noted,
+}
+
+impl<'t> Section<'t> {
+    /// The whole file.
+    pub(super) fn file(table: &'t Spanned<DeTable<'t>>, noted: &'t Noted) -> Self {
+        Self {
+            title: "the file".into(),
+            span: 0..0,
+            table: Some(table.get_ref()),
+            is_lost: false,
+            known: Vec::new(),
+            noted,
+        }
+    }
+
+    /// Where it begins: its header, or that of the section which lacks it.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub(super) fn is_present(&self) -> bool {
+        self.table.is_some()
+    }
+
+    pub(super) fn note(&self, fault: Fault) {
+        self.noted.note(fault);
+    }
+
+    /// The value of `key`, whatever it is.
+    pub(super) fn value(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.push(key);
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    fn entry(&self, key: &str) -> Option<(Range<usize>, &'t Spanned<DeValue<'t>>)> {
+        let (key, value) = self.table?.iter().find(|(name, _)| name.get_ref().as_ref() == key)?;
+        Some((key.span(), value))
+    }
+
+    /// Notes that `key` is absent though there is no going without. `example` shows what could be there.
+    pub(super) fn miss(&self, key: &str, example: &str) {
+        if self.is_lost {
+            return;
+        }
+        let lacks = if self.is_present() { "does not say" } else { "is missing, and with it" };
+        let message = format!("{} {lacks} `{key}`", self.title);
+        // A section that is missing from the file itself is missing nowhere in particular.
+        let fault =
+            if self.span.is_empty() { Fault::of_file(message) } else { Fault::at(self.span(), message) };
+        self.note(fault.help(format!("add a line such as `{key} = {example}`")));
+    }
+
+    /// The text of `key`.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Text<'t>> {
+        let value = self.value(key)?;
+        self.text_of(key, value)
+    }
+
+    fn text_of(&self, key: &str, value: &'t Spanned<DeValue<'t>>) -> Option<Text<'t>> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.note(wrong_type(key, "a text in quotes", value));
+        }
+        Some(Spanned::new(value.span(), text?))
+    }
+
+    /// The text of `key`, read by `parse`.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        self.accept(text.span(), parse(text.get_ref()))
+    }
+
+    /// Takes what was read at `span`, or notes the complaint.
+    pub(super) fn accept<T>(&self, span: Range<usize>, read: Result<T, Complaint>) -> Option<T> {
+        read.map_err(|complaint| self.note(complaint.at(span))).ok()
+    }
+
+    /// As [`Section::read`], where there is no going without.
+    pub(super) fn need<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        if self.entry(key).is_none() {
+            self.miss(key, example);
+        }
+        self.read(key, parse)
+    }
+
+    /// The whole number of `key`, which lies in `range`.
+    pub(super) fn number(&mut self, key: &'static str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        let value = self.value(key)?;
+        self.number_of(key, value, &range)
+    }
+
+    fn number_of(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        range: &std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let Some(integer) = value.get_ref().as_integer() else {
+            self.note(wrong_type(key, "a whole number, without quotes", value));
+            return None;
+        };
+        let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let fault = Fault::at(value.span(), format!("`{key}` is out of range"));
+            self.note(fault.help(format!("anything from {least} to {most} will do")));
+        }
+        number
+    }
+
+    /// The yes or no of `key`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            self.note(wrong_type(key, "true or false, without quotes", value));
+        }
+        flag
+    }
+
+    fn items(&mut self, key: &'static str, what: &str) -> Option<&'t [Spanned<DeValue<'t>>]> {
+        let value = self.value(key)?;
+        let items = value.get_ref().as_array();
+        if items.is_none() {
+            self.note(wrong_type(key, what, value));
+        }
+        items.map(|items| &**items)
+    }
+
+    /// The texts of the list `key`.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<Text<'t>>> {
+        let items = self.items(key, "a list of texts, as in [\"…\", \"…\"]")?;
+        Some(items.iter().filter_map(|item| self.text_of(key, item)).collect())
+    }
+
+    /// The whole numbers of the list `key`, which lie in `range`.
+    pub(super) fn numbers(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<Vec<u32>> {
+        let items = self.items(key, "a list of numbers, as in [1, 2]")?;
+        Some(items.iter().filter_map(|item| self.number_of(key, item, &range)).collect())
+    }
+
+    /// The section `key`. Where there is none it is empty, so that its defaults can be read all the same.
+    pub(super) fn section(&mut self, key: &'static str, title: impl Into<String>) -> Self {
+        let value = self.value(key);
+        let table = value.and_then(|value| self.table_of(key, value));
+        let span = value.map_or(self.span(), Spanned::span);
+        let is_lost = value.is_some() && table.is_none();
+        Self { title: title.into(), span, table, is_lost, known: Vec::new(), noted: self.noted }
+    }
+
+    fn table_of(&self, key: &str, value: &'t Spanned<DeValue<'t>>) -> Option<&'t DeTable<'t>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.note(wrong_type(key, "a section of its own", value));
+        }
+        table
+    }
+
+    /// The sections of the list `key`: those under each `[[key]]`.
+    pub(super) fn sections(&mut self, key: &'static str, title: &str) -> Vec<Self> {
+        let items = self.items(key, "a list of sections, each under its own [[…]]").unwrap_or_default();
+        let section = |item: &'t Spanned<DeValue<'t>>| {
+            let table = Some(self.table_of(key, item)?);
+            Some(Self {
+                title: title.into(),
+                span: item.span(),
+                table,
+                is_lost: false,
+                known: Vec::new(),
+                noted: self.noted,
+            })
+        };
+        items.iter().filter_map(section).collect()
+    }
+
+    /// What stands under names that the file's author chose, with where each name stands.
+    pub(super) fn entries(&self) -> Vec<(Text<'t>, &'t Spanned<DeValue<'t>>)> {
+        let entries = self.table.into_iter().flatten();
+        entries.map(|(name, value)| (Spanned::new(name.span(), name.get_ref().as_ref()), value)).collect()
+    }
+
+    /// The sections under names that the file's author chose.
+    pub(super) fn named_sections(&self, title: &str) -> Vec<(Text<'t>, Self)> {
+        let section = |(name, value): (Text<'t>, &'t Spanned<DeValue<'t>>)| {
+            let table = Some(self.table_of(name.get_ref(), value)?);
+            let title = format!("[{title}.{}]", name.get_ref());
+            let span = value.span();
+            Some((name, Self { title, span, table, is_lost: false, known: Vec::new(), noted: self.noted }))
+        };
+        self.entries().into_iter().filter_map(section).collect()
+    }
+
+    /// The texts under names that the file's author chose.
+    pub(super) fn named_texts(&self) -> Vec<(Text<'t>, Text<'t>)> {
+        let text = |(name, value): (Text<'t>, &'t Spanned<DeValue<'t>>)| {
+            let text = self.text_of(name.get_ref(), value)?;
+            Some((name, text))
+        };
+        self.entries().into_iter().filter_map(text).collect()
+    }
+
+    /// Notes every key that nothing asked for.
+    pub(super) fn finish(self) {
+        for (key, _) in self.table.into_iter().flatten() {
+            if !self.known.contains(&key.get_ref().as_ref()) {
+                let fault =
+                    Fault::at(key.span(), format!("{} has no setting `{}`", self.title, key.get_ref()));
+                self.note(fault.help(nearest(key.get_ref(), &self.known, "settings")));
+            }
+        }
+    }
+}
+
+fn wrong_type(key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Fault {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    };
+    Fault::at(value.span(), format!("`{key}` cannot be {found}")).help(format!("`{key}` should be {wanted}"))
+}
