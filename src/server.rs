@@ -7,6 +7,7 @@
 mod measure;
 mod start;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ pub use start::{Addresses, StartError};
 use crate::call::{self, CallId, Switchboard, WallClock};
 use crate::config::Configuration;
 use crate::net::media::MediaPlane;
-use crate::net::udp::UdpTransport;
+use crate::net::udp::{Datagram, SipSocket};
 use crate::{crm, flow, media, records, web};
 
 /// How often dates are set by the wall clock anew.
@@ -29,9 +30,6 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long calls and their records may take to end once the server is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
-
-/// The most datagrams taken in before other inputs get their turn.
-const DATAGRAMS_PER_TURN: usize = 64;
 
 /// Back-end answers that may wait for the loop; each belongs to a request under way.
 const ANSWERS_MAX: usize = 1024;
@@ -63,8 +61,10 @@ struct Inputs {
 /// The parts, and the switchboard that they serve.
 struct Server {
     switchboard: Switchboard,
-    udp: UdpTransport,
+    socket: SipSocket,
     media: MediaPlane,
+    /// Commands that a media thread had no room for yet; a few for each call that is up, at the most.
+    held: VecDeque<(media::SessionId, media::Command)>,
     back_end: crm::Client,
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
@@ -78,12 +78,12 @@ impl Server {
         self.readiness.set(true);
         let mut clock = tokio::time::interval(CLOCK_INTERVAL);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut buffer = vec![0; crate::net::udp::DATAGRAM_MAX];
+        let mut room = Datagram::default();
         loop {
             tokio::select! {
                 () = stop.received() => return inputs,
                 _ = clock.tick() => self.switchboard.set_clock(wall_clock()),
-                () = self.turn(&mut inputs, &mut buffer) => {}
+                () = self.turn(&mut inputs, &mut room) => {}
             }
             self.act();
         }
@@ -95,10 +95,10 @@ impl Server {
         self.switchboard.drain_calls();
         self.switchboard.hang_up_all(Instant::now());
         self.act();
-        let mut buffer = vec![0; crate::net::udp::DATAGRAM_MAX];
+        let mut room = Datagram::default();
         let emptied = async {
             while !self.switchboard.is_idle() {
-                self.turn(&mut inputs, &mut buffer).await;
+                self.turn(&mut inputs, &mut room).await;
                 self.act();
             }
         };
@@ -108,18 +108,14 @@ impl Server {
         self.records.drain().await;
     }
 
-    /// Waits for one input and takes it in; of datagrams, those that wait behind it too.
-    async fn turn(&mut self, inputs: &mut Inputs, buffer: &mut [u8]) {
+    /// Waits for one input and takes it in.
+    async fn turn(&mut self, inputs: &mut Inputs, room: &mut Datagram) {
         let deadline = self.switchboard.poll_timeout();
         tokio::select! {
-            received = self.udp.recv_from(buffer) => {
-                let mut received = Some(received);
-                for _ in 0..DATAGRAMS_PER_TURN {
-                    let Some(Ok((length, source))) = received else { break };
-                    self.switchboard.datagram(source, &buffer[..length], Instant::now());
-                    received = self.udp.try_recv_from(buffer);
-                }
-            }
+            received = self.socket.receive(room) => match received {
+                Ok((source, payload)) => self.switchboard.datagram(source, payload, Instant::now()),
+                Err(error) => warn!("the SIP socket: {error}"),
+            },
             Some((session, event)) = inputs.media.recv() => {
                 self.switchboard.media(session, &event, Instant::now());
             }
@@ -132,9 +128,13 @@ impl Server {
 
     /// Does what the switchboard wants.
     fn act(&mut self) {
+        self.release_held();
         while let Some(action) = self.switchboard.poll_action() {
             match action {
-                call::Action::Transmit(transmit) => self.udp.try_send(&transmit.payload, transmit.destination),
+                call::Action::Transmit(transmit) => {
+                    // What the kernel does not take now is counted, and sent again by SIP's own timers.
+                    self.socket.send(&transmit);
+                }
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, request) => self.ask(call, request),
                 call::Action::Show(view) => self.live.update(*view),
@@ -145,13 +145,26 @@ impl Server {
         measure::gauges(&self.switchboard);
     }
 
+    /// Tells a media session. What its thread has no room for is held back, but for a call that is to begin:
+    /// that one is refused.
     fn command(&mut self, session: media::SessionId, command: media::Command) {
-        let opening = matches!(command, media::Command::Open { .. });
-        if self.media.send(session, command).is_err() {
-            warn!("a media thread is overloaded");
-            if opening {
-                let failed = media::Event::OpenFailed(std::io::ErrorKind::ResourceBusy);
-                self.switchboard.media(session, &failed, Instant::now());
+        if self.held.is_empty() && self.media.send(session, command.clone()).is_ok() {
+            return;
+        }
+        if matches!(command, media::Command::Open { .. }) {
+            warn!("a media thread is overloaded; a call is refused");
+            let failed = media::Event::OpenFailed(std::io::ErrorKind::ResourceBusy);
+            self.switchboard.media(session, &failed, Instant::now());
+        } else {
+            self.held.push_back((session, command));
+        }
+    }
+
+    /// Gives the media threads what was held back, in order.
+    fn release_held(&mut self) {
+        while let Some((session, command)) = self.held.pop_front() {
+            if self.media.send(session, command.clone()).is_err() {
+                return self.held.push_front((session, command));
             }
         }
     }

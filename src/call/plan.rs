@@ -50,7 +50,7 @@ pub struct Target {
     pub sends_name: bool,
 }
 
-/// A target's URI, without parameters and headers. It may hold `{{ own_address }}` for its host and port.
+/// A target's URI, without headers. It may hold `{{ own_address }}` for its host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUri(String);
 
@@ -69,9 +69,9 @@ impl TargetUri {
 /// How long a referral may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandOverTimes {
-    /// How long there may be nothing after the REFER.
+    /// How long there may be nothing after the REFER; 1 s to 5 min.
     pub timeout: Duration,
-    /// How long there may be nothing after a NOTIFY that told of progress.
+    /// How long there may be nothing after a NOTIFY that told of progress; 1 s to 30 min.
     pub progress_timeout: Duration,
 }
 
@@ -80,6 +80,6 @@ pub struct HandOverTimes {
 pub struct Agents {
     /// User part of the Request-URI that reaches them.
     pub user: String,
-    /// How long they stay on the line.
+    /// How long they stay on the line; 1 s to 5 min.
     pub hang_up_after: Duration,
 }

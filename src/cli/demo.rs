@@ -11,6 +11,7 @@ use super::serve;
 use crate::config::{Configuration, Overrides};
 use crate::crm::demo::{Customer, Fault};
 use crate::flow::{Line, Question};
+use crate::secret::Secret;
 use crate::server::Addresses;
 
 #[derive(Debug, Args)]
@@ -103,6 +104,6 @@ fn secret(customer: &Customer) -> &str {
     match customer.fault {
         Some(Fault::Error) => "(the back end fails)",
         Some(Fault::Hang) => "(the back end hangs)",
-        None => customer.pin.as_deref().unwrap_or("(none)"),
+        None => customer.pin.as_ref().map_or("(none)", Secret::expose),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
-use super::settings::Agents;
+use crate::call::Agents;
 use super::values;
 use crate::crm::demo::{Config, Customer, Fault as CustomerFault};
 use crate::flow::{Ani, Line};

@@ -26,8 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
-pub use settings::{Agents, HandOver, Limits, Media, Prompts, Records, Sip, Target, TargetUri, Web};
+pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
+use crate::call::{Agents, HandOverTimes, Target};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
 
@@ -53,7 +54,7 @@ pub struct Configuration {
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[hand_over]`: how long a referral may take.
-    pub hand_over: HandOver,
+    pub hand_over: HandOverTimes,
     /// `[targets]`: every target that a line names, and perhaps more.
     pub targets: HashMap<TargetName, Target>,
     /// `[[lines]]`: at least one, each with a number of its own, in the order of the file.

@@ -9,7 +9,7 @@ use super::back_end::{self, BackEnd};
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
-use super::settings::{HandOver, Limits, Media, Prompts, Records, Sip, Web};
+use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::{Configuration, Environment, demo, targets, values};
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
@@ -141,11 +141,11 @@ fn prompts(mut section: Section<'_>) -> Prompts {
     Prompts { language: language.unwrap_or_else(|| "en".into()), folder }
 }
 
-fn hand_over(mut section: Section<'_>) -> HandOver {
+fn hand_over(mut section: Section<'_>) -> HandOverTimes {
     let timeout = wait(&mut section, "timeout", REACTION, 10);
     let progress_timeout = wait(&mut section, "progress_timeout", PROGRESS, 60);
     section.finish();
-    HandOver { timeout, progress_timeout }
+    HandOverTimes { timeout, progress_timeout }
 }
 
 fn wait(

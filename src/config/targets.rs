@@ -9,7 +9,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
-use super::settings::{Target, TargetUri};
+use crate::call::{Target, TargetUri};
 use crate::flow::TargetName;
 
 /// What can be sent to a target besides the verdict.

@@ -64,7 +64,7 @@ fn the_demo_has_the_settings_that_it_tells_of() {
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
     assert_eq!(demo.records, Records { folder: "portero-data".into() });
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });
-    assert_eq!(demo.hand_over, HandOver { timeout: seconds(10), progress_timeout: seconds(60) });
+    assert_eq!(demo.hand_over, HandOverTimes { timeout: seconds(10), progress_timeout: seconds(60) });
     assert_eq!(demo.demo_agents, Some(Agents { user: "agents".into(), hang_up_after: seconds(10) }));
     let target = &demo.targets[&TargetName::new("agents")];
     assert_eq!(target.uri.at(demo.sip.listen), "sip:agents@127.0.0.1:5060");

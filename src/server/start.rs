@@ -1,6 +1,8 @@
 //! Starting: every part is had, or the fault that keeps it from us is told.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +12,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::{ANSWERS_MAX, Inputs, Server, measure, own_address, wall_clock};
-use crate::audio::{Library, PromptFault};
-use crate::call::{HandOverTimes, Network, Plan, Switchboard};
+use crate::audio::{Library, PromptFault, Source};
+use crate::call::{Network, Plan, Switchboard};
 use crate::config::Configuration;
 use crate::net::media::{MediaConfig, MediaPlane};
-use crate::net::udp::UdpTransport;
+use crate::net::udp::SipSocket;
 use crate::{crm, records, sip, web};
 
 /// Media events that may wait for the loop. Past that, the media threads hold them back themselves.
@@ -83,13 +85,13 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
     let prompts = library(&configuration)?;
     let metrics = measure::install();
     let listen = configuration.sip.listen;
-    let udp = UdpTransport::bind(listen).map_err(|source| StartError::Listen {
+    let socket = SipSocket::bind(listen).await.map_err(|source| StartError::Listen {
         what: "SIP over UDP",
         address: listen,
         setting: "--sip, or `listen` in [sip]",
         source,
     })?;
-    let sip_address = udp.local_addr().unwrap_or(listen);
+    let sip_address = socket.local();
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
     let store = records::Store::open(&configuration.records.folder).await?;
@@ -109,17 +111,19 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
+    let usual = MediaConfig::default();
     let plane = MediaConfig {
-        threads: configuration.media.threads,
-        silence_timeout: configuration.media.silence_timeout,
-        ..MediaConfig::default()
+        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        silence_limit: configuration.media.silence_timeout,
+        ..usual
     };
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let server = Server {
-        media: MediaPlane::start(plane, media_events).map_err(StartError::Media)?,
+        media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
         back_end: crm::Client::new(configuration.back_end.clone())?,
         switchboard: switchboard(configuration, sip_address, prompts),
-        udp,
+        socket,
+        held: VecDeque::new(),
         answers,
         live,
         records: writer,
@@ -131,7 +135,7 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
 
 /// Every prompt that a call may need.
 fn library(configuration: &Configuration) -> Result<Library, StartError> {
-    let source = configuration.prompts.source();
+    let source = configuration.prompts.folder.clone().map_or(Source::Embedded, Source::Folder);
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
     Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
@@ -158,10 +162,7 @@ fn switchboard(configuration: Configuration, bound: SocketAddr, prompts: Library
     let plan = Plan {
         lines: configuration.lines.into_iter().map(|line| (Arc::clone(&line.number), line)).collect(),
         targets: configuration.targets,
-        hand_over: HandOverTimes {
-            timeout: configuration.hand_over.timeout,
-            progress_timeout: configuration.hand_over.progress_timeout,
-        },
+        hand_over: configuration.hand_over,
         agents: configuration.demo_agents,
         prompts,
         calls_max: configuration.limits.calls,

@@ -11,7 +11,9 @@ use portero::audio::{Library, Source};
 use portero::call::{
     Action, CallId, CallRecord, HandOverTimes, Network, Plan, Switchboard, Target, TargetUri, WallClock,
 };
-use portero::flow::{self, ActionName, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query};
+use portero::flow::{
+    self, ActionName, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
+};
 use portero::secret::Digit;
 use portero::sip::{self, DialogId, Endpoint};
 use portero::{media, sdp};
@@ -32,7 +34,8 @@ pub struct Link {
 
 impl Link {
     pub const PERFECT: Self = Self { loss: 0.0, duplication: 0.0, delay_ms_max: 1, dead_after_invite: false };
-    pub const HOSTILE: Self = Self { loss: 0.2, duplication: 0.2, delay_ms_max: 300, dead_after_invite: false };
+    pub const HOSTILE: Self =
+        Self { loss: 0.2, duplication: 0.2, delay_ms_max: 300, dead_after_invite: false };
     pub const DEAD_AFTER_INVITE: Self = Self { dead_after_invite: true, ..Self::PERFECT };
 }
 
@@ -186,7 +189,10 @@ fn make_plan() -> Plan {
     Plan {
         lines: [("1000".into(), Arc::new(line()))].into(),
         targets: [(flow::TargetName::new("agents"), target)].into(),
-        hand_over: HandOverTimes { timeout: Duration::from_secs(10), progress_timeout: Duration::from_mins(1) },
+        hand_over: HandOverTimes {
+            timeout: Duration::from_secs(10),
+            progress_timeout: Duration::from_mins(1),
+        },
         agents: None,
         prompts,
         calls_max: 100,
@@ -231,7 +237,8 @@ impl World {
 
     /// Dials line 1000.
     pub fn place_call(&mut self, caller: Caller) {
-        let sdp = sdp::offer("127.0.0.1:30000".parse().expect("an address"), sdp::Session { id: 1, version: 1 });
+        let sdp =
+            sdp::offer("127.0.0.1:30000".parse().expect("an address"), sdp::Session { id: 1, version: 1 });
         let known = caller != Caller::Random || self.rng.random();
         let from = if known { "+12025550101" } else { "anonymous" };
         let call = sip::Call {
@@ -403,7 +410,8 @@ impl World {
     /// Knows one customer, by number, identifier and secret. Now and then it is slow, and fails.
     fn back_end(&mut self, call: CallId, request: &flow::Request) {
         let customer = Customer { id: "10000001".into(), name: Some("Zoë".into()) };
-        let matches = |known| Answer::LookUp(if known { Matches::One(customer.clone()) } else { Matches::None });
+        let matches =
+            |known| Answer::LookUp(if known { Matches::One(customer.clone()) } else { Matches::None });
         let answer = match &request.query {
             Query::Number(ani) => matches(ani.as_str() == "+12025550101"),
             Query::Identifier(identifier) => matches(identifier.expose() == "10000001"),
@@ -481,7 +489,8 @@ impl World {
             Caller::TakesReferralSilently => {}
             Caller::HangsUpOnReferral => self.after(20, Due::HangUp(dialog)),
             _ => {
-                let status = if self.rng.random_bool(0.8) || behaviour == Caller::Verifies { 200 } else { 486 };
+                let status =
+                    if self.rng.random_bool(0.8) || behaviour == Caller::Verifies { 200 } else { 486 };
                 self.after(10, Due::Notify(dialog, 100, false));
                 self.after(400, Due::Notify(dialog, status, true));
             }
