@@ -1,1 +1,3 @@
-//! TODO
+//! The program's subcommands, one file each.
+
+pub mod call;

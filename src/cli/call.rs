@@ -1,0 +1,7 @@
+//! `portero call`: a test caller.
+
+pub mod address;
+pub mod caller;
+pub mod ear;
+pub mod script;
+pub mod timeline;
