@@ -1,5 +1,9 @@
 //! The SIP façade: messages, transactions, dialogs, referrals, the endpoint (RFC 3261, 3515).
 
+mod endpoint;
+
+pub use endpoint::{Call, Config, Endpoint};
+
 use std::net::SocketAddr;
 
 use crate::secret::Digit;
