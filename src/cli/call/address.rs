@@ -77,7 +77,8 @@ impl Address {
 }
 
 fn host_and_port(text: &str) -> Option<(&str, u16)> {
-    let host_length = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
+    let host_length =
+        if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(host_length);
     match port.strip_prefix(':') {
         Some(port) => Some((host, port.parse().ok()?)),
@@ -143,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_header_cannot_be_forged() {
-        let address = Address::parse("sip:a@127.0.0.1?X-A=1%0d%0aFrom:%20x&User-to-User=1&X-B=%ff").expect("an address");
+        let address = Address::parse("sip:a@127.0.0.1?X-A=1%0d%0aFrom:%20x&User-to-User=1&X-B=%ff")
+            .expect("an address");
         assert_eq!(address.headers, [("User-to-User".to_owned(), "1".to_owned())]);
     }
 

@@ -30,13 +30,13 @@ impl Scene {
         self.caller.handle(event, self.now);
     }
 
-    /// Half a second of speech on `leg`, and the silence that ends it.
+    /// Half a second of speech on `leg`, and two of silence.
     fn hear_prompt(&mut self, leg: Leg) {
         for _ in 0..25 {
             self.now += FRAME;
             self.tell(Event::Audio(leg, &LOUD));
         }
-        self.pass(Duration::from_secs(1));
+        self.pass(Duration::from_secs(2));
     }
 
     /// Lets this much time pass, waking the machine when it asks for it.

@@ -32,7 +32,9 @@ enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptError {
     /// A step that is none of the known ones; counted from 1.
-    #[error("step {0} is neither `prompt`, `speech`, a pause such as `500ms` or `2s`, nor keys (0-9, *, #, A-D)")]
+    #[error(
+        "step {0} is neither `prompt`, `speech`, a pause such as `500ms` or `2s`, nor keys (0-9, *, #, A-D)"
+    )]
     UnknownStep(usize),
     /// A pause beyond the longest one; counted from 1.
     #[error("step {0} pauses for more than 10 minutes")]
@@ -82,13 +84,18 @@ impl Step {
             "speech" => return Ok(Self::Speech),
             _ => {}
         }
-        let milliseconds = |count: &str, unit: u64| count.parse::<u64>().ok().map(|count| count.saturating_mul(unit));
+        let milliseconds =
+            |count: &str, unit: u64| count.parse::<u64>().ok().map(|count| count.saturating_mul(unit));
         let pause = match item.strip_suffix("ms") {
             Some(count) => milliseconds(count, 1),
             None => item.strip_suffix('s').and_then(|count| milliseconds(count, 1000)),
         };
         if let Some(pause) = pause.map(Duration::from_millis) {
-            return if pause > PAUSE_MAX { Err(ScriptError::TooLong(number)) } else { Ok(Self::Pause(pause)) };
+            return if pause > PAUSE_MAX {
+                Err(ScriptError::TooLong(number))
+            } else {
+                Ok(Self::Pause(pause))
+            };
         }
         let keys = item.chars().map(Digit::from_char).collect::<Option<_>>();
         keys.map(Self::Keys).ok_or(ScriptError::UnknownStep(number))

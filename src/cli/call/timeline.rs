@@ -139,7 +139,9 @@ impl Timeline {
 
     /// The entries from number `from` on, as lines for people.
     pub fn lines(&self, from: usize) -> impl Iterator<Item = String> {
-        self.entries[from.min(self.entries.len())..].iter().map(|(at, entry)| format!("{:8.3} s  {entry}", at.as_secs_f64()))
+        self.entries[from.min(self.entries.len())..]
+            .iter()
+            .map(|(at, entry)| format!("{:8.3} s  {entry}", at.as_secs_f64()))
     }
 
     /// How many entries there are.
