@@ -1,21 +1,18 @@
 //! Sound: codecs, recordings, prompts.
+//!
+//! Recordings are read, brought to 8000 Hz and encoded when the program starts; what plays on a call is octets
+//! that are already right for the wire. Nothing here knows of packets: that is `rtp` and `media`.
 
-use std::sync::Arc;
+mod codec;
+mod library;
+mod prompt;
+mod resample;
+mod wav;
 
-/// A codec that we speak on the wire. Both are sampled at 8000 Hz, one octet a sample (RFC 3551 §4.5.14).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec {
-    /// G.711 µ-law, static payload type 0.
-    Pcmu,
-    /// G.711 A-law, static payload type 8.
-    Pcma,
-}
+pub use codec::Codec;
+pub use library::{Library, PromptFault, Source};
+pub use prompt::Prompt;
+pub use wav::WavFault;
 
-/// A recording, decoded once and encoded once per codec; shared by all calls that play it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt {
-    /// µ-law octets at 8000 Hz.
-    pub pcmu: Arc<[u8]>,
-    /// A-law octets at 8000 Hz, as many.
-    pub pcma: Arc<[u8]>,
-}
+/// Samples a second of everything that we send and receive (RFC 3551 §4.5.14).
+pub const SAMPLE_RATE: u32 = 8000;
