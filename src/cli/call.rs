@@ -3,5 +3,7 @@
 pub mod address;
 pub mod caller;
 pub mod ear;
+pub mod recording;
 pub mod script;
 pub mod timeline;
+pub mod voice;

@@ -82,7 +82,9 @@ impl Verdict {
 
     /// Reads the word back.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Verified, Self::Identified, Self::Unidentified].into_iter().find(|verdict| verdict.as_str() == word)
+        [Self::Verified, Self::Identified, Self::Unidentified]
+            .into_iter()
+            .find(|verdict| verdict.as_str() == word)
     }
 
     /// What an agent reads.

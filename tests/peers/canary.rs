@@ -47,7 +47,9 @@ fn expect_nowhere(server: &Server, verdict: &str, secret_attempts: u32) {
     }
     assert!(server.log().contains("TRACE"), "the log is the fullest there is");
     // The configuration says what the demo's customers' PINs are; SIPp's own log and capture are the caller's.
-    let ours = |path: &std::path::Path| !path.ends_with("portero.toml") && !path.to_string_lossy().contains("/sipp/");
+    let ours = |path: &std::path::Path| {
+        !path.ends_with("portero.toml") && !path.to_string_lossy().contains("/sipp/")
+    };
     let files = server.folder.files();
     assert!(files.iter().any(|(path, _)| path.ends_with("portero.db")), "the database is among the files");
     for (path, content) in files.iter().filter(|(path, _)| ours(path)) {

@@ -261,7 +261,11 @@ fn refer_accepted_and_nothing_heard_for_ten_seconds() {
 #[test]
 fn hang_up_during_the_greeting() {
     let pause = Duration::from_millis(1500);
-    hang_up_in("greeting", &Call { scenario: "hangs_up", line: "1001", pause, ..Call::default() }, &UNIDENTIFIED);
+    hang_up_in(
+        "greeting",
+        &Call { scenario: "hangs_up", line: "1001", pause, ..Call::default() },
+        &UNIDENTIFIED,
+    );
 }
 
 #[test]
@@ -278,8 +282,12 @@ fn hang_up_while_identifying() {
 
 #[test]
 fn hang_up_while_verifying() {
-    let call =
-        Call { scenario: "hangs_up", keys: "300ms 47", pause: Duration::from_millis(2500), ..Call::default() };
+    let call = Call {
+        scenario: "hangs_up",
+        keys: "300ms 47",
+        pause: Duration::from_millis(2500),
+        ..Call::default()
+    };
     let expected = Expected { verdict: "identified", secret_attempts: 0, ..VERIFIED_BY_ANI };
     hang_up_in("verifying", &call, &expected);
 }

@@ -31,11 +31,18 @@ fn a_caller_waits_for_the_prompt_keys_and_is_handed_over() {
     let server = Server::demo();
     let file = server.folder.path().join("heard.wav");
     let record = file.to_str().expect("a path in UTF-8");
-    let arguments = ["--from", "+12025550101", "--keys", "prompt,4711#", "--expect", "verified", "--record", record];
+    let arguments =
+        ["--from", "+12025550101", "--keys", "prompt,4711#", "--expect", "verified", "--record", record];
     let (code, outcome) = call(&server, "1000", &arguments);
     assert_eq!(code, 0, "{outcome:#}");
     assert_eq!(
-        json!([outcome["verdict"], outcome["customer"], outcome["name"], outcome["status"], outcome["handed_over"]]),
+        json!([
+            outcome["verdict"],
+            outcome["customer"],
+            outcome["name"],
+            outcome["status"],
+            outcome["handed_over"]
+        ]),
         json!(["verified", "10000001", "Zoë O'Connor", 200, true])
     );
     let kept = server.wait_for_record("1000");
@@ -65,7 +72,8 @@ fn keys_stop_a_prompt() {
 #[test]
 fn keys_given_by_prompt_reach_a_second_attempt() {
     let server = Server::demo();
-    let arguments = ["--from", "anonymous", "--keys", "prompt,10000002,prompt,0000,prompt,2580", "--no-follow"];
+    let arguments =
+        ["--from", "anonymous", "--keys", "prompt,10000002,prompt,0000,prompt,2580", "--no-follow"];
     let (code, outcome) = call(&server, "1001", &arguments);
     assert_eq!((code, &outcome["customer"]), (0, &json!("10000002")), "{outcome:#}");
     let record = server.wait_for_record("1001");
@@ -75,7 +83,8 @@ fn keys_given_by_prompt_reach_a_second_attempt() {
 #[test]
 fn an_expectation_that_fails_is_told() {
     let server = Server::demo();
-    let (code, outcome) = call(&server, "1002", &["--from", "+12025550102", "--expect", "verified", "--no-follow"]);
+    let (code, outcome) =
+        call(&server, "1002", &["--from", "+12025550102", "--expect", "verified", "--no-follow"]);
     assert_eq!((code, &outcome["verdict"]), (1, &json!("identified")), "{outcome:#}");
 }
 
@@ -83,9 +92,16 @@ fn an_expectation_that_fails_is_told() {
 fn a_refusal_of_the_refer_is_not_a_hand_over() {
     let server = Server::demo();
     let (code, outcome) = call(&server, "1002", &["--from", "+12025550102", "--refuse-refer", "405"]);
-    assert_eq!((code, &outcome["handed_over"], &outcome["status"]), (1, &json!(false), &json!(405)), "{outcome:#}");
+    assert_eq!(
+        (code, &outcome["handed_over"], &outcome["status"]),
+        (1, &json!(false), &json!(405)),
+        "{outcome:#}"
+    );
     let record = server.wait_for_record("1002");
-    assert_eq!((&record["hand_over"]["outcome"], &record["hand_over"]["status"]), (&json!("refused"), &json!(405)));
+    assert_eq!(
+        (&record["hand_over"]["outcome"], &record["hand_over"]["status"]),
+        (&json!("refused"), &json!(405))
+    );
 }
 
 #[test]

@@ -14,7 +14,8 @@ impl Folder {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", std::process::id()));
         if path.exists() {
-            fs::remove_dir_all(&path).expect("a folder left by an earlier process of this number can be removed");
+            fs::remove_dir_all(&path)
+                .expect("a folder left by an earlier process of this number can be removed");
         }
         fs::create_dir_all(&path).expect("a folder for the test's files");
         Self(path)

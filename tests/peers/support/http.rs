@@ -22,7 +22,8 @@ pub struct Answer {
 /// # Panics
 /// Where the connection fails or the answer is no HTTP.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE).expect("the web server takes connections");
+    let mut stream =
+        TcpStream::connect_timeout(&address, DEADLINE).expect("the web server takes connections");
     stream.set_read_timeout(Some(DEADLINE)).expect("a time-out that is not zero");
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("the request can be sent");
     let mut answer = Vec::new();

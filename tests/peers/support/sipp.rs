@@ -56,7 +56,10 @@ impl Call {
         let folder = server.folder.path().join("sipp");
         fs::create_dir_all(&folder).expect("a folder for SIPp");
         Capture::of(self.keys).write(&folder.join("keys.pcap"));
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp").join(self.scenario).with_extension("xml");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/sipp")
+            .join(self.scenario)
+            .with_extension("xml");
         let loopback = &server.loopback;
         let ip = loopback.ip().to_string();
         // Playing a capture takes a raw socket, so that who is not root needs a SIPp that may open one.
@@ -68,11 +71,19 @@ impl Call {
         command.args(["-mp", &loopback.peer_rtp_port().to_string()]);
         command.args(["-d", &self.pause.as_millis().to_string()]);
         command.args(["-timeout", &format!("{}s", DEADLINE.as_secs()), "-timeout_error"]);
-        command.args(["-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"]);
+        command.args([
+            "-trace_msg",
+            "-message_file",
+            "messages.log",
+            "-trace_err",
+            "-error_file",
+            "errors.log",
+        ]);
         command.args(["-key", "from", self.from]);
         if !self.keys_by_info.is_empty() {
             let lines: String = self.keys_by_info.chars().map(|key| format!("{key}\n")).collect();
-            fs::write(folder.join("keys.csv"), format!("SEQUENTIAL\n{lines}")).expect("the keys can be written");
+            fs::write(folder.join("keys.csv"), format!("SEQUENTIAL\n{lines}"))
+                .expect("the keys can be written");
             command.args(["-inf", "keys.csv"]);
         }
         for (name, value) in self.values {
@@ -123,7 +134,8 @@ impl Messages {
     /// Every message received whose first line begins with `start`.
     pub fn received<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
         let messages = self.0.split("-----------------------------------------------");
-        let received = messages.filter_map(|message| message.split_once("message received ")?.1.split_once("\n\n"));
+        let received =
+            messages.filter_map(|message| message.split_once("message received ")?.1.split_once("\n\n"));
         received.map(|(_, message)| message).filter(move |message| message.starts_with(start))
     }
 
@@ -132,7 +144,8 @@ impl Messages {
         let mut messages = self.received(start);
         let message = messages.next().expect("the message was received");
         let fields = message.lines().filter_map(|line| line.split_once(':'));
-        let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+        let mut values =
+            fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
         values.next().unwrap_or_else(|| panic!("no {name} in\n{message}")).to_owned()
     }
 }

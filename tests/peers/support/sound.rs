@@ -32,12 +32,15 @@ fn decimate(samples: &[f64], factor: usize) -> Vec<f64> {
     let reach = 16 * factor as isize;
     let tap = |offset: isize| {
         let x = offset as f64 / factor as f64 * 0.9;
-        let sinc = if offset == 0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
+        let sinc =
+            if offset == 0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
         let window = 0.5 + 0.5 * (std::f64::consts::PI * offset as f64 / (reach + 1) as f64).cos();
         sinc * window * 0.9 / factor as f64
     };
     let taps: Vec<(isize, f64)> = (-reach..=reach).map(|offset| (offset, tap(offset))).collect();
-    let at = |index: isize| usize::try_from(index).ok().and_then(|index| samples.get(index)).copied().unwrap_or(0.0);
+    let at = |index: isize| {
+        usize::try_from(index).ok().and_then(|index| samples.get(index)).copied().unwrap_or(0.0)
+    };
     let filtered = |centre: usize| taps.iter().map(|&(offset, tap)| tap * at(centre as isize + offset)).sum();
     (0..samples.len()).step_by(factor).map(filtered).collect()
 }
@@ -54,7 +57,8 @@ pub fn correlation(recording: &[f64], prompt: &[f64]) -> f64 {
     let coarse = (0..=lags / COARSE).map(|lag| (lag, normalised(&loudness[lag..], &pattern)));
     let mut places: Vec<(usize, f64)> = coarse.collect();
     places.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let around = |place: usize| (place * COARSE).saturating_sub(2 * COARSE)..=(place * COARSE + 2 * COARSE).min(lags);
+    let around =
+        |place: usize| (place * COARSE).saturating_sub(2 * COARSE)..=(place * COARSE + 2 * COARSE).min(lags);
     let candidates = places.iter().take(5).flat_map(|&(place, _)| around(place));
     candidates.map(|lag| normalised(&recording[lag..], prompt)).fold(0.0, f64::max)
 }
