@@ -1,11 +1,28 @@
 //! The endpoint: every SIP dialog of one local address, as one machine without sockets or clock.
+//!
+//! This file holds what all its parts share: the way in, the way out, timers, and the ends of dialogs. What a
+//! request means is in `uas`, what becomes of ours in `uac`, REFER both ways in `referral`. UDP only so far:
+//! a reliable transport adds its own framing and a transport to [`Transmit`], and nothing here awaits it.
 
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rand::Rng;
 use rand::rngs::StdRng;
+use sipx_sip::{HeaderName, Message, Method, Request, validate_response};
 
-use super::{DialogId, Event, Referral, Transmit};
+use super::admission::{Refusal, check_form};
+use super::counters::{Counters, Rejection};
+use super::dialog::Ourselves;
+use super::limits::{T1, TIMEOUT, TRANSACTIONS_FOR_STRANGERS_MAX, TRANSACTIONS_MAX};
+use super::message::{self, Unreadable};
+use super::response::{Answer, contact};
+use super::transaction::{Arrival, Purpose, TransactionId, Transactions};
+use super::usage::{Leg, Notifier, Phase};
+use super::{DialogId, EndCause, Event, Transmit, via};
+use crate::timer::Timers;
 
 /// What an endpoint is told once.
 #[derive(Debug, Clone)]
@@ -16,25 +33,21 @@ pub struct Config {
     pub user_agent: String,
     /// Whether a peer's REFER is told as `Event::Referred`; where false it gets 603.
     pub accept_referrals: bool,
-    /// Value of Retry-After on every 503 that we send.
+    /// Value of Retry-After on every 503 that we send, in whole seconds.
     pub retry_after: Duration,
 }
 
-/// A call to place.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// Request-URI and To.
-    pub to_uri: String,
-    /// User part of From; `anonymous` becomes `sip:anonymous@anonymous.invalid` (RFC 3323 §4.1.1.3).
-    pub from_user: String,
-    /// Display name of From, unquoted.
-    pub from_display: Option<String>,
-    /// Where the INVITE is sent.
-    pub destination: SocketAddr,
-    /// The offer.
-    pub sdp: String,
-    /// Further header fields of the INVITE.
-    pub headers: Vec<(String, String)>,
+/// Why a dialog wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Our 2xx is due once more (RFC 3261 §13.3.1.4).
+    Resend,
+    /// The ACK to our 2xx is overdue: 64*T1.
+    AwaitAck,
+    /// Our CANCEL brought no final response to the INVITE: 64*T1 (RFC 3261 §9.1).
+    GiveUp,
+    /// NOTIFYs are no longer waited for: 64*T1 after the end.
+    Linger,
 }
 
 /// A user agent, client and server.
@@ -42,55 +55,305 @@ pub struct Call {
 /// An operation on a dialog that is over, or whose state it does not fit, does nothing: the event that
 /// tells why is already waiting.
 #[derive(Debug)]
-pub struct Endpoint;
+pub struct Endpoint {
+    pub(super) config: Config,
+    pub(super) rng: StdRng,
+    pub(super) transactions: Transactions,
+    pub(super) legs: HashMap<DialogId, Leg>,
+    pub(super) by_tag: HashMap<String, DialogId>,
+    pub(super) timers: Timers<(DialogId, Timer)>,
+    pub(super) events: VecDeque<Event>,
+    pub(super) counters: Counters,
+    pub(super) draining: bool,
+    last_dialog: u64,
+    /// Keeps the To tags of answers without a transaction unguessable and yet the same for a retransmission.
+    salt: u64,
+}
 
-#[expect(unused_variables, clippy::unused_self, reason = "the signatures go ahead of the machine")]
 impl Endpoint {
     /// An endpoint with nothing in flight.
-    pub fn new(config: Config, rng: StdRng) -> Self {
-        Self
+    pub fn new(config: Config, mut rng: StdRng) -> Self {
+        let salt = rng.random();
+        Self {
+            config,
+            rng,
+            transactions: Transactions::new(),
+            legs: HashMap::new(),
+            by_tag: HashMap::new(),
+            timers: Timers::default(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            draining: false,
+            last_dialog: 0,
+            salt,
+        }
     }
+
     /// Takes one datagram in.
-    pub fn receive(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {}
+    pub fn receive(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {
+        match message::read(payload) {
+            Ok(Message::Request(request)) => self.on_request(request, source, now),
+            Ok(Message::Response(response)) if validate_response(&response).is_empty() => {
+                if let Some((owner, response)) = self.transactions.receive_response(response, now) {
+                    self.on_response(owner, &response, now);
+                }
+            }
+            Ok(Message::Response(_)) | Err(Unreadable::Noise) => {
+                self.counters.count_rejection(Rejection::Malformed)
+            }
+            Err(Unreadable::KeepAlive) => {}
+            Err(Unreadable::Request(mut request)) => match via::stamp(&mut request, source) {
+                Some(reply_to) => {
+                    self.refuse_statelessly(&request, reply_to, Refusal::new(400, Rejection::Malformed));
+                }
+                None => self.counters.count_rejection(Rejection::Malformed),
+            },
+        }
+    }
+
     /// Runs every timer that is due at `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for owner in self.transactions.handle_timeout(now) {
+            self.on_time_out(owner, now);
+        }
+        while let Some((dialog, timer)) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Resend => self.resend(dialog, now),
+                Timer::AwaitAck => self.hang_up(dialog, EndCause::NoAck, now),
+                Timer::GiveUp => self.give_up(dialog, now),
+                Timer::Linger => self.forget(dialog),
+            }
+        }
+    }
+
     /// When `handle_timeout` wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        [self.transactions.poll_timeout(), self.timers.next()].into_iter().flatten().min()
     }
+
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
+        self.transactions.poll_transmit()
     }
+
     /// The next event for the user.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
+
     /// While draining, OPTIONS and new INVITEs get 503.
-    pub fn set_draining(&mut self, draining: bool) {}
-    /// How many dialogs are held.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// How many dialogs are held, those included that only wait for late NOTIFYs.
     pub fn dialogs(&self) -> usize {
-        0
+        self.legs.len()
     }
-    /// 180 to an INVITE.
-    pub fn ring(&mut self, dialog: DialogId, now: Instant) {}
-    /// 200 with `sdp` to an INVITE or re-INVITE.
-    pub fn accept(&mut self, dialog: DialogId, sdp: &str, now: Instant) {}
-    /// A final refusal (300-699) to an INVITE (then `Ended(LocalReject)`) or re-INVITE (the call stays as it
-    /// was). 503 carries `Config::retry_after`.
-    pub fn reject(&mut self, dialog: DialogId, status: u16, now: Instant) {}
-    /// Ends a dialog; `Ended(LocalBye)` follows. Before our answer it refuses the INVITE with 480.
-    pub fn bye(&mut self, dialog: DialogId, now: Instant) {}
-    /// Sends a REFER; `Event::Referral`s follow.
-    pub fn refer(&mut self, dialog: DialogId, referral: &Referral, now: Instant) {}
-    /// Places a call. `None` at the cap of dialogs, or where a value cannot stand in a message.
-    pub fn invite(&mut self, call: &Call, now: Instant) -> Option<DialogId> {
-        None
+
+    /// Whether nothing is held, in flight, armed or waiting: nothing will happen unless somebody calls.
+    pub fn is_idle(&self) -> bool {
+        self.legs.is_empty()
+            && self.by_tag.is_empty()
+            && self.timers.is_empty()
+            && self.events.is_empty()
+            && self.transactions.is_idle()
     }
-    /// Gives up a call that has not been answered: CANCEL; `Ended(Refused(487))` follows.
-    pub fn cancel(&mut self, dialog: DialogId, now: Instant) {}
-    /// Final response to the peer's REFER (`Event::Referred`): 202, or a refusal.
-    pub fn answer_refer(&mut self, dialog: DialogId, status: u16, now: Instant) {}
-    /// A NOTIFY to the peer whose REFER we accepted; `last` ends its subscription.
-    pub fn notify(&mut self, dialog: DialogId, sipfrag_status: u16, last: bool, now: Instant) {}
+
+    /// Totals for the metrics.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn on_request(&mut self, mut request: Request, source: SocketAddr, now: Instant) {
+        let Some(reply_to) = via::stamp(&mut request, source) else {
+            return self.counters.count_rejection(Rejection::Malformed);
+        };
+        if let Err(refusal) = check_form(&request) {
+            return self.refuse_statelessly(&request, reply_to, refusal);
+        }
+        if self.is_full_for(&request) {
+            let refusal = self.unavailable(Rejection::Overload);
+            return self.refuse_statelessly(&request, reply_to, refusal);
+        }
+        match self.transactions.receive_request(request, reply_to, now) {
+            Some(Arrival::New(transaction, request)) => {
+                self.counters.count_request(&request.method);
+                self.serve(transaction, &request, source, now);
+            }
+            Some(Arrival::Ack(ack)) => self.on_ack(&ack, now),
+            None => {}
+        }
+    }
+
+    fn is_full_for(&self, request: &Request) -> bool {
+        if self.transactions.len() < TRANSACTIONS_FOR_STRANGERS_MAX || request.method == Method::Ack {
+            return false;
+        }
+        let cap =
+            if self.find(request).is_some() { TRANSACTIONS_MAX } else { TRANSACTIONS_FOR_STRANGERS_MAX };
+        self.transactions.len() >= cap && !self.transactions.knows(request)
+    }
+
+    /// The dialog that a request names by its To tag, and belongs to.
+    pub(super) fn find(&self, request: &Request) -> Option<DialogId> {
+        let tag = message::to_tag(&request.headers)?;
+        let id = *self.by_tag.get(std::str::from_utf8(&tag).ok()?)?;
+        self.legs.get(&id).filter(|leg| leg.dialog.matches(&request.headers)).map(|_| id)
+    }
+
+    /// Answers without a transaction (RFC 3261 §8.2.7), and never an ACK.
+    fn refuse_statelessly(&mut self, request: &Request, reply_to: SocketAddr, refusal: Refusal) {
+        self.counters.count_rejection(refusal.reason);
+        if request.method == Method::Ack {
+            return;
+        }
+        let mut hasher = DefaultHasher::new();
+        (self.salt, request.headers.value(&HeaderName::Via), message::call_id(&request.headers))
+            .hash(&mut hasher);
+        let tag = format!("{:016x}", hasher.finish());
+        let status = refusal.answer.status();
+        // A request without the fields that a response copies cannot be answered at all.
+        if let Ok(response) = refusal.answer.to_request(request, Some(&tag), &self.config.user_agent) {
+            self.counters.count_response(&request.method, status);
+            self.transactions.transmit(reply_to, Message::Response(response).to_bytes().to_vec());
+        }
+    }
+
+    /// 503 with Retry-After.
+    pub(super) fn unavailable(&self, reason: Rejection) -> Refusal {
+        self.with_retry_after(Answer::new(503)).refuse(reason)
+    }
+
+    pub(super) fn with_retry_after(&self, answer: Answer) -> Answer {
+        answer.with(HeaderName::RetryAfter, self.config.retry_after.as_secs().max(1).to_string())
+    }
+
+    /// Answers the request of a transaction; returns what was sent, and where to.
+    pub(super) fn respond(
+        &mut self,
+        id: TransactionId,
+        answer: Answer,
+        tag: &str,
+        now: Instant,
+    ) -> Option<Transmit> {
+        let destination = self.transactions.peer(id)?;
+        let request = self.transactions.request(id)?;
+        self.counters.count_response(&request.method, answer.status());
+        let response = answer.to_request(request, Some(tag), &self.config.user_agent).ok()?;
+        let payload = Message::Response(response.clone()).to_bytes().to_vec();
+        self.transactions.respond(id, response, now);
+        Some(Transmit { destination, payload })
+    }
+
+    /// What our next message says of us, with a branch of its own.
+    pub(super) fn ourselves(&mut self) -> Ourselves {
+        let local = self.config.local;
+        Ourselves {
+            // RFC 3581 §3: rport, so that a NAT's answer finds its way back.
+            via: format!("SIP/2.0/UDP {local};branch=z9hG4bK{};rport", self.token()),
+            contact: contact(local),
+            user_agent: self.config.user_agent.clone(),
+        }
+    }
+
+    /// 64 random bits, for a tag or a branch (RFC 3261 §19.3 asks for 32 at least).
+    pub(super) fn token(&mut self) -> String {
+        format!("{:016x}", self.rng.random::<u64>())
+    }
+
+    /// Takes a dialog in.
+    pub(super) fn hold(&mut self, leg: Leg) -> DialogId {
+        self.last_dialog += 1;
+        let id = DialogId(self.last_dialog);
+        self.by_tag.insert(leg.tag.clone(), id);
+        self.legs.insert(id, leg);
+        id
+    }
+
+    /// The identifier that the next dialog will get.
+    pub(super) fn next_dialog(&self) -> DialogId {
+        DialogId(self.last_dialog + 1)
+    }
+
+    /// Tells the end of a dialog, once, and lets go of all but what late NOTIFYs need.
+    pub(super) fn end(&mut self, id: DialogId, cause: EndCause, now: Instant) {
+        for timer in [Timer::Resend, Timer::AwaitAck, Timer::GiveUp] {
+            self.timers.clear((id, timer));
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if matches!(leg.phase, Phase::Lingering) {
+            return;
+        }
+        self.events.push_back(Event::Ended(id, cause));
+        leg.phase = Phase::Lingering;
+        let (lingers, tag) = (leg.outlives_its_session(), leg.tag.clone());
+        if let Some(Notifier::Asked { transaction, .. }) = leg.notifier {
+            leg.notifier = None;
+            self.respond(transaction, Answer::new(487), &tag, now);
+        }
+        if lingers {
+            self.timers.set((id, Timer::Linger), now + TIMEOUT);
+        } else {
+            self.forget(id);
+        }
+    }
+
+    /// Sends BYE without waiting for what comes of it, and tells the end.
+    pub(super) fn hang_up(&mut self, id: DialogId, cause: EndCause, now: Instant) {
+        self.refuse_pending(id, 487, now);
+        self.send_bye(id, None, now);
+        self.end(id, cause, now);
+    }
+
+    /// Gives the INVITE or re-INVITE that waits for an answer this one.
+    pub(super) fn refuse_pending(&mut self, id: DialogId, status: u16, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(pending) = leg.pending() else { return };
+        if let Some(session) = leg.session() {
+            session.reinvite = None;
+        }
+        let (tag, mut answer) = (leg.tag.clone(), Answer::new(status));
+        if status == 503 {
+            answer = self.with_retry_after(answer);
+        }
+        self.respond(pending.transaction, answer, &tag, now);
+    }
+
+    fn resend(&mut self, id: DialogId, now: Instant) {
+        let Some(sent) =
+            self.legs.get_mut(&id).and_then(Leg::session).and_then(|session| session.unacknowledged.as_mut())
+        else {
+            return;
+        };
+        let (destination, payload) = (sent.destination, sent.payload.clone());
+        let next = now + sent.back_off();
+        self.transactions.transmit(destination, payload);
+        self.timers.set((id, Timer::Resend), next);
+    }
+
+    fn give_up(&mut self, id: DialogId, now: Instant) {
+        if let Some(Phase::Outgoing(outgoing)) = self.legs.get(&id).map(|leg| &leg.phase) {
+            self.transactions.abandon(outgoing.transaction, now);
+            self.end(id, EndCause::Refused(487), now);
+        }
+    }
+
+    fn forget(&mut self, id: DialogId) {
+        self.timers.clear((id, Timer::Linger));
+        if let Some(leg) = self.legs.remove(&id) {
+            self.by_tag.remove(&leg.tag);
+        }
+    }
+
+    /// Starts the clock of a 2xx that was sent just now.
+    pub(super) fn await_ack(&mut self, id: DialogId, now: Instant) {
+        self.timers.set((id, Timer::Resend), now + T1);
+        self.timers.set((id, Timer::AwaitAck), now + TIMEOUT);
+    }
+
+    /// Makes a server transaction the dialog's, so that a CANCEL finds it.
+    pub(super) fn own(&mut self, transaction: TransactionId, id: DialogId) {
+        self.transactions.set_owner(transaction, (id, Purpose::Invited));
+    }
 }

@@ -1,8 +1,25 @@
 //! The SIP façade: messages, transactions, dialogs, referrals, the endpoint (RFC 3261, 3515).
 
+mod admission;
+mod counters;
+mod dialog;
+mod dtmf_info;
 mod endpoint;
+mod invitation;
+mod limits;
+mod message;
+mod referral;
+mod response;
+mod route;
+mod transaction;
+mod uac;
+mod uas;
+mod usage;
+mod via;
 
-pub use endpoint::{Call, Config, Endpoint};
+pub use counters::{Counters, Rejection};
+pub use endpoint::{Config, Endpoint};
+pub use uac::Call;
 
 use std::net::SocketAddr;
 

@@ -1,0 +1,213 @@
+//! Dialog state (RFC 3261 §12): who talks with whom, by which route, how far the sequence numbers are; and
+//! the requests that are built from it.
+//!
+//! What a dialog is used for is `usage`'s part; this file decides nothing about calls.
+
+use std::net::SocketAddr;
+
+use sipx_sip::build::RequestBuilder;
+use sipx_sip::error::BuildError;
+use sipx_sip::headers::Contact;
+use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
+
+use super::message;
+use super::route::{RouteSet, literal_address};
+
+/// The hops that a request of ours may pass (RFC 3261 §8.1.1.6).
+const MAX_FORWARDS: u8 = 70;
+
+/// What identifies and routes a dialog.
+#[derive(Debug, Clone)]
+pub struct Dialog {
+    call_id: Vec<u8>,
+    /// Our From in requests: name-addr with our tag.
+    local: Vec<u8>,
+    /// Our To in requests: name-addr with the peer's tag, once it has one.
+    remote: Vec<u8>,
+    remote_tag: Option<Vec<u8>>,
+    target: Uri,
+    routes: RouteSet,
+    /// Where requests go when their next hop is no IP literal: the address that the peer spoke from.
+    peer: SocketAddr,
+    local_cseq: u32,
+    remote_cseq: Option<u32>,
+}
+
+/// What our messages say of ourselves.
+#[derive(Debug, Clone)]
+pub struct Ourselves {
+    /// Value of Via up to the branch, which is this message's own.
+    pub via: String,
+    /// Value of Contact.
+    pub contact: String,
+    /// Value of User-Agent.
+    pub user_agent: String,
+}
+
+/// Why a message cannot found a dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoDialog {
+    /// A dialog-forming message has a Contact with a SIP URI (RFC 3261 §8.1.1.8).
+    #[error("Missing or Unusable Contact")]
+    Contact,
+    /// Record-Route that does not parse.
+    #[error("Malformed Record-Route")]
+    RecordRoute,
+    /// A field that must be there, or a value that cannot be sent back.
+    #[error("Malformed Header Field")]
+    Field,
+}
+
+impl Dialog {
+    /// The callee's side of a dialog, from its INVITE (RFC 3261 §12.1.1).
+    pub fn of_invite(
+        request: &Request,
+        local_tag: &str,
+        local_cseq: u32,
+        peer: SocketAddr,
+    ) -> Result<Self, NoDialog> {
+        let headers = &request.headers;
+        let mut local = headers.value(&HeaderName::To).ok_or(NoDialog::Field)?.into_owned();
+        local.extend_from_slice(format!(";tag={local_tag}").as_bytes());
+        Ok(Self {
+            call_id: message::call_id(headers).ok_or(NoDialog::Field)?,
+            local,
+            remote: headers.value(&HeaderName::From).ok_or(NoDialog::Field)?.into_owned(),
+            remote_tag: message::from_tag(headers),
+            target: contact(headers).ok_or(NoDialog::Contact)?,
+            routes: RouteSet::of_request(headers).ok_or(NoDialog::RecordRoute)?,
+            peer,
+            local_cseq,
+            remote_cseq: message::cseq(headers),
+        })
+    }
+
+    /// The caller's side before there is an answer: what our INVITE says.
+    pub fn to_call(call_id: String, local: String, target: Uri, peer: SocketAddr, cseq: u32) -> Self {
+        Self {
+            call_id: call_id.into_bytes(),
+            local: local.into_bytes(),
+            remote: format!("<{target}>").into_bytes(),
+            remote_tag: None,
+            target,
+            routes: RouteSet::default(),
+            peer,
+            local_cseq: cseq,
+            remote_cseq: None,
+        }
+    }
+
+    /// The caller's side once a 2xx is there (RFC 3261 §12.1.2).
+    ///
+    /// A peer that leaves out its Contact is reached where the INVITE went.
+    pub fn confirm(&mut self, response: &Response) {
+        let headers = &response.headers;
+        if let Some(to) = headers.value(&HeaderName::To) {
+            self.remote = to.into_owned();
+        }
+        self.remote_tag = message::to_tag(headers);
+        self.routes = RouteSet::of_response(headers).unwrap_or_default();
+        if let Some(target) = contact(headers) {
+            self.target = target;
+        }
+    }
+
+    /// Whether `headers` of a request from the peer belong to this dialog. The local tag has led here already.
+    pub fn matches(&self, headers: &Headers) -> bool {
+        message::call_id(headers).is_some_and(|call_id| call_id == self.call_id)
+            && message::from_tag(headers) == self.remote_tag
+    }
+
+    /// Whether a response to our INVITE comes from the peer of this dialog, not from another branch of a fork.
+    pub fn answered_by(&self, response: &Response) -> bool {
+        message::to_tag(&response.headers) == self.remote_tag
+    }
+
+    /// Takes note of a request's CSeq; `false` where it is out of order (RFC 3261 §12.2.2).
+    pub fn advance(&mut self, cseq: u32) -> bool {
+        if self.remote_cseq.is_some_and(|last| cseq < last) {
+            return false;
+        }
+        self.remote_cseq = Some(cseq);
+        true
+    }
+
+    /// Follows the peer to a new Contact (RFC 3261 §12.2.2, target refresh).
+    pub fn refresh_target(&mut self, headers: &Headers) {
+        if let Some(target) = contact(headers) {
+            self.target = target;
+        }
+    }
+
+    /// Where the next request goes.
+    pub fn destination(&self) -> SocketAddr {
+        literal_address(self.routes.itinerary(&self.target).next_hop).unwrap_or(self.peer)
+    }
+
+    /// The CSeq of the last request sent.
+    pub fn local_cseq(&self) -> u32 {
+        self.local_cseq
+    }
+
+    /// Begins the next request.
+    pub fn next_request(
+        &mut self,
+        method: Method,
+        ourselves: &Ourselves,
+    ) -> Result<RequestBuilder, BuildError> {
+        // The first is below 2^16 and a call makes few requests; wrapping would need 2^31 of them.
+        self.local_cseq += 1;
+        self.request(method, self.local_cseq, ourselves)
+    }
+
+    /// Begins a request with a given CSeq: the INVITE, or the ACK that shares its number.
+    pub fn request(
+        &self,
+        method: Method,
+        cseq: u32,
+        ourselves: &Ourselves,
+    ) -> Result<RequestBuilder, BuildError> {
+        let way = self.routes.itinerary(&self.target);
+        let mut builder = RequestBuilder::new(method.clone(), request_uri(way.request_uri))
+            .header(HeaderName::Via, ourselves.via.clone())?
+            .max_forwards(MAX_FORWARDS);
+        for route in way.routes {
+            builder = builder.header(HeaderName::Route, format!("<{route}>"))?;
+        }
+        builder = builder
+            .header(HeaderName::From, self.local.clone())?
+            .header(HeaderName::To, self.remote.clone())?
+            .header(HeaderName::CallId, self.call_id.clone())?
+            .cseq(cseq, &method)?;
+        // RFC 3261 §20, table 2: a BYE has no Contact.
+        if method != Method::Bye {
+            builder = builder.header(HeaderName::Contact, ourselves.contact.clone())?;
+        }
+        builder.header(HeaderName::UserAgent, ourselves.user_agent.clone())
+    }
+}
+
+/// A URI in the form that a Request-URI may have: without header components (RFC 3261 §19.1.1, table 1).
+fn request_uri(uri: &Uri) -> Uri {
+    let mut uri = uri.clone();
+    let names: Vec<_> = uri
+        .headers()
+        .into_iter()
+        .flat_map(sipx_sip::Params::iter)
+        .map(|header| String::from_utf8_lossy(header.name()).into_owned())
+        .collect();
+    for name in names {
+        uri.remove_header(&name);
+    }
+    if uri.params().is_some_and(|parameters| parameters.contains("method")) {
+        uri.remove_param("method");
+    }
+    uri
+}
+
+/// The SIP URI of the first Contact.
+fn contact(headers: &Headers) -> Option<Uri> {
+    let contact = headers.typed::<Contact>()?.ok()?;
+    contact.uri.host()?;
+    Some(contact.0.uri)
+}

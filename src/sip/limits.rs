@@ -1,0 +1,28 @@
+//! The numbers of this module, with names: RFC 3261's timers and what one endpoint will hold.
+
+use std::time::Duration;
+
+/// RFC 3261 §17.1.1.1: the round-trip estimate, base of every retransmission.
+pub const T1: Duration = Duration::from_millis(500);
+
+/// RFC 3261 §17.1.2.2: no retransmission of a non-INVITE request or of a 2xx waits longer.
+pub const T2: Duration = Duration::from_secs(4);
+
+/// 64*T1: how long a transaction, an unacknowledged 2xx or a late NOTIFY is waited for.
+pub const TIMEOUT: Duration = Duration::from_secs(32);
+
+/// The largest message read; the largest payload that a UDP length field can name.
+pub const MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Header field lines in one message; one more and it is malformed.
+pub const HEADERS_MAX: usize = 200;
+
+/// Dialogs at one time, those included that wait for late NOTIFYs; one INVITE more gets 503.
+pub const DIALOGS_MAX: usize = 16_384;
+
+/// Transactions at one time; one more gets a 503 that no state is kept for.
+pub const TRANSACTIONS_MAX: usize = 65_536;
+
+/// Transactions at which requests outside our dialogs get 503, so that a flood of them leaves room for the
+/// BYE of a call that exists.
+pub const TRANSACTIONS_FOR_STRANGERS_MAX: usize = 49_152;

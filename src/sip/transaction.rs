@@ -1,0 +1,310 @@
+//! Transactions: sipx-sip's RFC 3261 §17 machines (with RFC 6026), given timers, addresses and owners.
+//!
+//! What is added here is what a pure machine cannot know: when a timer falls due, where a message goes, whose
+//! a transaction is, and which requests are the same one come by two ways (RFC 3261 §8.2.2.2).
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use sipx_sip::transaction::{Dispatch, Output, TransactionLayer, TuEvent};
+use sipx_sip::{Message, Reliability, Request, Response, Timer, Timers as Timings, TransactionKey};
+
+use super::limits::{T1, T2};
+use super::{DialogId, Transmit, message};
+use crate::timer::Timers;
+
+/// Names a transaction of this endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionId(u64);
+
+/// What a transaction is to its dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The peer's INVITE, waiting for our final response.
+    Invited,
+    /// Our INVITE.
+    Invite,
+    /// Our BYE, whose outcome is awaited.
+    Bye,
+    /// Our REFER with this CSeq.
+    Refer(u32),
+    /// Our NOTIFY about the peer's REFER.
+    Notify,
+}
+
+/// Whose a transaction is.
+pub type Owner = (DialogId, Purpose);
+
+/// What a request turned out to be. Retransmissions and ACKs of refusals are dealt with before this.
+#[derive(Debug)]
+pub enum Arrival {
+    /// The first of its transaction.
+    New(TransactionId, Request),
+    /// The ACK to a 2xx.
+    Ack(Request),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// From tag, Call-ID and CSeq: equal in two requests without To tag, they are one request that was forked.
+type Origin = (Option<Vec<u8>>, Vec<u8>, u32, Vec<u8>);
+
+#[derive(Debug)]
+struct Held {
+    side: Side,
+    key: TransactionKey,
+    peer: SocketAddr,
+    owner: Option<Owner>,
+    origin: Option<Origin>,
+}
+
+/// Every transaction of an endpoint.
+#[derive(Debug)]
+pub struct Transactions {
+    // Two layers, so that a peer that mirrors our own request back cannot make its key collide with ours.
+    client: TransactionLayer,
+    server: TransactionLayer,
+    ids: HashMap<(Side, TransactionKey), TransactionId>,
+    held: HashMap<TransactionId, Held>,
+    origins: HashMap<Origin, TransactionId>,
+    timers: Timers<(TransactionId, usize)>,
+    transmits: VecDeque<Transmit>,
+    last: u64,
+}
+
+impl Transactions {
+    /// None in flight.
+    pub fn new() -> Self {
+        let timings = Timings { t1: T1, t2: T2, ..Timings::default() };
+        Self {
+            client: TransactionLayer::new(timings),
+            server: TransactionLayer::new(timings),
+            ids: HashMap::new(),
+            held: HashMap::new(),
+            origins: HashMap::new(),
+            timers: Timers::default(),
+            transmits: VecDeque::new(),
+            last: 0,
+        }
+    }
+
+    /// How many are in flight.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether nothing is in flight and nothing waits to be sent.
+    pub fn is_idle(&self) -> bool {
+        self.held.is_empty() && self.timers.is_empty() && self.transmits.is_empty()
+    }
+
+    /// Sends a datagram outside any transaction: the ACK to a 2xx, or a 2xx once more.
+    pub fn transmit(&mut self, destination: SocketAddr, payload: Vec<u8>) {
+        self.transmits.push_back(Transmit { destination, payload });
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// When the next timer falls due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether a request belongs to a transaction that exists.
+    pub fn knows(&self, request: &Request) -> bool {
+        TransactionKey::from_request(request).is_some_and(|key| self.ids.contains_key(&(Side::Server, key)))
+    }
+
+    /// Takes in a request whose responses go to `peer`. `None` where the transaction dealt with it itself.
+    pub fn receive_request(&mut self, request: Request, peer: SocketAddr, now: Instant) -> Option<Arrival> {
+        match self.server.receive(Message::Request(request), Reliability::Unreliable) {
+            Dispatch::Created { key, outputs } => {
+                let id = self.hold(Side::Server, key, peer, None);
+                match self.perform(id, outputs, now)? {
+                    TuEvent::Request(request) => Some(Arrival::New(id, *request)),
+                    _ => None,
+                }
+            }
+            Dispatch::Matched { key, outputs } => {
+                let id = *self.ids.get(&(Side::Server, key))?;
+                match self.perform(id, outputs, now)? {
+                    TuEvent::Ack(ack) => Some(Arrival::Ack(*ack)),
+                    _ => None,
+                }
+            }
+            Dispatch::Unmatched(message) => match *message {
+                Message::Request(ack) => Some(Arrival::Ack(ack)),
+                Message::Response(_) => None,
+            },
+        }
+    }
+
+    /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
+    pub fn receive_response(&mut self, response: Response, now: Instant) -> Option<(Owner, Response)> {
+        let dispatch = self.client.receive(Message::Response(response), Reliability::Unreliable);
+        let Dispatch::Matched { key, outputs } = dispatch else { return None };
+        let id = *self.ids.get(&(Side::Client, key))?;
+        let owner = self.held.get(&id)?.owner;
+        match self.perform(id, outputs, now)? {
+            TuEvent::Response(response) => Some((owner?, *response)),
+            _ => None,
+        }
+    }
+
+    /// Sends a request to `peer`. What comes of it is told with `owner`; without one, nobody asks.
+    pub fn send(
+        &mut self,
+        request: Request,
+        peer: SocketAddr,
+        owner: Option<Owner>,
+        now: Instant,
+    ) -> Option<TransactionId> {
+        let (key, outputs) = self.client.send_request(request, Reliability::Unreliable)?;
+        let id = self.hold(Side::Client, key, peer, owner);
+        self.perform(id, outputs, now);
+        Some(id)
+    }
+
+    /// Sends a response to the request of `id`; does nothing once that transaction is over.
+    pub fn respond(&mut self, id: TransactionId, response: Response, now: Instant) {
+        if let Some(held) = self.held.get(&id) {
+            let outputs = self.server.send_response(&held.key, response);
+            self.perform(id, outputs, now);
+        }
+    }
+
+    /// The request of a server transaction.
+    pub fn request(&self, id: TransactionId) -> Option<&Request> {
+        self.server.server_request(&self.held.get(&id)?.key)
+    }
+
+    /// Where the responses of a transaction go.
+    pub fn peer(&self, id: TransactionId) -> Option<SocketAddr> {
+        self.held.get(&id).map(|held| held.peer)
+    }
+
+    /// The request of a client transaction: a CANCEL copies it (RFC 3261 §9.1).
+    pub fn sent_request(&self, id: TransactionId) -> Option<&Request> {
+        self.client.client_request(&self.held.get(&id)?.key)
+    }
+
+    /// Says whose a server transaction is.
+    pub fn set_owner(&mut self, id: TransactionId, owner: Owner) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.owner = Some(owner);
+        }
+    }
+
+    /// The INVITE that a CANCEL means (RFC 3261 §9.2), with its owner.
+    pub fn cancelled(&self, cancel: &Request) -> Option<(TransactionId, Option<Owner>)> {
+        let key = TransactionKey::for_cancelled_invite(cancel)?;
+        let id = *self.ids.get(&(Side::Server, key))?;
+        Some((id, self.held.get(&id)?.owner))
+    }
+
+    /// Whether another transaction has the same request by another way; if not, `id` is remembered for it.
+    pub fn is_merged(&mut self, id: TransactionId, request: &Request) -> bool {
+        let Some(origin) = origin(request) else { return false };
+        match self.origins.get(&origin) {
+            Some(&first) => first != id,
+            None => {
+                self.origins.insert(origin.clone(), id);
+                if let Some(held) = self.held.get_mut(&id) {
+                    held.origin = Some(origin);
+                }
+                false
+            }
+        }
+    }
+
+    /// Gives up a client transaction that is waited for no longer.
+    pub fn abandon(&mut self, id: TransactionId, now: Instant) {
+        if let Some(held) = self.held.get(&id) {
+            let outputs = self.client.on_transport_error(&held.key);
+            self.perform(id, outputs, now);
+        }
+    }
+
+    /// Runs what is due at `now`; returns the owners of client transactions that timed out.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Owner> {
+        let mut timed_out = Vec::new();
+        while let Some((id, timer)) = self.timers.pop_due(now) {
+            let Some(held) = self.held.get(&id) else { continue };
+            let (side, owner) = (held.side, held.owner);
+            let layer = match side {
+                Side::Client => &mut self.client,
+                Side::Server => &mut self.server,
+            };
+            let outputs = layer.on_timer(&held.key, Timer::ALL[timer]);
+            let event = self.perform(id, outputs, now);
+            if let (Side::Client, Some(TuEvent::Timeout), Some(owner)) = (side, event, owner) {
+                timed_out.push(owner);
+            }
+        }
+        timed_out
+    }
+
+    fn hold(
+        &mut self,
+        side: Side,
+        key: TransactionKey,
+        peer: SocketAddr,
+        owner: Option<Owner>,
+    ) -> TransactionId {
+        self.last += 1;
+        let id = TransactionId(self.last);
+        self.ids.insert((side, key.clone()), id);
+        self.held.insert(id, Held { side, key, peer, owner, origin: None });
+        id
+    }
+
+    /// Does what a transaction wants done; returns what it tells, which is one thing at most.
+    fn perform(&mut self, id: TransactionId, outputs: Vec<Output>, now: Instant) -> Option<TuEvent> {
+        let mut told = None;
+        for output in outputs {
+            match output {
+                Output::Send(message) => {
+                    if let Some(peer) = self.peer(id) {
+                        self.transmit(peer, message.to_bytes().to_vec());
+                    }
+                }
+                Output::SetTimer { timer, after } => self.timers.set((id, index(timer)), now + after),
+                Output::ClearTimer(timer) => self.timers.clear((id, index(timer))),
+                Output::ToTu(event) => told = Some(*event),
+                Output::Terminated(_) => self.release(id),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    fn release(&mut self, id: TransactionId) {
+        for timer in 0..Timer::ALL.len() {
+            self.timers.clear((id, timer));
+        }
+        if let Some(held) = self.held.remove(&id) {
+            self.ids.remove(&(held.side, held.key));
+            if let Some(origin) = held.origin {
+                self.origins.remove(&origin);
+            }
+        }
+    }
+}
+
+fn index(timer: Timer) -> usize {
+    Timer::ALL.iter().position(|&known| known == timer).expect("Timer::ALL is the complete set")
+}
+
+fn origin(request: &Request) -> Option<Origin> {
+    let headers = &request.headers;
+    let method = request.method.as_bytes().to_vec();
+    Some((message::from_tag(headers), message::call_id(headers)?, message::cseq(headers)?, method))
+}

@@ -1,0 +1,298 @@
+//! The user agent client: our INVITE, ACK, CANCEL and BYE, and what comes back (RFC 3261 §8.1, §9.1, §13.2, §15.1.1).
+//!
+//! Challenges are not answered yet: 401 and 407 are refusals like any other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use rand::Rng;
+use sipx_sip::build::RequestBuilder;
+use sipx_sip::error::BuildError;
+use sipx_sip::{Header, HeaderName, Message, Method, Request, Response, Uri};
+
+use super::dialog::{Dialog, Ourselves};
+use super::endpoint::{Endpoint, Timer};
+use super::limits::{DIALOGS_MAX, TIMEOUT};
+use super::response::allow;
+use super::transaction::{Owner, Purpose};
+use super::usage::{Established, Leg, Outgoing, Phase};
+use super::{DialogId, EndCause, Event, message};
+
+/// What a URI's user part must escape (RFC 3261 §25.1, `user`).
+const USER: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b':')
+    .add(b'<')
+    .add(b'>')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A call to place.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Request-URI and To.
+    pub to_uri: String,
+    /// User part of From; `anonymous` becomes `sip:anonymous@anonymous.invalid` (RFC 3323 §4.1.1.3).
+    pub from_user: String,
+    /// Display name of From, unquoted.
+    pub from_display: Option<String>,
+    /// Where the INVITE is sent.
+    pub destination: SocketAddr,
+    /// The offer.
+    pub sdp: String,
+    /// Further header fields of the INVITE.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Endpoint {
+    /// Places a call. `None` at the cap of dialogs, or where a value cannot stand in a message.
+    pub fn invite(&mut self, call: &Call, now: Instant) -> Option<DialogId> {
+        if self.legs.len() >= DIALOGS_MAX {
+            return None;
+        }
+        let target = Uri::parse(call.to_uri.clone().into()).ok()?;
+        let (tag, call_id, cseq) =
+            (self.token(), self.token() + &self.token(), u32::from(self.rng.random::<u16>()));
+        let dialog = Dialog::to_call(
+            call_id,
+            from(call, &tag, self.config.local.ip()),
+            target,
+            call.destination,
+            cseq,
+        );
+        let ourselves = self.ourselves();
+        let request = with_headers(dialog.request(Method::Invite, cseq, &ourselves).ok()?, &call.headers)
+            .and_then(|builder| builder.header(HeaderName::Allow, allow(self.config.accept_referrals)))
+            .and_then(|builder| builder.header(HeaderName::ContentType, "application/sdp"))
+            .ok()?
+            .body(call.sdp.clone())
+            .build();
+        let owner = (self.next_dialog(), Purpose::Invite);
+        let transaction = self.transactions.send(request, call.destination, Some(owner), now)?;
+        let phase =
+            Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
+        Some(self.hold(Leg { dialog, tag, phase, ack: None, subscription: None, notifier: None }))
+    }
+
+    /// Gives up a call that has not been answered: CANCEL, and then `Ended(Refused(487))`. Where the answer
+    /// crosses it, the call is taken and ended with BYE, and `Ended(LocalBye)` is told.
+    pub fn cancel(&mut self, dialog: DialogId, now: Instant) {
+        let Some(Phase::Outgoing(outgoing)) = self.legs.get_mut(&dialog).map(|leg| &mut leg.phase) else {
+            return;
+        };
+        if !std::mem::replace(&mut outgoing.cancelled, true) && outgoing.provisional {
+            self.send_cancel(dialog, now);
+        }
+    }
+
+    /// Ends a dialog; `Ended(LocalBye)` follows once the peer has answered or has not. Before our answer it
+    /// refuses the INVITE with 480, before the peer's it cancels. Before the ACK to our 2xx it waits for that.
+    pub fn bye(&mut self, dialog: DialogId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        match &mut leg.phase {
+            Phase::Incoming(_) => self.reject(dialog, 480, now),
+            Phase::Outgoing(_) => self.cancel(dialog, now),
+            Phase::Established(session) if session.unacknowledged.is_some() => session.leaving = true,
+            Phase::Established(_) => self.leave(dialog, now),
+            Phase::Closing | Phase::Lingering => {}
+        }
+    }
+
+    /// Sends BYE and waits for what comes of it.
+    pub(super) fn leave(&mut self, id: DialogId, now: Instant) {
+        self.refuse_pending(id, 487, now);
+        self.send_bye(id, Some((id, Purpose::Bye)), now);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.phase = Phase::Closing;
+        }
+    }
+
+    pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, now: Instant) {
+        // Every value in it came out of a message or is ours, so nothing can keep it from being built.
+        self.send_inside(id, Method::Bye, owner, Ok, now).ok();
+    }
+
+    /// Sends a request inside a dialog.
+    pub(super) fn send_inside(
+        &mut self,
+        id: DialogId,
+        method: Method,
+        owner: Option<Owner>,
+        complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
+        now: Instant,
+    ) -> Result<(), BuildError> {
+        let ourselves = self.ourselves();
+        if let Some(leg) = self.legs.get_mut(&id) {
+            let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
+            let destination = leg.dialog.destination();
+            self.transactions.send(request, destination, owner, now);
+        }
+        Ok(())
+    }
+
+    /// A response to a request of ours, or its ACK sent and its 2xx come again.
+    pub(super) fn on_response(&mut self, (id, purpose): Owner, response: &Response, now: Instant) {
+        let status = response.status.code();
+        match purpose {
+            Purpose::Invite => self.on_invite_response(id, response, now),
+            _ if status < 200 => {}
+            Purpose::Bye => self.end(id, EndCause::LocalBye, now),
+            Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
+            Purpose::Notify => self.on_notify_response(id, status),
+            Purpose::Invited => {}
+        }
+    }
+
+    /// A request of ours found nobody: RFC 3261 §8.1.3.1 has that count as 408.
+    pub(super) fn on_time_out(&mut self, (id, purpose): Owner, now: Instant) {
+        match purpose {
+            Purpose::Invite => self.end(id, EndCause::Refused(408), now),
+            Purpose::Bye => self.end(id, EndCause::LocalBye, now),
+            Purpose::Refer(cseq) => self.on_refer_response(id, cseq, 408, now),
+            Purpose::Notify => self.on_notify_response(id, 408),
+            Purpose::Invited => {}
+        }
+    }
+
+    fn on_invite_response(&mut self, id: DialogId, response: &Response, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let status = response.status.code();
+        match (&mut leg.phase, status) {
+            (Phase::Outgoing(outgoing), ..200) => {
+                let first = !std::mem::replace(&mut outgoing.provisional, true);
+                let cancel = first && outgoing.cancelled;
+                let rings = (180..=183).contains(&status) && !std::mem::replace(&mut outgoing.ringing, true);
+                if rings {
+                    self.events.push_back(Event::Ringing(id));
+                }
+                if cancel {
+                    self.send_cancel(id, now);
+                }
+            }
+            (Phase::Outgoing(outgoing), 200..300) => {
+                let cancelled = outgoing.cancelled;
+                self.on_answer(id, cancelled, response, now);
+            }
+            (Phase::Outgoing(_), _) => self.end(id, EndCause::Refused(status), now),
+            (_, 200..300) => self.on_answer_again(id, response, now),
+            _ => {}
+        }
+    }
+
+    fn on_answer(&mut self, id: DialogId, cancelled: bool, response: &Response, now: Instant) {
+        self.timers.clear((id, Timer::GiveUp));
+        let ourselves = self.ourselves();
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.dialog.confirm(response);
+        leg.phase = Phase::Established(Established::default());
+        leg.ack = ack(&leg.dialog, response, &ourselves);
+        if let Some((destination, payload)) = leg.ack.clone() {
+            self.transactions.transmit(destination, payload);
+        }
+        if cancelled {
+            self.leave(id, now);
+        } else {
+            let answer = message::body(response.body()).unwrap_or_default();
+            self.events.push_back(Event::Answered(id, answer));
+        }
+    }
+
+    /// The 2xx once more: its ACK was lost. Or another branch of a fork answered too, which is one too many:
+    /// it gets its ACK and a BYE (RFC 3261 §13.2.2.4).
+    fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
+        let (ours, theirs) = (self.ourselves(), self.ourselves());
+        let Some(leg) = self.legs.get(&id) else { return };
+        if leg.dialog.answered_by(response) {
+            if let Some((destination, payload)) = leg.ack.clone() {
+                self.transactions.transmit(destination, payload);
+            }
+            return;
+        }
+        let mut other = leg.dialog.clone();
+        other.confirm(response);
+        if let Some((destination, payload)) = ack(&other, response, &ours) {
+            self.transactions.transmit(destination, payload);
+        }
+        if let Ok(bye) = other.next_request(Method::Bye, &theirs) {
+            self.transactions.send(bye.build(), other.destination(), None, now);
+        }
+    }
+
+    fn send_cancel(&mut self, id: DialogId, now: Instant) {
+        let Some(Phase::Outgoing(outgoing)) = self.legs.get(&id).map(|leg| &leg.phase) else { return };
+        let Some(invite) = self.transactions.sent_request(outgoing.transaction) else { return };
+        let Some(destination) = self.transactions.peer(outgoing.transaction) else { return };
+        if let Some(cancel) = cancel_of(invite) {
+            self.transactions.send(cancel, destination, None, now);
+            self.timers.set((id, Timer::GiveUp), now + TIMEOUT);
+        }
+    }
+}
+
+/// The CANCEL of an INVITE: its Request-URI, topmost Via, Route, From, To, Call-ID and number (RFC 3261 §9.1).
+fn cancel_of(invite: &Request) -> Option<Request> {
+    let mut cancel = Request::new(Method::Cancel, invite.uri.clone());
+    let copied = [
+        HeaderName::Via,
+        HeaderName::MaxForwards,
+        HeaderName::Route,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CallId,
+    ];
+    for header in invite.headers.iter().filter(|header| copied.contains(header.name())) {
+        cancel.headers.push(header.clone());
+    }
+    let cseq = format!("{} CANCEL", message::cseq(&invite.headers)?);
+    cancel.headers.push(Header::build(HeaderName::CSeq, cseq).ok()?);
+    cancel.headers.push(Header::build(HeaderName::ContentLength, "0").ok()?);
+    Some(cancel)
+}
+
+/// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number, in no transaction.
+fn ack(
+    dialog: &Dialog,
+    response: &Response,
+    ourselves: &super::dialog::Ourselves,
+) -> Option<(SocketAddr, Vec<u8>)> {
+    let cseq = message::cseq(&response.headers)?;
+    let request = dialog.request(Method::Ack, cseq, ourselves).ok()?.build();
+    Some((dialog.destination(), Message::Request(request).to_bytes().to_vec()))
+}
+
+/// Adds header fields of the user's.
+pub(super) fn with_headers(
+    builder: RequestBuilder,
+    headers: &[(String, String)],
+) -> Result<RequestBuilder, BuildError> {
+    headers
+        .iter()
+        .try_fold(builder, |builder, (name, value)| builder.header(message::extension(name), value.clone()))
+}
+
+fn from(call: &Call, tag: &str, local: IpAddr) -> String {
+    let display = call.from_display.as_ref().map(|name| {
+        let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{escaped}\" ")
+    });
+    let display = display.unwrap_or_default();
+    if call.from_user.eq_ignore_ascii_case("anonymous") {
+        return format!("{display}<sip:anonymous@anonymous.invalid>;tag={tag}");
+    }
+    let user = utf8_percent_encode(&call.from_user, USER);
+    match local {
+        IpAddr::V4(ip) => format!("{display}<sip:{user}@{ip}>;tag={tag}"),
+        IpAddr::V6(ip) => format!("{display}<sip:{user}@[{ip}]>;tag={tag}"),
+    }
+}

@@ -1,0 +1,290 @@
+//! The user agent server: what each request means (RFC 3261 §8.2, §9.2, §11.2, §12.2.2, §13.3, §14.2, §15.1.2).
+//!
+//! A method here returns the answer to its request, or `None` where the endpoint's user is to give it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use rand::Rng;
+use sipx_sip::{HeaderName, Method, Request};
+
+use super::admission::{Refusal, check_sdp_body, check_service};
+use super::counters::Rejection;
+use super::dialog::Dialog;
+use super::dtmf_info::{self, Info};
+use super::endpoint::{Endpoint, Timer};
+use super::limits::DIALOGS_MAX;
+use super::response::Answer;
+use super::transaction::{Purpose, TransactionId};
+use super::usage::{Established, Leg, Pending, Phase, Unacknowledged};
+use super::{DialogId, EndCause, Event, invitation, message};
+
+/// What serving a request gives: its answer now, one later, or a refusal.
+pub(super) type Served = Result<Option<Answer>, Refusal>;
+
+/// The most that RFC 3261 §14.2 lets us ask of a peer whose INVITE came too early, in seconds.
+const RETRY_AFTER_GLARE_MAX_S: u32 = 10;
+
+impl Endpoint {
+    /// 180 to an INVITE.
+    pub fn ring(&mut self, dialog: DialogId, now: Instant) {
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        if let Phase::Incoming(pending) = leg.phase {
+            let (tag, answer) = (leg.tag.clone(), Answer::new(180).with_contact(self.config.local));
+            self.respond(pending.transaction, answer, &tag, now);
+        }
+    }
+
+    /// 200 with `sdp` to an INVITE or re-INVITE.
+    pub fn accept(&mut self, dialog: DialogId, sdp: &str, now: Instant) {
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        let Some(pending) = leg.pending() else { return };
+        let tag = leg.tag.clone();
+        let answer = self.capable(Answer::new(200)).with_contact(self.config.local).with_sdp(sdp);
+        let Some(sent) = self.respond(pending.transaction, answer, &tag, now) else { return };
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            let unacknowledged = Some(Unacknowledged::new(pending, sent.payload, sent.destination));
+            leg.phase = Phase::Established(Established { unacknowledged, ..Established::default() });
+            self.await_ack(dialog, now);
+        }
+    }
+
+    /// A final refusal (300-699) to an INVITE (then `Ended(LocalReject)`) or re-INVITE (the call stays as it
+    /// was). 503 carries `Config::retry_after`.
+    pub fn reject(&mut self, dialog: DialogId, status: u16, now: Instant) {
+        let status = if (300..700).contains(&status) { status } else { 500 };
+        self.refuse_pending(dialog, status, now);
+        if matches!(self.legs.get(&dialog).map(|leg| &leg.phase), Some(Phase::Incoming(_))) {
+            self.end(dialog, EndCause::LocalReject, now);
+        }
+    }
+
+    /// Serves a request that is new, and answers it unless the answer is for later.
+    pub(super) fn serve(
+        &mut self,
+        transaction: TransactionId,
+        request: &Request,
+        source: SocketAddr,
+        now: Instant,
+    ) {
+        let answer = match self.dispatch(transaction, request, source, now) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return,
+            Err(refusal) => {
+                self.counters.count_rejection(refusal.reason);
+                refusal.answer
+            }
+        };
+        let tag = self.token();
+        self.respond(transaction, answer, &tag, now);
+    }
+
+    fn dispatch(
+        &mut self,
+        transaction: TransactionId,
+        request: &Request,
+        source: SocketAddr,
+        now: Instant,
+    ) -> Served {
+        check_service(request, self.config.accept_referrals)?;
+        if request.method == Method::Cancel {
+            return self.on_cancel(transaction, request, now);
+        }
+        if message::to_tag(&request.headers).is_none() {
+            return self.outside(transaction, request, source, now);
+        }
+        let dialog = self.find(request).ok_or_else(unknown_dialog)?;
+        self.inside(dialog, transaction, request, now)
+    }
+
+    /// A request outside any dialog.
+    fn outside(
+        &mut self,
+        transaction: TransactionId,
+        request: &Request,
+        source: SocketAddr,
+        now: Instant,
+    ) -> Served {
+        if self.transactions.is_merged(transaction, request) {
+            return Err(Refusal::new(482, Rejection::Merged));
+        }
+        match request.method {
+            Method::Invite | Method::Options if self.draining => Err(self.unavailable(Rejection::Draining)),
+            Method::Invite => self.on_invite(transaction, request, source, now),
+            Method::Options => Ok(Some(self.capable(Answer::new(200)))),
+            Method::Refer => Err(Refusal::new(603, Rejection::Referral)),
+            _ => Err(unknown_dialog()),
+        }
+    }
+
+    /// A request inside a dialog.
+    fn inside(
+        &mut self,
+        dialog: DialogId,
+        transaction: TransactionId,
+        request: &Request,
+        now: Instant,
+    ) -> Served {
+        let leg = self.legs.get_mut(&dialog).ok_or_else(unknown_dialog)?;
+        if !message::cseq(&request.headers).is_some_and(|cseq| leg.dialog.advance(cseq)) {
+            return Err(Refusal::new(500, Rejection::OutOfOrder));
+        }
+        match (&leg.phase, &request.method) {
+            (_, Method::Notify) => self.on_notify(dialog, request),
+            // Where two BYEs cross, each gets its 200.
+            (Phase::Closing, Method::Bye) => Ok(Some(Answer::new(200))),
+            (Phase::Outgoing(_) | Phase::Closing | Phase::Lingering, _) => Err(unknown_dialog()),
+            (_, Method::Bye) => {
+                self.refuse_pending(dialog, 487, now);
+                self.end(dialog, EndCause::RemoteBye, now);
+                Ok(Some(Answer::new(200)))
+            }
+            (_, Method::Invite) => self.on_reinvite(dialog, transaction, request, now),
+            (_, Method::Refer) => self.on_refer(dialog, transaction, request),
+            (_, Method::Info) => self.on_info(dialog, request),
+            _ => Ok(Some(self.capable(Answer::new(200)))),
+        }
+    }
+
+    fn on_invite(
+        &mut self,
+        transaction: TransactionId,
+        request: &Request,
+        source: SocketAddr,
+        now: Instant,
+    ) -> Served {
+        check_sdp_body(request)?;
+        if self.legs.len() >= DIALOGS_MAX {
+            return Err(self.unavailable(Rejection::Overload));
+        }
+        let (tag, cseq) = (self.token(), u32::from(self.rng.random::<u16>()));
+        let dialog = Dialog::of_invite(request, &tag, cseq, source)
+            .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
+        let invitation = invitation::read(request, source);
+        let phase = Phase::Incoming(pending(transaction, request));
+        let id =
+            self.hold(Leg { dialog, tag: tag.clone(), phase, ack: None, subscription: None, notifier: None });
+        self.own(transaction, id);
+        self.respond(transaction, Answer::new(100), &tag, now);
+        self.events.push_back(Event::Invited(id, Box::new(invitation)));
+        Ok(None)
+    }
+
+    fn on_reinvite(
+        &mut self,
+        id: DialogId,
+        transaction: TransactionId,
+        request: &Request,
+        now: Instant,
+    ) -> Served {
+        check_sdp_body(request)?;
+        let too_early = self.rng.random_range(0..=RETRY_AFTER_GLARE_MAX_S).to_string();
+        let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
+        if leg.pending().is_some() {
+            let answer = Answer::new(500).with(HeaderName::RetryAfter, too_early);
+            return Err(answer.refuse(Rejection::Glare));
+        }
+        let session = leg.session().ok_or_else(unknown_dialog)?;
+        match &session.unacknowledged {
+            // RFC 3264 §4: no new offer while our own waits for its answer, which only the ACK brings.
+            Some(sent) if !sent.invite.offered => return Err(Refusal::new(491, Rejection::Glare)),
+            // RFC 5407 §3.1.4: the peer has our 2xx, or it could not go on; its ACK is late or lost.
+            Some(_) => self.acknowledged(id, None, now),
+            None => {}
+        }
+        let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
+        let tag = leg.tag.clone();
+        leg.dialog.refresh_target(&request.headers);
+        leg.session().ok_or_else(unknown_dialog)?.reinvite = Some(pending(transaction, request));
+        self.own(transaction, id);
+        self.respond(transaction, Answer::new(100), &tag, now);
+        self.events.push_back(Event::Reinvited(id, message::body(request.body())));
+        Ok(None)
+    }
+
+    /// The ACK to a 2xx; one that fits nothing is ignored.
+    pub(super) fn on_ack(&mut self, ack: &Request, now: Instant) {
+        let Some(id) = self.find(ack) else { return };
+        let Some(session) = self.legs.get_mut(&id).and_then(Leg::session) else { return };
+        let Some(sent) = &session.unacknowledged else { return };
+        if message::cseq(&ack.headers) == Some(sent.invite.cseq) {
+            let answer = message::body(ack.body()).filter(|_| !sent.invite.offered);
+            self.acknowledged(id, answer, now);
+        }
+    }
+
+    fn acknowledged(&mut self, id: DialogId, answer: Option<String>, now: Instant) {
+        self.timers.clear((id, Timer::Resend));
+        self.timers.clear((id, Timer::AwaitAck));
+        let Some(session) = self.legs.get_mut(&id).and_then(Leg::session) else { return };
+        session.unacknowledged = None;
+        if session.leaving {
+            self.leave(id, now);
+        } else {
+            self.events.push_back(Event::Confirmed(id, answer));
+        }
+    }
+
+    fn on_cancel(&mut self, transaction: TransactionId, cancel: &Request, now: Instant) -> Served {
+        let (invite, owner) = self.transactions.cancelled(cancel).ok_or_else(unknown_dialog)?;
+        let Some((id, Purpose::Invited)) = owner else { return Ok(Some(Answer::new(200))) };
+        let Some(leg) = self.legs.get(&id) else { return Ok(Some(Answer::new(200))) };
+        let (tag, incoming) = (leg.tag.clone(), matches!(leg.phase, Phase::Incoming(_)));
+        let waits = leg.pending().is_some_and(|pending| pending.transaction == invite);
+        // RFC 3261 §9.2: the same To tag as the INVITE's own answers.
+        self.respond(transaction, Answer::new(200), &tag, now);
+        if waits {
+            self.refuse_pending(id, 487, now);
+        }
+        if waits && incoming {
+            self.end(id, EndCause::RemoteCancel, now);
+        }
+        Ok(None)
+    }
+
+    fn on_info(&mut self, id: DialogId, request: &Request) -> Served {
+        let headers = &request.headers;
+        if !matches!(self.legs.get(&id).map(|leg| &leg.phase), Some(Phase::Established(_))) {
+            return Err(unknown_dialog());
+        }
+        if headers.get(&message::extension("Info-Package")).is_some() {
+            // RFC 6086 §4.2.2: no package is ours.
+            let answer = Answer::new(469).with(message::extension("Recv-Info"), "nil");
+            return Err(answer.refuse(Rejection::Content));
+        }
+        let media_type = message::essence(headers, &HeaderName::ContentType);
+        match dtmf_info::read(media_type.as_deref(), request.body()) {
+            Info::Key(digit) => self.events.push_back(Event::Digit(id, digit)),
+            Info::Nothing => {}
+            Info::Malformed => {
+                return Err(Answer::new(400).because("Malformed Body").refuse(Rejection::Malformed));
+            }
+            Info::OtherKind => {
+                let answer = Answer::new(415).with(HeaderName::Accept, dtmf_info::ACCEPTED);
+                return Err(answer.refuse(Rejection::Content));
+            }
+        }
+        Ok(Some(Answer::new(200)))
+    }
+
+    /// Adds what we can (RFC 3261 §11.2, §13.3.1.4): no extension is supported, and that is said.
+    fn capable(&self, answer: Answer) -> Answer {
+        answer
+            .with_allow(self.config.accept_referrals)
+            .with(HeaderName::Accept, format!("application/sdp, {}", dtmf_info::ACCEPTED))
+            .with(HeaderName::Supported, "")
+    }
+}
+
+/// 481.
+pub(super) fn unknown_dialog() -> Refusal {
+    Refusal::new(481, Rejection::UnknownDialog)
+}
+
+fn pending(transaction: TransactionId, request: &Request) -> Pending {
+    Pending {
+        transaction,
+        cseq: message::cseq(&request.headers).unwrap_or_default(),
+        offered: message::body(request.body()).is_some(),
+    }
+}
