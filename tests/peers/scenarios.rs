@@ -8,8 +8,7 @@ use crate::support::server::Server;
 use crate::support::sipp::Call;
 use crate::support::{http, sound};
 
-/// From numbers that the demo's back end knows, and from one that it does not.
-const KNOWN: &str = "sip:+12025550101@caller.example";
+/// From numbers that need no default: shared, failing, hanging, unknown to the back end, and none.
 const SHARED: &str = "sip:+12025550104@caller.example";
 const FAILING: &str = "sip:+12025550500@caller.example";
 const HANGING: &str = "sip:+12025550999@caller.example";

@@ -30,7 +30,7 @@ pub enum OnRefer {
 }
 
 /// What the caller is told.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// 180 came.
     Ringing(Leg),
@@ -190,7 +190,8 @@ impl Caller {
         &self.outcome
     }
 
-    fn listens_to(&self) -> Leg {
+    /// The call that is listened to: the one that came last and is up.
+    pub fn listens_to(&self) -> Leg {
         if self.target == State::Up { Leg::Target } else { Leg::Service }
     }
 

@@ -16,7 +16,7 @@ impl Scene {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
         let now = Instant::now();
         let script = script.parse().expect("a good script");
-        Self { caller: Caller::new(script, on_refer, Duration::from_secs(60), now), now }
+        Self { caller: Caller::new(script, on_refer, Duration::from_mins(1), now), now }
     }
 
     /// One whose service leg is up.

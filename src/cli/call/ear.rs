@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn stretches_are_told_apart_by_silence() {
-        let table: [(&[(usize, i16)], &[(usize, &str)]); 6] = [
+        type Row<'a> = (&'a [(usize, i16)], &'a [(usize, &'a str)]);
+        let table: [Row<'_>; 6] = [
             (&[(50, 0)], &[]),
             (&[(5, 0), (50, 3000), (40, 0)], &[(5, "began"), (54, "ended")]),
             // 0.4 s is a pause between two sentences, 0.8 s one between two prompts.
@@ -159,9 +160,9 @@ mod tests {
         let mut ear = Ear::default();
         ear.hear(&[3000; 160], zero);
         assert_eq!(ear.hear(&[3000; 160], zero + FRAME), Some(Heard::Began(zero)));
-        let due = ear.poll_timeout().expect("speech is under way");
-        assert_eq!(ear.handle_timeout(due - Duration::from_millis(1)), None);
-        assert_eq!(ear.handle_timeout(due), Some(Heard::Ended(zero + FRAME)));
+        assert_eq!(ear.poll_timeout(), Some(zero + FRAME + QUIET_FOR));
+        assert_eq!(ear.handle_timeout(zero + QUIET_FOR), None);
+        assert_eq!(ear.handle_timeout(zero + FRAME + QUIET_FOR), Some(Heard::Ended(zero + FRAME)));
         assert_eq!(ear.poll_timeout(), None);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::audio::SAMPLE_RATE;
 
 /// A timestamp further from its leg's end than this begins anew: five seconds nobody sent, or a new source.
-const JUMP_MAX: i32 = 5 * SAMPLE_RATE as i32;
+const JUMP_MAX: i32 = 5 * SAMPLE_RATE.cast_signed();
 
 /// The samples so far.
 #[derive(Debug, Default)]
@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn samples_stand_where_their_timestamps_say() {
-        let table: [(&[(u32, &[i16])], &[i16]); 5] = [
+        type Row<'a> = (&'a [(u32, &'a [i16])], &'a [i16]);
+        let table: [Row<'_>; 5] = [
             (&[(1000, &[1, 2]), (1002, &[3, 4])], &[1, 2, 3, 4]),
             (&[(1000, &[1, 2]), (1005, &[3])], &[1, 2, 0, 0, 0, 3]),
             (&[(1000, &[1, 2]), (1004, &[5, 6]), (1002, &[3, 4])], &[1, 2, 3, 4, 5, 6]),
@@ -73,7 +74,9 @@ mod tests {
         ];
         for (packets, expected) in table {
             let mut recording = Recording::default();
-            packets.iter().for_each(|(timestamp, samples)| recording.push(*timestamp, samples));
+            for (timestamp, samples) in packets {
+                recording.push(*timestamp, samples);
+            }
             assert_eq!(recording.samples, expected);
         }
     }

@@ -13,7 +13,7 @@ pub const KEY_PERIOD: Duration = Duration::from_millis(160);
 /// How long a key is held.
 pub const KEY_HELD: Duration = Duration::from_millis(100);
 /// The longest pause that can be asked for.
-const PAUSE_MAX: Duration = Duration::from_secs(600);
+const PAUSE_MAX: Duration = Duration::from_mins(10);
 
 /// One step of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,24 +146,27 @@ impl Script {
                         continue;
                     }
                 }
-                Step::Keys(keys) => match keys.pop_front() {
-                    Some(key) => {
-                        // A terminator may come after its entry has ended by itself and the next prompt has begun.
-                        if self.pressed == 0 {
-                            (self.begun_used, self.over_used) = (self.begun, self.begun);
-                        }
-                        self.pressed += 1;
-                        self.due = Some(self.due.unwrap_or(now) + KEY_PERIOD);
-                        return Some(Want::Press(key));
-                    }
-                    None => {
-                        self.next_step();
-                        return Some(Want::Pressed(std::mem::take(&mut self.pressed)));
-                    }
-                },
+                Step::Keys(keys) => {
+                    let key = keys.pop_front();
+                    return Some(self.press(key, now));
+                }
             }
             self.next_step();
         }
+    }
+
+    fn press(&mut self, key: Option<Digit>, now: Instant) -> Want {
+        let Some(key) = key else {
+            self.next_step();
+            return Want::Pressed(std::mem::take(&mut self.pressed));
+        };
+        // Only the first: a terminator may come after its entry has ended by itself and the next prompt has begun.
+        if self.pressed == 0 {
+            (self.begun_used, self.over_used) = (self.begun, self.begun);
+        }
+        self.pressed += 1;
+        self.due = Some(self.due.unwrap_or(now) + KEY_PERIOD);
+        Want::Press(key)
     }
 
     fn next_step(&mut self) {
@@ -191,7 +194,9 @@ mod tests {
         while let Some(want) = script.poll_want(now) {
             match want {
                 Want::Press(key) => text.push(key.expose()),
-                Want::Pressed(count) => text.push_str(&format!("({count})")),
+                Want::Pressed(count) => {
+                    text.extend(['(', char::from_digit(count as u32, 10).unwrap_or('?'), ')']);
+                }
             }
         }
         text

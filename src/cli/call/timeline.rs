@@ -144,8 +144,15 @@ impl Timeline {
             .map(|(at, entry)| format!("{:8.3} s  {entry}", at.as_secs_f64()))
     }
 
+    /// The entries by time: the end of a prompt is known later than it was heard.
+    fn in_order(&self) -> Vec<(Duration, Entry)> {
+        let mut entries = self.entries.clone();
+        entries.sort_by_key(|&(at, _)| at);
+        entries
+    }
+
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len()
     }
 }
@@ -185,7 +192,7 @@ impl Outcome {
     pub fn to_json(&self, timeline: &Timeline) -> Value {
         json!({
             "version": VERSION,
-            "events": timeline.entries.iter().map(|(at, entry)| entry.to_json(*at)).collect::<Vec<_>>(),
+            "events": timeline.in_order().iter().map(|(at, entry)| entry.to_json(*at)).collect::<Vec<_>>(),
             "verdict": self.verdict,
             "customer": self.customer,
             "name": self.name,

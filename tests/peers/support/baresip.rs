@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::loopback::PEER_RTP_PORT;
 use super::server::Server;
 use super::{Process, wait_for};
 
@@ -35,7 +36,7 @@ impl Baresip {
         let loopback = &server.loopback;
         let ip = loopback.ip();
         write_silence(&folder.join("silence.wav"));
-        let first = loopback.peer_rtp_port();
+        let first = PEER_RTP_PORT;
         let config = format!(
             "poll_method epoll\nsip_listen {sip}\nnet_interface {ip}\n\
              audio_player aubridge,x\naudio_source aufile,{folder}/silence.wav\naudio_alert aubridge,y\n\

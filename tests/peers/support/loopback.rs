@@ -9,7 +9,8 @@ const WEB_PORT: u16 = 18080;
 const CRM_PORT: u16 = 18081;
 const PEER_SIP_PORT: u16 = 15060;
 const PEER_CONTROL_PORT: u16 = 14444;
-const PEER_RTP_PORT: u16 = 16000;
+/// The first port that a peer may use for RTP.
+pub const PEER_RTP_PORT: u16 = 16000;
 
 /// An address that no other test uses while this lives.
 pub struct Loopback {
@@ -64,10 +65,5 @@ impl Loopback {
     /// Where a peer is controlled.
     pub fn peer_control(&self) -> SocketAddr {
         self.at(PEER_CONTROL_PORT)
-    }
-
-    /// The first port that a peer may use for RTP.
-    pub fn peer_rtp_port(&self) -> u16 {
-        PEER_RTP_PORT
     }
 }

@@ -15,8 +15,8 @@ use super::{Process, http, wait_for};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portero");
-/// The configuration that variations are made from.
-const DEMO: &str = include_str!("../../../config/demo.toml");
+/// The configuration that variations are made from, in the package's folder.
+const DEMO: &str = "config/demo.toml";
 /// How long a debug build on a busy machine may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long after the end of a call its record may take to be seen.
@@ -46,7 +46,8 @@ impl Server {
     /// the second, at its first occurrence.
     pub fn serve(edits: &[(&str, &str)]) -> Self {
         let (loopback, folder) = (Loopback::claim(), Folder::new());
-        let mut text = DEMO.to_owned();
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEMO);
+        let mut text = fs::read_to_string(demo).expect("the demo's configuration can be read");
         let places = [
             ("127.0.0.1:5060".to_owned(), loopback.sip().to_string()),
             ("127.0.0.1:8080".to_owned(), loopback.web().to_string()),
@@ -83,16 +84,15 @@ impl Server {
                 kept.push_str(&line);
                 kept.push('\n');
                 // The folder may be gone already when the last line comes.
-                drop(fs::write(&told, &kept));
+                let _ = fs::write(&told, &kept);
                 if line.starts_with("ready") {
-                    drop(ready.try_send(()));
+                    let _ = ready.try_send(());
                 }
             }
         });
         let server = Self { loopback, folder, process: Process(child) };
-        if is_ready.recv_timeout(READY_WITHIN).is_err() {
-            panic!("the server is not ready within {READY_WITHIN:?}; its log says:\n{}", server.log());
-        }
+        let is_ready = is_ready.recv_timeout(READY_WITHIN).is_ok();
+        assert!(is_ready, "the server is not ready within {READY_WITHIN:?}; its log says:\n{}", server.log());
         server
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Process;
 use super::capture::Capture;
+use super::loopback::PEER_RTP_PORT;
 use super::server::Server;
 
 /// How long a scenario may take.
@@ -68,7 +69,7 @@ impl Call {
         command.current_dir(&folder).arg(loopback.sip().to_string()).arg("-sf").arg(file);
         command.args(["-s", self.line, "-i", &ip, "-mi", &ip, "-m", "1", "-nostdin"]);
         command.args(["-p", &loopback.peer_sip().port().to_string()]);
-        command.args(["-mp", &loopback.peer_rtp_port().to_string()]);
+        command.args(["-mp", &PEER_RTP_PORT.to_string()]);
         command.args(["-d", &self.pause.as_millis().to_string()]);
         command.args(["-timeout", &format!("{}s", DEADLINE.as_secs()), "-timeout_error"]);
         command.args([
@@ -81,9 +82,9 @@ impl Call {
         ]);
         command.args(["-key", "from", self.from]);
         if !self.keys_by_info.is_empty() {
-            let lines: String = self.keys_by_info.chars().map(|key| format!("{key}\n")).collect();
-            fs::write(folder.join("keys.csv"), format!("SEQUENTIAL\n{lines}"))
-                .expect("the keys can be written");
+            let lines = self.keys_by_info.chars().flat_map(|key| ['\n', key]);
+            let table: String = "SEQUENTIAL".chars().chain(lines).chain(['\n']).collect();
+            fs::write(folder.join("keys.csv"), table).expect("the keys can be written");
             command.args(["-inf", "keys.csv"]);
         }
         for (name, value) in self.values {

@@ -1,11 +1,14 @@
 //! Whether a recording holds a prompt.
 
+use std::f64::consts::PI;
 use std::path::Path;
 
 /// Everything is compared at the rate of the wire.
 const RATE: u32 = 8000;
 /// Samples, 5 ms of them, whose loudness is one value of the envelope that finds the place to compare at.
 const COARSE: usize = 40;
+/// How much of the new half rate passes the filter of [`decimate`].
+const PASS_BAND: f64 = 0.9;
 
 /// The samples of a WAV file's first channel at 8000 Hz.
 ///
@@ -29,20 +32,19 @@ fn decimate(samples: &[f64], factor: usize) -> Vec<f64> {
     if factor == 1 {
         return samples.to_vec();
     }
-    let reach = 16 * factor as isize;
-    let tap = |offset: isize| {
-        let x = offset as f64 / factor as f64 * 0.9;
-        let sinc =
-            if offset == 0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
-        let window = 0.5 + 0.5 * (std::f64::consts::PI * offset as f64 / (reach + 1) as f64).cos();
-        sinc * window * 0.9 / factor as f64
+    let reach = 16 * factor;
+    let tap = |index: usize| {
+        let offset = index as f64 - reach as f64;
+        let x = PI * offset / factor as f64 * PASS_BAND;
+        let sinc = if index == reach { 1.0 } else { x.sin() / x };
+        let window = 0.5 + 0.5 * (PI * offset / (reach + 1) as f64).cos();
+        sinc * window * PASS_BAND / factor as f64
     };
-    let taps: Vec<(isize, f64)> = (-reach..=reach).map(|offset| (offset, tap(offset))).collect();
-    let at = |index: isize| {
-        usize::try_from(index).ok().and_then(|index| samples.get(index)).copied().unwrap_or(0.0)
-    };
-    let filtered = |centre: usize| taps.iter().map(|&(offset, tap)| tap * at(centre as isize + offset)).sum();
-    (0..samples.len()).step_by(factor).map(filtered).collect()
+    let taps: Vec<f64> = (0..=2 * reach).map(tap).collect();
+    let around = vec![0.0; reach];
+    let padded = [&around, samples, &around].concat();
+    let filtered = |window: &[f64]| window.iter().zip(&taps).map(|(sample, tap)| sample * tap).sum();
+    padded.windows(taps.len()).step_by(factor).map(filtered).collect()
 }
 
 /// The normalised cross-correlation of `prompt` with `recording` at the lag where it is highest: 1 for a perfect
