@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::loopback::PEER_RTP_PORT;
 use super::server::Server;
-use super::{Process, wait_for};
+use super::{Process, pause, wait_for};
 
 /// Where Debian's package baresip-core keeps its modules.
 const MODULES: &str = "/usr/lib/baresip/modules";
@@ -74,7 +74,7 @@ impl Baresip {
     pub fn key(&mut self, keys: &str) {
         for key in keys.chars() {
             self.command("sndcode", &key.to_string());
-            std::thread::sleep(KEY_PERIOD);
+            pause(KEY_PERIOD);
         }
     }
 

@@ -26,8 +26,13 @@ pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Optio
             return found;
         }
         assert!(Instant::now() < deadline, "no {what} within {within:?}");
-        std::thread::sleep(LOOK_EVERY);
+        pause(LOOK_EVERY);
     }
+}
+
+/// Lets time pass: between two looks, or two keys of a caller. Never to let something happen first.
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// A program that a test started: killed, by its process id, when the test is done with it.
