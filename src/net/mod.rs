@@ -1,1 +1,3 @@
-//! TODO
+//! What owns sockets: SIP over UDP.
+
+pub mod udp;

@@ -63,8 +63,8 @@ fn salvage(payload: &[u8]) -> Option<Request> {
     }
     rebuilt.push_str("\r\n");
     match parse(rebuilt.as_bytes()).ok()? {
-        Message::Request(request) => Some(request),
-        Message::Response(_) => None,
+        Message::Request(request) if request.headers.get(&HeaderName::Via).is_some() => Some(request),
+        Message::Request(_) | Message::Response(_) => None,
     }
 }
 

@@ -261,11 +261,7 @@ fn cancel_of(invite: &Request) -> Option<Request> {
 }
 
 /// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number, in no transaction.
-fn ack(
-    dialog: &Dialog,
-    response: &Response,
-    ourselves: &super::dialog::Ourselves,
-) -> Option<(SocketAddr, Vec<u8>)> {
+fn ack(dialog: &Dialog, response: &Response, ourselves: &Ourselves) -> Option<(SocketAddr, Vec<u8>)> {
     let cseq = message::cseq(&response.headers)?;
     let request = dialog.request(Method::Ack, cseq, ourselves).ok()?.build();
     Some((dialog.destination(), Message::Request(request).to_bytes().to_vec()))

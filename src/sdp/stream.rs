@@ -1,0 +1,125 @@
+//! One audio stream as a peer describes it: formats, packet time, addresses, direction.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sipx_sdp::rtpmap::same_format;
+use sipx_sdp::{Direction, MediaDescription, SessionDescription};
+
+use super::{Codec, Incompatible, Negotiated};
+
+/// The packet time where the peer asks for none, or for one that we do not make, in milliseconds.
+const PACKET_TIME_DEFAULT_MS: u64 = 20;
+
+impl Codec {
+    /// How rtpmap names it.
+    pub(super) fn rtpmap(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU/8000",
+            Self::Pcma => "PCMA/8000",
+        }
+    }
+
+    /// Its static payload type (RFC 3551 §6), which needs no rtpmap.
+    pub(super) fn static_format(self) -> &'static str {
+        match self {
+            Self::Pcmu => "0",
+            Self::Pcma => "8",
+        }
+    }
+}
+
+/// How rtpmap names the events that go with G.711: those with its clock (RFC 4733 §2.6).
+pub(super) const TELEPHONE_EVENT: &str = "telephone-event/8000";
+
+/// Whether a stream is audio that we could take, its codecs aside.
+pub(super) fn is_acceptable(media: &MediaDescription) -> bool {
+    media.media == "audio" && media.port != 0 && media.protocol == "RTP/AVP"
+}
+
+/// Settles what the peer's `media` leaves open. `mux` says whether both want rtcp-mux.
+pub(super) fn settle(
+    description: &SessionDescription,
+    media: &MediaDescription,
+    mux: bool,
+) -> Result<Negotiated, Incompatible> {
+    let (codec, number) = media
+        .formats
+        .iter()
+        .find_map(|format| Some((codec(media, format)?, payload_type(format)?)))
+        .ok_or(Incompatible::NoCodec)?;
+    let remote = remote(description, media)?;
+    let direction = media.declared_direction().unwrap_or_else(|| description.direction());
+    Ok(Negotiated {
+        codec,
+        payload_type: number,
+        telephone_event: media
+            .formats
+            .iter()
+            .find(|format| is_event(media, format))
+            .and_then(|format| payload_type(format)),
+        packet_time: packet_time(media),
+        remote,
+        remote_rtcp: if mux { remote } else { remote_rtcp(media, remote) },
+        sends: direction.receives() && !remote.ip().is_unspecified(),
+        receives: direction.sends(),
+    })
+}
+
+/// Our direction, as our description says it.
+pub(super) fn direction(negotiated: &Negotiated) -> Direction {
+    match (negotiated.sends, negotiated.receives) {
+        (true, true) => Direction::SendRecv,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::RecvOnly,
+        (false, false) => Direction::Inactive,
+    }
+}
+
+fn codec(media: &MediaDescription, format: &str) -> Option<Codec> {
+    [Codec::Pcmu, Codec::Pcma].into_iter().find(|codec| match media.rtpmap(format) {
+        Some(rtpmap) => same_format(rtpmap, codec.rtpmap()),
+        None => format == codec.static_format(),
+    })
+}
+
+fn is_event(media: &MediaDescription, format: &str) -> bool {
+    media.rtpmap(format).is_some_and(|rtpmap| same_format(rtpmap, TELEPHONE_EVENT))
+}
+
+fn payload_type(format: &str) -> Option<u8> {
+    format.parse().ok().filter(|number| *number < 128)
+}
+
+/// RFC 8866 §6.4: `ptime` is what the peer would like, `maxptime` is what it can take.
+fn packet_time(media: &MediaDescription) -> Duration {
+    let wanted =
+        milliseconds(media, "ptime").filter(|ms| (10..=60).contains(ms)).unwrap_or(PACKET_TIME_DEFAULT_MS);
+    let most = milliseconds(media, "maxptime").unwrap_or(wanted);
+    let whole = wanted.min(most) / 10 * 10;
+    Duration::from_millis(whole.max(10))
+}
+
+fn milliseconds(media: &MediaDescription, name: &str) -> Option<u64> {
+    media.attribute(name)?.value.as_deref()?.trim().parse().ok()
+}
+
+fn remote(description: &SessionDescription, media: &MediaDescription) -> Result<SocketAddr, Incompatible> {
+    let ip = description.address_for(media).filter(|ip| !ip.is_multicast()).ok_or(Incompatible::NoAddress)?;
+    Ok(SocketAddr::new(ip, media.port))
+}
+
+/// RFC 3605: `a=rtcp:PORT [IN IP4 ADDRESS]`; without it, the port above RTP's (RFC 3550 §11).
+fn remote_rtcp(media: &MediaDescription, remote: SocketAddr) -> SocketAddr {
+    let above = SocketAddr::new(remote.ip(), remote.port().checked_add(1).unwrap_or(remote.port()));
+    let Some(value) = media.attribute("rtcp").and_then(|attribute| attribute.value.as_deref()) else {
+        return above;
+    };
+    let mut words = value.split_ascii_whitespace();
+    let Some(port) = words.next().and_then(|port| port.parse().ok()).filter(|port| *port != 0) else {
+        return above;
+    };
+    let named = words.nth(2).and_then(|address| address.parse::<IpAddr>().ok());
+    let ip = named.filter(|ip| ip.is_ipv4() == remote.is_ipv4() && !ip.is_multicast());
+    SocketAddr::new(ip.unwrap_or(remote.ip()), port)
+}

@@ -1,0 +1,225 @@
+//! Offers as the field sends them, and what becomes of them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SESSION: Session = Session { id: 42, version: 7 };
+
+fn local() -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, 5], 20_000))
+}
+
+fn session_with(media: &str) -> String {
+    format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{media}")
+}
+
+fn answered(media: &str) -> (String, Negotiated) {
+    let offer = Offer::parse(&session_with(media)).expect("readable");
+    negotiate(&offer, local(), SESSION).expect("compatible")
+}
+
+fn refused(media: &str) -> Incompatible {
+    let offer = Offer::parse(&session_with(media)).expect("readable");
+    negotiate(&offer, local(), SESSION).expect_err("incompatible")
+}
+
+#[test]
+fn an_ordinary_offer_is_answered_in_full() {
+    let (answer, negotiated) = answered(
+        "m=audio 4000 RTP/AVP 18 8 0 101\r\na=rtpmap:18 G729/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:30\r\n",
+    );
+    assert_eq!(
+        answer,
+        "v=0\r\no=- 42 7 IN IP4 198.51.100.5\r\ns=-\r\nc=IN IP4 198.51.100.5\r\nt=0 0\r\n\
+         m=audio 20000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+    );
+    assert_eq!(
+        negotiated,
+        Negotiated {
+            codec: Codec::Pcma,
+            payload_type: 8,
+            telephone_event: Some(101),
+            packet_time: Duration::from_millis(30),
+            remote: SocketAddr::from(([192, 0, 2, 1], 4000)),
+            remote_rtcp: SocketAddr::from(([192, 0, 2, 1], 4001)),
+            sends: true,
+            receives: true,
+        }
+    );
+}
+
+#[test]
+fn formats_are_known_by_number_or_by_name() {
+    let table = [
+        ("m=audio 4000 RTP/AVP 0\r\n", Codec::Pcmu, 0, None),
+        ("m=audio 4000 RTP/AVP 8 0\r\n", Codec::Pcma, 8, None),
+        ("m=audio 4000 RTP/AVP 96 0\r\na=rtpmap:96 pcma/8000/1\r\n", Codec::Pcma, 96, None),
+        // 0 is taken for something else, and what an rtpmap says wins.
+        ("m=audio 4000 RTP/AVP 0 8\r\na=rtpmap:0 L16/8000\r\n", Codec::Pcma, 8, None),
+        (
+            "m=audio 4000 RTP/AVP 0 96 97\r\na=rtpmap:96 telephone-event/48000\r\n\
+             a=rtpmap:97 telephone-event/8000\r\n",
+            Codec::Pcmu,
+            0,
+            Some(97),
+        ),
+    ];
+    for (media, codec, payload_type, event) in table {
+        let (_, negotiated) = answered(media);
+        let found = (negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
+        assert_eq!(found, (codec, payload_type, event), "{media}");
+    }
+}
+
+#[test]
+fn packet_times() {
+    let table = [
+        ("", 20),
+        ("a=ptime:10\r\n", 10),
+        ("a=ptime:60\r\n", 60),
+        ("a=ptime:25\r\n", 20),
+        ("a=ptime:5\r\n", 20),
+        ("a=ptime:120\r\n", 20),
+        ("a=ptime:x\r\n", 20),
+        ("a=ptime:40\r\na=maxptime:30\r\n", 30),
+        ("a=maxptime:10\r\n", 10),
+        ("a=maxptime:150\r\n", 20),
+        ("a=maxptime:1\r\n", 10),
+    ];
+    for (attributes, ms) in table {
+        let (_, negotiated) = answered(&format!("m=audio 4000 RTP/AVP 0\r\n{attributes}"));
+        assert_eq!(negotiated.packet_time, Duration::from_millis(ms), "{attributes}");
+    }
+}
+
+#[test]
+fn every_form_of_hold() {
+    let table = [
+        ("", "a=sendrecv", true, true),
+        ("a=sendonly\r\n", "a=recvonly", false, true),
+        ("a=recvonly\r\n", "a=sendonly", true, false),
+        ("a=inactive\r\n", "a=inactive", false, false),
+        ("c=IN IP4 0.0.0.0\r\n", "a=recvonly", false, true),
+        ("c=IN IP4 0.0.0.0\r\na=inactive\r\n", "a=inactive", false, false),
+    ];
+    for (attributes, direction, sends, receives) in table {
+        let (answer, negotiated) = answered(&format!("m=audio 4000 RTP/AVP 0\r\n{attributes}"));
+        assert_eq!((negotiated.sends, negotiated.receives), (sends, receives), "{attributes}");
+        assert!(answer.contains(direction), "{attributes}: {answer}");
+    }
+    let text = session_with("a=sendonly\r\nm=audio 4000 RTP/AVP 0\r\n");
+    let (_, negotiated) =
+        negotiate(&Offer::parse(&text).expect("readable"), local(), SESSION).expect("compatible");
+    assert!(!negotiated.sends && negotiated.receives, "a direction of the whole session");
+}
+
+#[test]
+fn addresses_of_rtp_and_rtcp() {
+    let table = [
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 203.0.113.9\r\n", "203.0.113.9:4000", "203.0.113.9:4001"),
+        ("m=audio 4000 RTP/AVP 0\r\na=rtcp:4444\r\n", "192.0.2.1:4000", "192.0.2.1:4444"),
+        (
+            "m=audio 4000 RTP/AVP 0\r\na=rtcp:4444 IN IP4 203.0.113.9\r\n",
+            "192.0.2.1:4000",
+            "203.0.113.9:4444",
+        ),
+        ("m=audio 4000 RTP/AVP 0\r\na=rtcp:0\r\n", "192.0.2.1:4000", "192.0.2.1:4001"),
+        ("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\na=rtcp:4444\r\n", "192.0.2.1:4000", "192.0.2.1:4000"),
+        ("m=audio 65535 RTP/AVP 0\r\n", "192.0.2.1:65535", "192.0.2.1:65535"),
+        ("m=audio 4000/2 RTP/AVP 0\r\n", "192.0.2.1:4000", "192.0.2.1:4001"),
+    ];
+    for (media, rtp, rtcp) in table {
+        let (answer, negotiated) = answered(media);
+        assert_eq!(
+            (negotiated.remote.to_string(), negotiated.remote_rtcp.to_string()),
+            (rtp.into(), rtcp.into())
+        );
+        assert_eq!(answer.contains("a=rtcp-mux"), media.contains("rtcp-mux"));
+    }
+}
+
+#[test]
+fn ipv6_is_answered_in_ipv6() {
+    let text = "v=0\r\no=- 1 1 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let offer = Offer::parse(text).expect("readable");
+    let sixth: SocketAddr = "[2001:db8::5]:20000".parse().expect("an address");
+    let (answer, negotiated) = negotiate(&offer, sixth, SESSION).expect("compatible");
+    assert!(answer.contains("c=IN IP6 2001:db8::5\r\n"));
+    assert_eq!(negotiated.remote.to_string(), "[2001:db8::1]:4000");
+    assert_eq!(negotiate(&offer, local(), SESSION), Err(Incompatible::NoAddress));
+}
+
+#[test]
+fn other_streams_are_refused_in_their_place() {
+    let (answer, _) = answered(
+        "m=video 5000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\nm=audio 0 RTP/AVP 0\r\n\
+         m=audio 4000 RTP/AVP 0\r\nm=audio 4010 RTP/AVP 0\r\nm=application 9 UDP/BFCP *\r\n",
+    );
+    let streams: Vec<&str> = answer.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(
+        streams,
+        [
+            "m=video 0 RTP/AVP 96",
+            "m=audio 0 RTP/AVP 0",
+            "m=audio 20000 RTP/AVP 0",
+            "m=audio 0 RTP/AVP 0",
+            "m=application 0 UDP/BFCP *",
+        ]
+    );
+}
+
+#[test]
+fn what_has_nothing_in_common_says_why() {
+    let table = [
+        ("", Incompatible::NoAudio),
+        ("m=video 4000 RTP/AVP 0\r\n", Incompatible::NoAudio),
+        ("m=audio 0 RTP/AVP 0\r\n", Incompatible::NoAudio),
+        ("m=audio 4000 RTP/SAVP 0\r\n", Incompatible::NoAudio),
+        ("m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n", Incompatible::NoAudio),
+        ("m=audio 4000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000\r\n", Incompatible::NoCodec),
+        ("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 PCMU/16000\r\n", Incompatible::NoCodec),
+        ("m=audio 4000 RTP/AVP 300\r\na=rtpmap:300 PCMU/8000\r\n", Incompatible::NoCodec),
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 media.example.com\r\n", Incompatible::NoAddress),
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.0.0.1/127\r\n", Incompatible::NoAddress),
+    ];
+    for (media, why) in table {
+        assert_eq!(refused(media), why, "{media}");
+    }
+    for text in ["", "hello", "v=0\r\ns=-\r\n", "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nm=audio\r\n"] {
+        assert!(matches!(Offer::parse(text), Err(SdpError::Malformed(_))), "{text:?}");
+    }
+}
+
+#[test]
+fn our_own_offer_and_answer_agree() {
+    let theirs = SocketAddr::from(([192, 0, 2, 1], 30_000));
+    let text = offer(theirs, SESSION);
+    let (answer, settled) =
+        negotiate(&Offer::parse(&text).expect("readable"), local(), SESSION).expect("compatible");
+    let read = read_answer(&answer).expect("readable");
+    assert_eq!((settled.codec, settled.payload_type, settled.telephone_event), (Codec::Pcmu, 0, Some(101)));
+    assert_eq!((read.codec, read.payload_type, read.telephone_event), (Codec::Pcmu, 0, Some(101)));
+    assert_eq!((settled.remote, read.remote), (theirs, local()));
+    let refusal = answer.replace("m=audio 20000", "m=audio 0");
+    assert_eq!(read_answer(&refusal), Err(SdpError::Incompatible(Incompatible::NoAudio)));
+}
+
+proptest! {
+    #[test]
+    fn no_text_brings_it_down_and_every_answer_is_an_answer(text in "[vocstmabp=0-9 .:/a-zA-Z\r\n-]{0,300}") {
+        if let Ok(offer) = Offer::parse(&session_with(&text)) {
+            let streams = session_with(&text).lines().filter(|line| line.starts_with("m=")).count();
+            if let Ok((answer, negotiated)) = negotiate(&offer, local(), SESSION) {
+                prop_assert_eq!(answer.lines().filter(|line| line.starts_with("m=")).count(), streams);
+                prop_assert!(negotiated.payload_type < 128);
+                prop_assert!((10..=60).contains(&negotiated.packet_time.as_millis()));
+            }
+        }
+    }
+}
