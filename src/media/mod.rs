@@ -1,4 +1,16 @@
 //! Media sessions without sockets: playout, digits, latching.
+//!
+//! A [`Session`] is what a media thread does for one call. It is given packets, commands and the time and gives
+//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no SRTP, no
+//! mixing and no transcoding here, and the caller's audio is counted, not listened to.
+
+mod grid;
+mod latch;
+mod playout;
+mod reports;
+mod session;
+
+pub use session::{Outgoing, Port, Session};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,7 +67,14 @@ pub struct Origin {
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Bind this local address (RTP; RTCP on the next port up) and begin. Answered by `Opened` or `OpenFailed`.
-    Open { local: SocketAddr, origin: Origin, parameters: Parameters },
+    Open {
+        /// Our address for RTP, its port even.
+        local: SocketAddr,
+        /// What stays for the session's life.
+        origin: Origin,
+        /// What offer and answer have settled.
+        parameters: Parameters,
+    },
     /// Take these from the next packet on; what plays keeps its place in time.
     Change(Parameters),
     /// Play these prompts without a gap between them, in place of whatever is playing.

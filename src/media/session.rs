@@ -1,0 +1,359 @@
+//! One call's media: what leaves when, what is believed of what comes, and what is told of it.
+//!
+//! RFC 3550 for the stream, RFC 3551 §4.1 for the marker, RFC 5761 where RTCP shares the port. A session sends
+//! one SSRC with one sequence from its first packet to its last, silence where nothing plays, so that the timers
+//! of NATs and SBCs stay alive and no receiver has to tell a pause from a loss.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::grid::{Grid, SAMPLES_MAX, Slot};
+use super::latch::Latch;
+use super::playout::Playout;
+use super::reports::Reports;
+use super::{Command, Event, Figures, Origin, Parameters};
+use crate::rtp::packet::{HEADER_LEN, is_rtcp};
+use crate::rtp::rtcp::{self, Report, SenderInfo};
+use crate::rtp::sequence::Arrival;
+use crate::rtp::{DigitReceiver, Header, Packet, Reception};
+
+/// How long a caller may be unheard before that is told, unless set otherwise.
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+
+/// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name.
+const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
+const _: () = assert!(rtcp::REPORT_LEN_MAX <= DATAGRAM_LEN_MAX);
+
+/// Which of a session's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Port {
+    /// The even port: RTP, and RTCP too under rtcp-mux.
+    Rtp,
+    /// The next one up: RTCP.
+    Rtcp,
+}
+
+/// A datagram to send.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    /// From which socket.
+    pub port: Port,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// When it should have left.
+    pub due: Instant,
+    /// The whole of it.
+    pub datagram: &'a [u8],
+}
+
+/// One call's media. See the module.
+pub struct Session {
+    origin: Origin,
+    parameters: Parameters,
+    started: Instant,
+    grid: Grid,
+    playout: Playout,
+    latch: Latch,
+    reports: Reports,
+    digits: DigitReceiver,
+    reception: Option<Reception>,
+    /// What was lost of sources before the one that is now received.
+    lost_before: u64,
+    /// Where RTCP came from, if it has come.
+    rtcp_source: Option<SocketAddr>,
+    silence_limit: Duration,
+    /// When silence will be told, while it can be.
+    silent_at: Option<Instant>,
+    sequence: u16,
+    /// The timestamp that would follow the last packet without a gap.
+    gapless: Option<u32>,
+    packets_sent: u64,
+    octets_sent: u64,
+    packets_sent_at_report: u64,
+    packets_received: u64,
+    slots_missed: u64,
+    remote_loss: Option<f64>,
+    events: VecDeque<Event>,
+    datagram: [u8; DATAGRAM_LEN_MAX],
+}
+
+/// What a received packet carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Audio,
+    TelephoneEvent,
+    /// Something that was not agreed on, such as comfort noise; it has a place in the sequence all the same.
+    Other,
+}
+
+impl Session {
+    /// Begins a session whose first packet falls due at `now`.
+    pub fn new(origin: Origin, parameters: Parameters, now: Instant) -> Self {
+        Self {
+            started: now,
+            grid: Grid::new(now, origin.timestamp, parameters.packet_time),
+            playout: Playout::default(),
+            latch: Latch::new(parameters.remote, now),
+            reports: Reports::new(origin.seed, now),
+            digits: DigitReceiver::default(),
+            reception: None,
+            lost_before: 0,
+            rtcp_source: None,
+            silence_limit: SILENCE_LIMIT,
+            silent_at: parameters.receives.then_some(now + SILENCE_LIMIT),
+            sequence: origin.sequence,
+            gapless: None,
+            packets_sent: 0,
+            octets_sent: 0,
+            packets_sent_at_report: 0,
+            packets_received: 0,
+            slots_missed: 0,
+            remote_loss: None,
+            events: VecDeque::new(),
+            datagram: [0; DATAGRAM_LEN_MAX],
+            origin,
+            parameters,
+        }
+    }
+
+    /// Tells silence after this long instead of 60 s.
+    #[must_use]
+    pub fn with_silence_limit(mut self, limit: Duration) -> Self {
+        self.silence_limit = limit;
+        self.silent_at = self.parameters.receives.then_some(self.started + limit);
+        self
+    }
+
+    /// Takes a command. `Open` and `Close` are for those who own the sockets and change nothing here.
+    pub fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Change(parameters) => self.change(parameters, now),
+            Command::Play(id, prompts) => {
+                let ended = self.playout.play(id, prompts);
+                self.events.extend(ended.map(Event::PlayEnded));
+            }
+            Command::Stop => self.playout.stop(),
+            Command::Open { .. } | Command::Close => {}
+        }
+    }
+
+    fn change(&mut self, parameters: Parameters, now: Instant) {
+        let was_sending = self.is_sending();
+        if parameters.remote != self.parameters.remote {
+            self.latch = Latch::new(parameters.remote, now);
+            self.rtcp_source = None;
+        }
+        if parameters.receives != self.parameters.receives {
+            self.silent_at = parameters.receives.then_some(now + self.silence_limit);
+        }
+        self.parameters = parameters;
+        self.grid.set_packet_time(self.parameters.packet_time);
+        if self.is_sending() && !was_sending {
+            self.grid.resume(now);
+        }
+    }
+
+    /// Takes a datagram that came to the RTP port.
+    pub fn receive(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
+        if is_rtcp(datagram) {
+            return self.receive_rtcp(source, datagram, now);
+        }
+        let Some(packet) = Packet::read(datagram).filter(|_| self.parameters.receives) else { return };
+        let content = self.content(&packet.header);
+        if !self.latch.accepts(source, &packet.header, content != Content::Other, now) {
+            return;
+        }
+        self.heard(now);
+        if self.count(&packet.header, now) == Arrival::OutOfStep {
+            return;
+        }
+        match content {
+            Content::Audio => {
+                self.packets_received += 1;
+                self.digits.audio(&packet.header);
+                if let Some(reception) = &mut self.reception {
+                    reception.time(&packet.header, now);
+                }
+            }
+            Content::TelephoneEvent => {
+                self.packets_received += 1;
+                let digit = self.digits.telephone_event(&packet, now);
+                self.events.extend(digit.map(Event::Digit));
+            }
+            Content::Other => {}
+        }
+    }
+
+    fn content(&self, header: &Header) -> Content {
+        if self.parameters.telephone_event == Some(header.payload_type) {
+            Content::TelephoneEvent
+        } else if self.parameters.payload_type == header.payload_type {
+            Content::Audio
+        } else {
+            Content::Other
+        }
+    }
+
+    /// Counts a believed packet towards its source's reception; a new source begins a new count.
+    fn count(&mut self, header: &Header, now: Instant) -> Arrival {
+        if let Some(reception) = self.reception.as_mut().filter(|reception| reception.ssrc() == header.ssrc) {
+            return reception.receive(header);
+        }
+        let former = self.reception.replace(Reception::new(header, now));
+        self.lost_before += former.map_or(0, |reception| reception.lost());
+        Arrival::Probation
+    }
+
+    /// Takes a datagram that came to the RTCP port.
+    pub fn receive_rtcp(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
+        let expected = source == self.parameters.remote_rtcp || source.ip() == self.latch.destination().ip();
+        let Some(heard) = rtcp::read(datagram, self.origin.ssrc).filter(|_| expected) else { return };
+        self.rtcp_source = Some(source);
+        if self.parameters.receives {
+            self.heard(now);
+        }
+        if let Some(block) = heard.about_us {
+            let lost = f64::from(block.cumulative_lost.max(0));
+            self.remote_loss = Some((lost / self.packets_sent.max(1) as f64).min(1.0));
+        }
+        if let (Some((ssrc, ntp)), Some(reception)) = (heard.sender_report, &mut self.reception)
+            && reception.ssrc() == ssrc
+        {
+            reception.sender_report(ntp, now);
+        }
+    }
+
+    fn heard(&mut self, now: Instant) {
+        self.silent_at = Some(now + self.silence_limit);
+    }
+
+    /// Gives the next datagram that is due at `now`; to be asked until there is none.
+    pub fn tick(&mut self, now: Instant) -> Option<Outgoing<'_>> {
+        if self.silent_at.take_if(|at| *at <= now).is_some() {
+            self.events.push_back(Event::Silent);
+        }
+        if self.is_sending()
+            && let Some(slot) = self.grid.take(now)
+        {
+            return Some(self.audio(slot));
+        }
+        if self.reports.take(now) { self.report(now, false) } else { None }
+    }
+
+    /// When [`Session::tick`] should be asked next.
+    pub fn next_due(&self) -> Instant {
+        let slot = self.is_sending().then(|| self.grid.due());
+        [slot, self.silent_at].into_iter().flatten().fold(self.reports.due(), Instant::min)
+    }
+
+    /// Takes out the next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The last report, with BYE (RFC 3550 §6.6).
+    pub fn farewell(&mut self, now: Instant) -> Option<Outgoing<'_>> {
+        self.report(now, true)
+    }
+
+    /// The figures so far.
+    pub fn figures(&self) -> Figures {
+        let reception = self.reception.as_ref();
+        Figures {
+            packets_sent: self.packets_sent,
+            packets_received: self.packets_received,
+            packets_lost: self.lost_before + reception.map_or(0, Reception::lost),
+            jitter_ms: reception.map_or(0.0, Reception::jitter_ms),
+            remote_loss: self.remote_loss,
+        }
+    }
+
+    /// Packets that were never sent because nobody asked in time.
+    pub fn slots_missed(&self) -> u64 {
+        self.slots_missed
+    }
+
+    /// Whether audio leaves: the peer wants it and has said where to (RFC 3264 §8.4: not while on hold by 0.0.0.0).
+    fn is_sending(&self) -> bool {
+        self.parameters.sends && is_usable(self.latch.destination())
+    }
+
+    fn audio(&mut self, slot: Slot) -> Outgoing<'_> {
+        self.slots_missed += slot.missed;
+        let header = Header {
+            payload_type: self.parameters.payload_type,
+            // RFC 3551 §4.1: the first packet of a talkspurt, which is the first of all or one after a gap.
+            marker: self.gapless != Some(slot.timestamp),
+            sequence: self.sequence,
+            timestamp: slot.timestamp,
+            ssrc: self.origin.ssrc,
+        };
+        let length = HEADER_LEN + slot.samples;
+        let (head, payload) = self.datagram[..length].split_at_mut(HEADER_LEN);
+        head.copy_from_slice(&header.octets());
+        let ended = self.playout.fill(self.parameters.codec, payload);
+        self.events.extend(ended.map(Event::PlayEnded));
+        self.sequence = self.sequence.wrapping_add(1);
+        self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));
+        self.packets_sent += 1;
+        self.octets_sent += slot.samples as u64;
+        Outgoing {
+            port: Port::Rtp,
+            destination: self.latch.destination(),
+            due: slot.due,
+            datagram: &self.datagram[..length],
+        }
+    }
+
+    fn report(&mut self, now: Instant, bye: bool) -> Option<Outgoing<'_>> {
+        let (port, destination) = self.rtcp_destination();
+        if !is_usable(destination) {
+            return None;
+        }
+        // RFC 3550 §6.4: SR from those who have sent since their last report, RR from the rest.
+        let has_sent =
+            self.packets_sent > std::mem::replace(&mut self.packets_sent_at_report, self.packets_sent);
+        let sender = has_sent.then(|| SenderInfo {
+            ntp: self.ntp(now),
+            timestamp: self.grid.timestamp_at(now),
+            packets: self.packets_sent as u32,
+            octets: self.octets_sent as u32,
+        });
+        let reception = self.reception.as_mut().map(|reception| reception.report(now));
+        let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
+        let length = report.write(&mut self.datagram)?;
+        Some(Outgoing { port, destination, due: now, datagram: &self.datagram[..length] })
+    }
+
+    /// Behind a NAT the RTCP address in the SDP is as wrong as the RTP address; until RTCP comes from there, the
+    /// port above the one that RTP comes from is the best guess (RFC 3550 §11).
+    fn rtcp_destination(&self) -> (Port, SocketAddr) {
+        let rtp = self.latch.destination();
+        if self.parameters.remote_rtcp == self.parameters.remote {
+            return (Port::Rtp, rtp);
+        }
+        let next_port_up = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
+        let destination = match self.rtcp_source {
+            _ if !self.latch.has_moved() => self.parameters.remote_rtcp,
+            Some(source) if source.ip() == rtp.ip() => source,
+            _ => next_port_up,
+        };
+        (Port::Rtcp, destination)
+    }
+
+    /// 32.32 fixed point seconds since the session began, and one more, because zero would mean no clock at all.
+    /// RFC 3550 §6.4.1 lets a sender without a wall clock count from any start.
+    fn ntp(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.started) + Duration::from_secs(1);
+        let fraction = u64::from(elapsed.subsec_nanos()) * (1 << 32) / 1_000_000_000;
+        (elapsed.as_secs() << 32) | fraction
+    }
+}
+
+fn is_usable(address: SocketAddr) -> bool {
+    address.port() != 0 && !address.ip().is_unspecified()
+}
+
+#[cfg(test)]
+mod tests;
