@@ -118,8 +118,8 @@ impl Baresip {
         let paths = entries.map(|entry| entry.expect("baresip's folder can be read").path());
         let is_recording = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
         let mut recordings: Vec<PathBuf> = paths.filter(is_recording).collect();
-        let made = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.created()).ok();
-        recordings.sort_by_key(made);
+        // Their names are dates and times.
+        recordings.sort();
         recordings
     }
 
