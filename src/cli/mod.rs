@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
-        Command::Call(arguments) => call::run(arguments),
+        Command::Call(arguments) => call::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
     };
     result.unwrap_or_else(|error| {

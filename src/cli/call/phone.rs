@@ -1,0 +1,383 @@
+//! The test caller's shell: its sockets, its clock, and the loop that joins SIP, media and the [`Caller`].
+#![expect(clippy::disallowed_methods, reason = "shell: the test caller's loop reads the clock")]
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::net::UdpSocket;
+
+use super::address::{Address, AddressError};
+use super::caller::{Action, Caller, Event};
+use super::recording::Recording;
+use super::timeline::Leg;
+use super::voice::{Origin, Voice};
+use crate::sdp::{self, Negotiated, Offer, Session};
+use crate::sip::{self, Call, DialogId, EndCause, Endpoint};
+
+/// Longest datagram of SIP or RTP.
+const DATAGRAM_MAX: usize = 65_535;
+/// Datagrams taken from one socket before the others have their turn.
+const DATAGRAMS_AT_ONCE: usize = 64;
+/// How often a pair of neighbouring ports is looked for.
+const PORT_TRIES: usize = 200;
+
+/// Why a call could not be placed at all.
+#[derive(Debug, thiserror::Error)]
+pub enum PhoneError {
+    /// A socket could not be had, or its address not be told.
+    #[error("no socket for the call: {0}")]
+    Socket(#[from] io::Error),
+    /// No even port with a free neighbour.
+    #[error("no pair of free ports for sound")]
+    NoPorts,
+    /// The address is of no use.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A value cannot stand in a SIP message.
+    #[error("the calling number or the address cannot stand in a SIP message")]
+    Unspeakable,
+}
+
+/// One call's dialog and media.
+struct Line {
+    dialog: DialogId,
+    rtp: UdpSocket,
+    /// Held so that the peer's RTCP has somewhere to go; nothing reads it.
+    _control: UdpSocket,
+    session: Session,
+    answered: bool,
+    /// The stream, and where the peer takes it.
+    media: Option<(Voice, SocketAddr)>,
+}
+
+/// A telephone with two lines.
+pub struct Phone {
+    from: String,
+    ip: IpAddr,
+    sip: UdpSocket,
+    endpoint: Endpoint,
+    rng: StdRng,
+    service: Option<Line>,
+    target: Option<Line>,
+    caller: Caller,
+    recording: Recording,
+}
+
+impl Phone {
+    /// Opens the sockets and readies the INVITE from the user `from`; `caller` begins now. Needs a tokio runtime.
+    pub fn dial(from: &str, to: &Address, caller: Caller) -> Result<Self, PhoneError> {
+        let destination = to.resolve()?;
+        let ip = local_ip_towards(destination)?;
+        let sip = open((ip, 0).into())?;
+        let mut rng = StdRng::from_os_rng();
+        let config = sip::Config {
+            local: sip.local_addr()?,
+            user_agent: concat!("portero-call/", env!("CARGO_PKG_VERSION")).to_owned(),
+            accept_referrals: true,
+            retry_after: Duration::from_secs(1),
+        };
+        let endpoint = Endpoint::new(config, StdRng::from_rng(&mut rng));
+        let from = from.to_owned();
+        let recording = Recording::default();
+        let mut phone = Self { from, ip, sip, endpoint, rng, service: None, target: None, caller, recording };
+        phone.service = Some(phone.place(to, destination)?);
+        Ok(phone)
+    }
+
+    /// Runs the call to its end; `tell` is called after everything that happens. Gives back the caller and what it
+    /// heard.
+    pub async fn run(mut self, mut tell: impl FnMut(&Caller)) -> (Caller, Recording) {
+        let mut buffer = vec![0; DATAGRAM_MAX];
+        let mut interruption = pin!(tokio::signal::ctrl_c());
+        let mut interrupted = false;
+        loop {
+            self.settle(Instant::now());
+            tell(&self.caller);
+            if self.caller.is_over() {
+                return (self.caller, self.recording);
+            }
+            let due = self.poll_timeout();
+            tokio::select! {
+                () = self.readable() => {}
+                () = sleep_until(due) => {}
+                _ = &mut interruption, if !interrupted => {
+                    interrupted = true;
+                    self.caller.leave(Instant::now());
+                }
+            }
+            self.receive(&mut buffer, Instant::now());
+            self.handle_timeout(Instant::now());
+        }
+    }
+
+    fn line(&mut self, leg: Leg) -> Option<&mut Line> {
+        match leg {
+            Leg::Service => self.service.as_mut(),
+            Leg::Target => self.target.as_mut(),
+        }
+    }
+
+    fn leg_of(&self, dialog: DialogId) -> Option<Leg> {
+        let is_on = |line: &Option<Line>| line.as_ref().is_some_and(|line| line.dialog == dialog);
+        [(Leg::Service, &self.service), (Leg::Target, &self.target)]
+            .into_iter()
+            .find_map(|(leg, line)| is_on(line).then_some(leg))
+    }
+
+    /// Sends an INVITE with an offer for a pair of ports of its own.
+    fn place(&mut self, to: &Address, destination: SocketAddr) -> Result<Line, PhoneError> {
+        let (rtp, control) = open_pair(self.ip)?;
+        let session = Session { id: self.rng.random::<u32>().into(), version: 1 };
+        let call = Call {
+            to_uri: to.uri.clone(),
+            from_user: self.from.clone(),
+            from_display: None,
+            destination,
+            sdp: sdp::offer(rtp.local_addr()?, session),
+            headers: to.headers.clone(),
+        };
+        let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
+        Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
+    }
+
+    async fn readable(&self) {
+        // An error here is one of a datagram sent earlier; SIP's time-outs decide what it means.
+        tokio::select! {
+            _ = self.sip.readable() => {}
+            () = rtp_readable(self.service.as_ref()) => {}
+            () = rtp_readable(self.target.as_ref()) => {}
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], now: Instant) {
+        for _ in 0..DATAGRAMS_AT_ONCE {
+            let Ok((length, source)) = self.sip.try_recv_from(buffer) else { break };
+            self.endpoint.receive(source, &buffer[..length], now);
+        }
+        for leg in [Leg::Service, Leg::Target] {
+            for _ in 0..DATAGRAMS_AT_ONCE {
+                let Some(line) = self.line(leg) else { break };
+                let Ok((length, _)) = line.rtp.try_recv_from(buffer) else { break };
+                self.hear(leg, &buffer[..length], now);
+            }
+        }
+    }
+
+    fn hear(&mut self, leg: Leg, datagram: &[u8], now: Instant) {
+        let audio = self.line(leg).and_then(|line| line.media.as_ref()?.0.receive(datagram));
+        let Some((timestamp, samples)) = audio else { return };
+        if leg == self.caller.listens_to() {
+            self.recording.push(timestamp, &samples);
+        }
+        self.caller.handle(Event::Audio(leg, &samples), now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.endpoint.poll_timeout().is_some_and(|due| due <= now) {
+            self.endpoint.handle_timeout(now);
+        }
+        if self.caller.poll_timeout().is_some_and(|due| due <= now) {
+            self.caller.handle_timeout(now);
+        }
+        for line in [&mut self.service, &mut self.target].into_iter().flatten() {
+            let Some((voice, remote)) = &mut line.media else { continue };
+            while let Some(packet) = voice.poll_transmit(now) {
+                // RTP that the kernel has no room for is lost, as it may be anywhere on its way.
+                let _ = line.rtp.try_send_to(&packet, *remote);
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let lines = [&self.service, &self.target].into_iter().flatten();
+        let voices = lines.filter_map(|line| line.media.as_ref()).map(|(voice, _)| voice.poll_timeout());
+        voices.chain(self.endpoint.poll_timeout()).chain(self.caller.poll_timeout()).min()
+    }
+
+    /// Carries events to the caller and its wishes to the endpoint until neither has any more, and sends.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(event) = self.endpoint.poll_event() {
+                self.take_event(event, now);
+            } else if let Some(action) = self.caller.poll_action() {
+                self.carry_out(action, now);
+            } else {
+                break;
+            }
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            // SIP retransmits what the kernel has no room for.
+            let _ = self.sip.try_send_to(&transmit.payload, transmit.destination);
+        }
+    }
+
+    fn take_event(&mut self, event: sip::Event, now: Instant) {
+        match event {
+            sip::Event::Invited(dialog, _) => self.endpoint.reject(dialog, 486, now),
+            sip::Event::Ringing(dialog) => self.tell(dialog, Event::Ringing, now),
+            sip::Event::Answered(dialog, answer) => self.answered(dialog, &answer, now),
+            sip::Event::Confirmed(dialog, Some(answer)) => {
+                self.agree(dialog, sdp::read_answer(&answer).ok(), now);
+            }
+            sip::Event::Reinvited(dialog, offer) => self.reinvited(dialog, offer.as_deref(), now),
+            sip::Event::Referred(dialog, referral) if self.leg_of(dialog) == Some(Leg::Service) => {
+                self.caller.handle(Event::Referred(&referral), now);
+            }
+            sip::Event::Referred(dialog, _) => self.endpoint.answer_refer(dialog, 603, now),
+            sip::Event::Ended(dialog, cause) => self.ended(dialog, cause, now),
+            sip::Event::Confirmed(_, None) | sip::Event::Digit(..) | sip::Event::Referral(..) => {}
+        }
+    }
+
+    fn tell(&mut self, dialog: DialogId, event: impl FnOnce(Leg) -> Event<'static>, now: Instant) {
+        if let Some(leg) = self.leg_of(dialog) {
+            self.caller.handle(event(leg), now);
+        }
+    }
+
+    fn answered(&mut self, dialog: DialogId, answer: &str, now: Instant) {
+        let Some(leg) = self.leg_of(dialog) else { return };
+        let Some(line) = self.line(leg) else { return };
+        line.answered = true;
+        let agreed = sdp::read_answer(answer).ok();
+        let event = if agreed.is_some() { Event::Answered(leg) } else { Event::Unusable(leg) };
+        self.agree(dialog, agreed, now);
+        self.recording.begin_leg();
+        self.caller.handle(event, now);
+    }
+
+    /// Sends and hears from now on as agreed.
+    fn agree(&mut self, dialog: DialogId, agreed: Option<Negotiated>, now: Instant) {
+        let origin =
+            Origin { ssrc: self.rng.random(), sequence: self.rng.random(), timestamp: self.rng.random() };
+        let leg = self.leg_of(dialog);
+        let Some((line, agreed)) = leg.and_then(|leg| self.line(leg)).zip(agreed) else { return };
+        match &mut line.media {
+            Some((voice, remote)) => {
+                voice.change(&agreed);
+                *remote = agreed.remote;
+            }
+            None => line.media = Some((Voice::new(origin, &agreed, now), agreed.remote)),
+        }
+    }
+
+    fn reinvited(&mut self, dialog: DialogId, offer: Option<&str>, now: Instant) {
+        let Some(line) = self.leg_of(dialog).and_then(|leg| self.line(leg)) else { return };
+        let Ok(local) = line.rtp.local_addr() else { return };
+        let session = Session { version: line.session.version + 1, ..line.session };
+        line.session = session;
+        let Some(offer) = offer else {
+            self.endpoint.accept(dialog, &sdp::offer(local, session), now);
+            return;
+        };
+        let answer = Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session).ok());
+        match answer {
+            Some((answer, agreed)) => {
+                self.endpoint.accept(dialog, &answer, now);
+                self.agree(dialog, Some(agreed), now);
+            }
+            None => self.endpoint.reject(dialog, 488, now),
+        }
+    }
+
+    fn ended(&mut self, dialog: DialogId, cause: EndCause, now: Instant) {
+        let Some(leg) = self.leg_of(dialog) else { return };
+        if let Some(line) = self.line(leg) {
+            line.media = None;
+        }
+        self.caller.handle(Event::Ended(leg, cause), now);
+    }
+
+    fn carry_out(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Press(digit) => {
+                if let Some((voice, _)) = self.service.as_mut().and_then(|line| line.media.as_mut()) {
+                    voice.press(digit);
+                }
+            }
+            Action::AnswerReferral(status) => {
+                if let Some(line) = &self.service {
+                    self.endpoint.answer_refer(line.dialog, status, now);
+                }
+            }
+            Action::Report(status, last) => {
+                if let Some(line) = &self.service {
+                    self.endpoint.notify(line.dialog, status, last, now);
+                }
+            }
+            Action::CallTarget(address) => self.call_target(&address, now),
+            Action::HangUp(leg) => {
+                let Some((dialog, answered)) = self.line(leg).map(|line| (line.dialog, line.answered)) else {
+                    return;
+                };
+                if answered {
+                    self.endpoint.bye(dialog, now);
+                } else {
+                    self.endpoint.cancel(dialog, now);
+                }
+            }
+        }
+    }
+
+    fn call_target(&mut self, address: &Address, now: Instant) {
+        let placed = address.resolve().map_err(PhoneError::from);
+        match placed.and_then(|destination| self.place(address, destination)) {
+            Ok(line) => self.target = Some(line),
+            // RFC 3261 §21.4.5: whom we cannot find is not found.
+            Err(_) => self.caller.handle(Event::Ended(Leg::Target, EndCause::Refused(404)), now),
+        }
+    }
+}
+
+/// The shell's clock.
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+async fn rtp_readable(line: Option<&Line>) {
+    match line {
+        Some(line) => drop(line.rtp.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The address of ours that packets to `destination` leave from.
+fn local_ip_towards(destination: SocketAddr) -> io::Result<IpAddr> {
+    let any: SocketAddr =
+        if destination.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    // Connecting a datagram socket sends nothing; it only picks the route.
+    let probe = std::net::UdpSocket::bind(any)?;
+    probe.connect(destination)?;
+    Ok(probe.local_addr()?.ip())
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+/// Sockets for RTP on an even port and RTCP on the next (RFC 3550 §11).
+fn open_pair(ip: IpAddr) -> Result<(UdpSocket, UdpSocket), PhoneError> {
+    for _ in 0..PORT_TRIES {
+        let rtp = open((ip, 0).into())?;
+        let port = rtp.local_addr()?.port();
+        if port % 2 == 0
+            && let Ok(control) = open((ip, port + 1).into())
+        {
+            return Ok((rtp, control));
+        }
+    }
+    Err(PhoneError::NoPorts)
+}

@@ -1,0 +1,15 @@
+//! The real program against real peers: SIPp, a softphone, its own test caller, `kill -9`.
+//!
+//! Every test starts a server of its own on a loopback address of its own, so that all of them can run at the
+//! same time and none hears of another's calls. Waiting is always for a condition, with a deadline.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "shell: these tests start programs, wait for them and read the clock"
+)]
+
+mod canary;
+mod kill;
+mod scenarios;
+mod softphone;
+mod support;
+mod test_caller;

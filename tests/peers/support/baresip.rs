@@ -1,0 +1,144 @@
+//! baresip as the softphone: no screen, no sound card, controlled over TCP; it records what it hears.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::loopback::PEER_RTP_PORT;
+use super::server::Server;
+use super::{Process, pause, wait_for};
+
+/// Where Debian's package baresip-core keeps its modules.
+const MODULES: &str = "/usr/lib/baresip/modules";
+/// How long it may take to start.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// The time between two keys: baresip holds each for a while.
+const KEY_PERIOD: Duration = Duration::from_millis(250);
+
+/// A running softphone.
+pub struct Baresip {
+    control: TcpStream,
+    received: Vec<u8>,
+    folder: PathBuf,
+    _process: Process,
+}
+
+impl Baresip {
+    /// Starts one whose account is `sip:user@` the server's address.
+    pub fn start(server: &Server, user: &str) -> Self {
+        let folder = server.folder.path().join("baresip");
+        fs::create_dir_all(&folder).expect("a folder for baresip");
+        let loopback = &server.loopback;
+        let ip = loopback.ip();
+        write_silence(&folder.join("silence.wav"));
+        let first = PEER_RTP_PORT;
+        let config = format!(
+            "poll_method epoll\nsip_listen {sip}\nnet_interface {ip}\n\
+             audio_player aubridge,x\naudio_source aufile,{folder}/silence.wav\naudio_alert aubridge,y\n\
+             audio_telev_pt 101\nrtp_ports {first}-{last}\nsnd_path {folder}\nctrl_tcp_listen {control}\n\
+             ring_aufile none\nringback_aufile none\nbusy_aufile none\nerror_aufile none\nnotfound_aufile none\n\
+             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+             module_app account.so\nmodule_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
+            sip = loopback.peer_sip(),
+            control = loopback.peer_control(),
+            last = first + 100,
+            folder = folder.display(),
+        );
+        fs::write(folder.join("config"), config).expect("a configuration for baresip");
+        let account = format!("<sip:{user}@{ip}>;regint=0;audio_codecs=pcmu,pcma;dtmfmode=rtpevent\n");
+        fs::write(folder.join("accounts"), account).expect("an account for baresip");
+        let screen = File::create(folder.join("screen.log")).expect("a file for baresip's screen");
+        let errors = screen.try_clone().expect("a file can be shared");
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(&folder).current_dir(&folder);
+        let child = command.stdin(Stdio::null()).stdout(screen).stderr(errors).spawn();
+        let process = Process(child.expect("baresip starts (Debian's package baresip-core)"));
+        let control =
+            wait_for("control of baresip", START_WITHIN, || TcpStream::connect(loopback.peer_control()).ok());
+        control.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out that is not zero");
+        Self { control, received: Vec::new(), folder, _process: process }
+    }
+
+    /// Sends a command.
+    pub fn command(&mut self, command: &str, parameters: &str) {
+        let text = json!({ "command": command, "params": parameters, "token": "t" }).to_string();
+        write!(self.control, "{}:{text},", text.len()).expect("baresip takes commands");
+    }
+
+    /// Presses keys at the pace of a finger.
+    pub fn key(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.command("sndcode", &key.to_string());
+            pause(KEY_PERIOD);
+        }
+    }
+
+    /// Waits for the next event of this type.
+    ///
+    /// # Panics
+    /// When `within` is over: with what baresip shows.
+    pub fn wait_for_event(&mut self, kind: &str, within: Duration) -> Value {
+        let deadline = Instant::now() + within;
+        loop {
+            while let Some(message) = self.next_message() {
+                if message["event"] == true && message["type"] == kind {
+                    return message;
+                }
+            }
+            assert!(Instant::now() < deadline, "no {kind} within {within:?}\n{}", self.screen());
+            let mut buffer = [0; 4096];
+            match self.control.read(&mut buffer) {
+                Ok(0) => panic!("baresip is gone\n{}", self.screen()),
+                Ok(length) => self.received.extend(&buffer[..length]),
+                // Nothing yet.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Takes the first whole netstring out of what was received.
+    fn next_message(&mut self) -> Option<Value> {
+        let colon = self.received.iter().position(|&byte| byte == b':')?;
+        let length: usize = std::str::from_utf8(&self.received[..colon]).ok()?.parse().ok()?;
+        let end = colon + 1 + length;
+        let text = self.received.get(colon + 1..end)?;
+        let message = serde_json::from_slice(text).expect("baresip speaks JSON");
+        self.received.drain(..=end.min(self.received.len() - 1));
+        Some(message)
+    }
+
+    /// What it has heard: one finished recording a call, in the order of the calls.
+    pub fn recordings(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).expect("baresip's folder can be read");
+        let paths = entries.map(|entry| entry.expect("baresip's folder can be read").path());
+        let is_recording = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
+        let mut recordings: Vec<PathBuf> = paths.filter(is_recording).collect();
+        // Their names are dates and times.
+        recordings.sort();
+        recordings
+    }
+
+    fn screen(&self) -> String {
+        fs::read_to_string(self.folder.join("screen.log")).unwrap_or_default()
+    }
+}
+
+/// Two minutes of silence to say.
+fn write_silence(file: &std::path::Path) {
+    let format = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(file, format).expect("a WAV file can be made");
+    for _ in 0..120 * 8000 {
+        writer.write_sample(0_i16).expect("a WAV file can be written");
+    }
+    writer.finalize().expect("a WAV file can be finished");
+}

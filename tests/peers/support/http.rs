@@ -1,0 +1,45 @@
+//! The smallest HTTP client that can read the API: HTTP/1.0, so that a body ends where the connection does.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// An HTTP answer.
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body as text.
+    pub body: String,
+}
+
+/// GETs `path` from `address`.
+///
+/// # Panics
+/// Where the connection fails or the answer is no HTTP.
+pub fn get(address: SocketAddr, path: &str) -> Answer {
+    let mut stream =
+        TcpStream::connect_timeout(&address, DEADLINE).expect("the web server takes connections");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a time-out that is not zero");
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("the request can be sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the answer can be read");
+    let answer = String::from_utf8(answer).expect("the answer is text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    Answer { status, body: body.to_owned() }
+}
+
+/// GETs JSON with status 200.
+///
+/// # Panics
+/// Where it is anything else.
+pub fn get_json(address: SocketAddr, path: &str) -> Value {
+    let answer = get(address, path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    serde_json::from_str(&answer.body).expect("the body is JSON")
+}

@@ -1,0 +1,60 @@
+//! What the tests stand on: addresses, folders, servers, peers, sound.
+
+pub mod baresip;
+pub mod capture;
+pub mod folder;
+pub mod http;
+pub mod loopback;
+pub mod server;
+pub mod sipp;
+pub mod sound;
+
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Waits until `look` finds something.
+///
+/// # Panics
+/// When `within` is over: with `what` was awaited.
+pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "no {what} within {within:?}");
+        pause(LOOK_EVERY);
+    }
+}
+
+/// Lets time pass: between two looks, or two keys of a caller. Never to let something happen first.
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A program that a test started: killed, by its process id, when the test is done with it.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Waits for the program to end by itself.
+    pub fn wait_for_exit(&mut self, what: &str, within: Duration) -> ExitStatus {
+        wait_for(what, within, || self.0.try_wait().expect("a child can be waited for"))
+    }
+
+    /// Ends the program at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        // A child that has ended by itself and been waited for cannot be killed, and need not be.
+        if self.0.kill().is_ok() {
+            self.0.wait().expect("a killed child can be waited for");
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,156 @@
+//! The real program as a server, with its TRACE log in a file.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::folder::Folder;
+use super::loopback::Loopback;
+use super::{Process, http, wait_for};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portero");
+/// The configuration that variations are made from, in the package's folder.
+const DEMO: &str = "config/demo.toml";
+/// How long a debug build on a busy machine may take to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long after the end of a call its record may take to be seen.
+const RECORD_WITHIN: Duration = Duration::from_secs(10);
+
+/// A running server.
+pub struct Server {
+    /// Its address.
+    pub loopback: Loopback,
+    /// Its files, its log among them.
+    pub folder: Folder,
+    process: Process,
+}
+
+impl Server {
+    /// Starts `portero demo`.
+    pub fn demo() -> Self {
+        let (loopback, folder) = (Loopback::claim(), Folder::new());
+        let mut command = Command::new(PROGRAM);
+        command.arg("demo").arg("--sip").arg(loopback.sip().to_string());
+        command.arg("--web").arg(loopback.web().to_string()).arg("--crm").arg(loopback.crm().to_string());
+        command.arg("--data").arg(data_folder(&folder));
+        Self::start(command, loopback, folder)
+    }
+
+    /// Starts `portero serve` with the demo's configuration, in which each first text of `edits` is replaced by
+    /// the second, at its first occurrence.
+    pub fn serve(edits: &[(&str, &str)]) -> Self {
+        let (loopback, folder) = (Loopback::claim(), Folder::new());
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEMO);
+        let mut text = fs::read_to_string(demo).expect("the demo's configuration can be read");
+        let places = [
+            ("127.0.0.1:5060".to_owned(), loopback.sip().to_string()),
+            ("127.0.0.1:8080".to_owned(), loopback.web().to_string()),
+            ("127.0.0.1:8081".to_owned(), loopback.crm().to_string()),
+            ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(&folder).display())),
+        ];
+        for (from, to) in &places {
+            assert!(text.contains(from), "the demo's configuration says {from:?}");
+            text = text.replace(from, to);
+        }
+        for (from, to) in edits {
+            assert!(text.contains(from), "the demo's configuration says {from:?}");
+            text = text.replacen(from, to, 1);
+        }
+        let file = folder.path().join("portero.toml");
+        fs::write(&file, text).expect("the configuration can be written");
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(file);
+        Self::start(command, loopback, folder)
+    }
+
+    fn start(mut command: Command, loopback: Loopback, folder: Folder) -> Self {
+        let log = File::create(folder.path().join("server.log")).expect("a log can be made");
+        command.current_dir(folder.path()).env("RUST_LOG", "trace").env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        let told = folder.path().join("server.out");
+        // The thread ends with the server's output, which a test keeps as an artefact like any other.
+        std::thread::spawn(move || {
+            let mut kept = String::new();
+            for line in stdout.lines().map_while(Result::ok) {
+                kept.push_str(&line);
+                kept.push('\n');
+                // The folder may be gone already when the last line comes.
+                let _ = fs::write(&told, &kept);
+                if line.starts_with("ready") {
+                    let _ = ready.try_send(());
+                }
+            }
+        });
+        let server = Self { loopback, folder, process: Process(child) };
+        let is_ready = is_ready.recv_timeout(READY_WITHIN).is_ok();
+        assert!(is_ready, "the server is not ready within {READY_WITHIN:?}; its log says:\n{}", server.log());
+        server
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let log = fs::read(self.folder.path().join("server.log")).expect("the log can be read");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        data_folder(&self.folder)
+    }
+
+    /// GETs JSON from its API.
+    pub fn api(&self, path: &str) -> Value {
+        http::get_json(self.loopback.web(), path)
+    }
+
+    /// The calls that the API shows, the newest first.
+    pub fn calls(&self) -> Vec<Value> {
+        let calls = self.api("/api/v1/calls");
+        calls["calls"].as_array().expect("a list of calls").clone()
+    }
+
+    /// The record of the only call that was made to the line `number`, once it is kept.
+    pub fn wait_for_record(&self, number: &str) -> Value {
+        wait_for("record of the call", RECORD_WITHIN, || self.record_of(number))
+    }
+
+    fn record_of(&self, number: &str) -> Option<Value> {
+        let calls = self.calls();
+        let mut calls = calls.iter().filter(|call| call["line"] == number);
+        let call = calls.next()?;
+        assert_eq!(calls.next(), None, "one call is one record");
+        Some(call["record"].clone()).filter(|record| !record.is_null())
+    }
+
+    /// Waits until a call to the line `number` has come as far as `stage`.
+    pub fn wait_for_stage(&self, number: &str, stage: &str) {
+        wait_for(stage, Duration::from_secs(15), || {
+            self.calls().iter().any(|call| call["line"] == number && call["stage"] == stage).then_some(())
+        });
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+}
+
+/// Runs another of the program's commands to its end.
+pub fn portero(arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.output().expect("the program starts")
+}
+
+fn data_folder(folder: &Folder) -> PathBuf {
+    Path::join(folder.path(), "data")
+}

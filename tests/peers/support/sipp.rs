@@ -1,0 +1,152 @@
+//! SIPp as the caller: one call of one scenario of `tests/sipp`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::Process;
+use super::capture::Capture;
+use super::loopback::PEER_RTP_PORT;
+use super::server::Server;
+
+/// How long a scenario may take.
+const DEADLINE: Duration = Duration::from_secs(45);
+
+/// A call to place.
+pub struct Call {
+    /// The scenario's file in `tests/sipp`, without its ending.
+    pub scenario: &'static str,
+    /// The line to dial.
+    pub line: &'static str,
+    /// URI of the From header.
+    pub from: &'static str,
+    /// What is keyed once the call is answered, in the words of [`Capture::of`].
+    pub keys: &'static str,
+    /// What the scenario `keys_by_info` keys.
+    pub keys_by_info: &'static str,
+    /// Further values for the scenario, by name.
+    pub values: &'static [(&'static str, &'static str)],
+    /// How long the scenario's nameless pause takes.
+    pub pause: Duration,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            scenario: "is_handed_over",
+            line: "1000",
+            from: "sip:+12025550101@caller.example",
+            keys: "",
+            keys_by_info: "",
+            values: &[("sipfrag", "200 OK")],
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+/// A call under way.
+pub struct Running {
+    process: Process,
+    folder: PathBuf,
+}
+
+impl Call {
+    /// Starts SIPp.
+    pub fn start(&self, server: &Server) -> Running {
+        let folder = server.folder.path().join("sipp");
+        fs::create_dir_all(&folder).expect("a folder for SIPp");
+        Capture::of(self.keys).write(&folder.join("keys.pcap"));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/sipp")
+            .join(self.scenario)
+            .with_extension("xml");
+        let loopback = &server.loopback;
+        let ip = loopback.ip().to_string();
+        // Playing a capture takes a raw socket, so that who is not root needs a SIPp that may open one.
+        let program = std::env::var_os("PORTERO_SIPP").unwrap_or_else(|| "sipp".into());
+        let mut command = Command::new(program);
+        command.current_dir(&folder).arg(loopback.sip().to_string()).arg("-sf").arg(file);
+        command.args(["-s", self.line, "-i", &ip, "-mi", &ip, "-m", "1", "-nostdin"]);
+        command.args(["-p", &loopback.peer_sip().port().to_string()]);
+        command.args(["-mp", &PEER_RTP_PORT.to_string()]);
+        command.args(["-d", &self.pause.as_millis().to_string()]);
+        command.args(["-timeout", &format!("{}s", DEADLINE.as_secs()), "-timeout_error"]);
+        command.args([
+            "-trace_msg",
+            "-message_file",
+            "messages.log",
+            "-trace_err",
+            "-error_file",
+            "errors.log",
+        ]);
+        command.args(["-key", "from", self.from]);
+        if !self.keys_by_info.is_empty() {
+            let lines = self.keys_by_info.chars().flat_map(|key| ['\n', key]);
+            let table: String = "SEQUENTIAL".chars().chain(lines).chain(['\n']).collect();
+            fs::write(folder.join("keys.csv"), table).expect("the keys can be written");
+            command.args(["-inf", "keys.csv"]);
+        }
+        for (name, value) in self.values {
+            command.args(["-key", name, value]);
+        }
+        let screen = File::create(folder.join("screen.log")).expect("a file for SIPp's screen");
+        let errors = screen.try_clone().expect("a file can be shared");
+        let child = command.stdin(Stdio::null()).stdout(screen).stderr(errors).spawn();
+        Running { process: Process(child.expect("SIPp starts (Debian's package sip-tester)")), folder }
+    }
+
+    /// Runs SIPp to its end.
+    ///
+    /// # Panics
+    /// Where the call did not go as the scenario says.
+    pub fn run(&self, server: &Server) -> Messages {
+        self.start(server).finish(server)
+    }
+}
+
+impl Running {
+    /// Waits for SIPp's end.
+    ///
+    /// # Panics
+    /// Where the call did not go as the scenario says.
+    pub fn finish(mut self, server: &Server) -> Messages {
+        let status = self.process.wait_for_exit("end of SIPp", DEADLINE + Duration::from_secs(5));
+        let read = |name: &str| {
+            let text = fs::read(self.folder.join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let messages = read("messages.log");
+        assert!(
+            status.success(),
+            "SIPp: {status}\n{}\n{messages}\n{}\n--- server:\n{}",
+            read("errors.log"),
+            read("screen.log"),
+            server.log()
+        );
+        Messages(messages)
+    }
+}
+
+/// SIPp's log of all messages.
+pub struct Messages(String);
+
+impl Messages {
+    /// Every message received whose first line begins with `start`.
+    pub fn received<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
+        let messages = self.0.split("-----------------------------------------------");
+        let received =
+            messages.filter_map(|message| message.split_once("message received ")?.1.split_once("\n\n"));
+        received.map(|(_, message)| message).filter(move |message| message.starts_with(start))
+    }
+
+    /// Value of the header field `name` of the only message received whose first line begins with `start`.
+    pub fn header(&self, start: &str, name: &str) -> String {
+        let mut messages = self.received(start);
+        let message = messages.next().expect("the message was received");
+        let fields = message.lines().filter_map(|line| line.split_once(':'));
+        let mut values =
+            fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+        values.next().unwrap_or_else(|| panic!("no {name} in\n{message}")).to_owned()
+    }
+}
