@@ -1,1 +1,3 @@
-//! TODO
+//! Sockets: what the core's machines say and hear goes through here.
+
+pub mod media;
