@@ -1,3 +1,4 @@
-//! What owns sockets: SIP over UDP.
+//! Sockets: SIP over UDP, and the threads that carry media.
 
+pub mod media;
 pub mod udp;

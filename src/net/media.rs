@@ -1,0 +1,127 @@
+//! The media plane: operating-system threads that own the RTP and RTCP sockets, apart from everything else, so
+//! that a stalled back end or a locked database can never touch audio.
+//!
+//! A call belongs to one thread for its whole life. Commands go in and events come out over bounded queues; no
+//! side ever waits for the other. What a call's packets are is decided in `crate::media`; what is here is when and
+//! through which socket they go.
+
+mod schedule;
+mod sockets;
+mod thread;
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::Waker;
+use tokio::sync::mpsc;
+
+use self::thread::MediaThread;
+use crate::media::{Command, Event, SessionId};
+
+/// How the media plane is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// Threads that carry calls, at least one.
+    pub threads: usize,
+    /// Commands that may wait for one thread. A further one is refused.
+    pub commands_max: usize,
+    /// After how long without RTP and RTCP a session tells that it is silent.
+    pub silence_limit: Duration,
+}
+
+impl Default for MediaConfig {
+    /// One thread for each core but one, which is left to signalling; 4096 commands; a minute.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            threads: cores.saturating_sub(1).max(1),
+            commands_max: 4096,
+            silence_limit: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A media thread has more commands waiting than it is allowed to have; this one was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the media plane is overloaded")]
+pub struct Overloaded;
+
+/// The running media threads. Dropping it says goodbye on every session and ends them.
+pub struct MediaPlane {
+    lanes: Vec<Lane>,
+}
+
+/// One thread, seen from outside.
+struct Lane {
+    commands: SyncSender<(SessionId, Command)>,
+    waker: Waker,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl MediaPlane {
+    /// Starts the threads. What sessions tell goes to `events`; while that queue is full it waits in the threads.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or a poller.
+    pub fn start(config: &MediaConfig, events: &mpsc::Sender<(SessionId, Event)>) -> io::Result<Self> {
+        let lanes = (0..config.threads.max(1)).map(|number| Lane::start(number, config, events.clone()));
+        Ok(Self { lanes: lanes.collect::<io::Result<_>>()? })
+    }
+
+    /// Gives a command to the session's thread, without ever waiting.
+    ///
+    /// # Errors
+    /// [`Overloaded`] when the thread's queue is full. Nothing has happened then.
+    pub fn send(&self, session: SessionId, command: Command) -> Result<(), Overloaded> {
+        let lane = &self.lanes[(session.0 % self.lanes.len() as u64) as usize];
+        match lane.commands.try_send((session, command)) {
+            Ok(()) => {
+                lane.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Overloaded),
+        }
+    }
+}
+
+impl Lane {
+    fn start(
+        number: usize,
+        config: &MediaConfig,
+        events: mpsc::Sender<(SessionId, Event)>,
+    ) -> io::Result<Self> {
+        let (commands, waiting) = sync_channel(config.commands_max);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (media, waker) = MediaThread::new(waiting, events, Arc::clone(&stop), config.silence_limit)?;
+        let thread =
+            std::thread::Builder::new().name(format!("media-{number}")).spawn(move || media.run())?;
+        Ok(Self { commands, waker, stop, thread: Some(thread) })
+    }
+
+    fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "a media thread could not be woken; it looks for commands when next it wakes");
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a media thread had panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
