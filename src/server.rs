@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, sleep_until};
 use tracing::{debug, info, warn};
 
@@ -69,13 +69,13 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
     records: records::Writer,
-    readiness: web::Readiness,
+    readiness: watch::Sender<web::Readiness>,
 }
 
 impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, mut inputs: Inputs, stop: &mut StopSignal) -> Inputs {
-        self.readiness.set(true);
+        self.readiness.send_replace(web::Readiness::Ready);
         let mut clock = tokio::time::interval(CLOCK_INTERVAL);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut room = Datagram::default();
@@ -91,7 +91,7 @@ impl Server {
 
     /// Ends every call, waits for their records, and closes the books.
     async fn finish(mut self, mut inputs: Inputs) {
-        self.readiness.set(false);
+        self.readiness.send_replace(web::Readiness::Draining);
         self.switchboard.drain_calls();
         self.switchboard.hang_up_all(Instant::now());
         self.act();
@@ -227,6 +227,7 @@ fn own_address(listen: SocketAddr) -> SocketAddr {
         socket.connect(far)?;
         socket.local_addr()
     });
-    let loopback = if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+    let loopback =
+        if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(routed.map_or(loopback, |address| address.ip()), listen.port())
 }

@@ -74,7 +74,9 @@ fn lines(configuration: &Configuration) -> String {
 }
 
 fn verification(line: &Line) -> String {
-    line.verification.as_ref().map_or_else(|| "nothing more".into(), |pin| format!("a PIN of {} digits", digits(pin)))
+    line.verification
+        .as_ref()
+        .map_or_else(|| "nothing more".into(), |pin| format!("a PIN of {} digits", digits(pin)))
 }
 
 fn digits(question: &Question) -> String {

@@ -11,6 +11,7 @@ use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::{Configuration, Environment, demo, targets, values};
+use crate::call::HandOverTimes;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;

@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::audio;
+
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sip {
@@ -57,4 +59,11 @@ pub struct Prompts {
     pub language: String,
     /// The folder above the language's; absent: the recordings inside the program.
     pub folder: Option<PathBuf>,
+}
+
+impl Prompts {
+    /// Where to load them from.
+    pub fn source(&self) -> audio::Source {
+        self.folder.clone().map_or(audio::Source::Embedded, audio::Source::Folder)
+    }
 }

@@ -2,17 +2,10 @@
 //! caller is ever a label, or in that line.
 
 use metrics::{counter, gauge, histogram};
-use metrics_exporter_prometheus::PrometheusHandle;
 use tracing::info;
 
 use crate::call::{CallRecord, HandOver, HandOverOutcome, Switchboard};
 use crate::flow::{Method, Verdict};
-use crate::web;
-
-/// Installs the recorder that `/metrics` renders.
-pub fn install() -> PrometheusHandle {
-    web::metrics::install()
-}
 
 /// Shows how much is going on.
 pub fn gauges(switchboard: &Switchboard) {
@@ -29,8 +22,11 @@ pub fn call_ended(record: &CallRecord) {
     histogram!("portero_call_seconds", "line" => line).record(seconds);
     identification(record);
     if let Some(hand_over) = &record.hand_over {
-        let labels =
-            [("target", hand_over.target.clone()), ("mode", "refer".into()), ("result", outcome(hand_over).into())];
+        let labels = [
+            ("target", hand_over.target.clone()),
+            ("mode", "refer".into()),
+            ("result", outcome(hand_over).into()),
+        ];
         counter!("portero_transfers_total", &labels).increment(1);
     }
     info!(

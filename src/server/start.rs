@@ -9,10 +9,10 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{ANSWERS_MAX, Inputs, Server, measure, own_address, wall_clock};
-use crate::audio::{Library, PromptFault, Source};
+use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard};
 use crate::config::Configuration;
 use crate::net::media::{MediaConfig, MediaPlane};
@@ -38,7 +38,9 @@ pub struct Addresses {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address is taken, or not this machine's.
-    #[error("cannot listen for {what} on {address}: {source}. Stop whatever has that address, or choose another: {setting}")]
+    #[error(
+        "cannot listen for {what} on {address}: {source}. Stop whatever has that address, or choose another: {setting}"
+    )]
     Listen {
         /// What was to listen.
         what: &'static str,
@@ -58,6 +60,9 @@ pub enum StartError {
     /// The back end cannot be asked as configured.
     #[error("{0}")]
     BackEnd(#[from] crm::Misconfigured),
+    /// The metrics cannot be kept.
+    #[error("metrics cannot be kept: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     /// The media threads did not start.
     #[error("the media threads cannot be started: {0}")]
     Media(#[source] std::io::Error),
@@ -75,7 +80,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) => 78,
-            Self::Media(_) | Self::Signals(_) => 1,
+            Self::Metrics(_) | Self::Media(_) | Self::Signals(_) => 1,
         }
     }
 }
@@ -83,7 +88,7 @@ impl StartError {
 /// Has every part, or says which cannot be had.
 pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addresses), StartError> {
     let prompts = library(&configuration)?;
-    let metrics = measure::install();
+    let metrics = web::metrics::install()?;
     let listen = configuration.sip.listen;
     let socket = SipSocket::bind(listen).await.map_err(|source| StartError::Listen {
         what: "SIP over UDP",
@@ -106,8 +111,9 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
         let listener = listener("the demo's back end", demo.listen, setting).await?;
         tokio::spawn(crm::demo::serve(listener, demo, std::future::pending()));
     }
-    let readiness = web::Readiness::default();
-    let state = web::State { live: Arc::clone(&live), store, metrics, readiness: readiness.clone() };
+    let (readiness, ready) = watch::channel(web::Readiness::Starting);
+    let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
+    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names: Vec::new(), dial };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
@@ -135,7 +141,7 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
 
 /// Every prompt that a call may need.
 fn library(configuration: &Configuration) -> Result<Library, StartError> {
-    let source = configuration.prompts.folder.clone().map_or(Source::Embedded, Source::Folder);
+    let source = configuration.prompts.source();
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
     Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
