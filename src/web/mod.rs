@@ -1,1 +1,140 @@
-//! TODO
+//! The pages, the API, the metrics: everything that is served over HTTP.
+//!
+//! [`Live`] is the board that the server loop writes to and every viewer reads from. There are no log-ins
+//! yet: whoever may connect may read, so the listen address decides who that is. Nothing here changes
+//! anything about a call.
+
+mod api;
+mod assets;
+mod doorway;
+mod events;
+mod guard;
+mod live;
+pub mod metrics;
+mod page;
+
+#[cfg(test)]
+mod tests;
+
+pub use live::Live;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::records::Store;
+
+/// Event streams at once; one more is told 503.
+const STREAMS_MAX: usize = 128;
+
+/// How often histograms are summed up where nobody asks for metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// How long requests under way may still take after the shutdown.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What the web side is given.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Calls as they are now.
+    pub live: Arc<Live>,
+    /// Calls as they were.
+    pub store: Store,
+    /// Where `/metrics` comes from: see [`metrics::install`].
+    pub metrics: PrometheusHandle,
+    /// Whether calls are taken.
+    pub ready: watch::Receiver<Readiness>,
+    /// Names, beside `localhost` and the listen address, by which browsers may call this server.
+    pub names: Vec<String>,
+    /// What a tester may dial, shown while there are no calls: such as `sip:1000@127.0.0.1:5060`.
+    pub dial: Vec<String>,
+}
+
+/// Whether this process takes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Not yet.
+    Starting,
+    /// Yes.
+    Ready,
+    /// No more.
+    Draining,
+}
+
+/// What every request may look at.
+#[derive(Debug)]
+struct App {
+    state: State,
+    listening_on: SocketAddr,
+    streams: Arc<Semaphore>,
+    closing: watch::Receiver<bool>,
+}
+
+/// Serves until `shutdown` completes, and then up to 3 s more for what is under way.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(
+    listener: TcpListener,
+    state: State,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listening_on = listener.local_addr()?;
+    let upkeep = keep_up(state.metrics.clone());
+    let (close, closing) = watch::channel(false);
+    let app =
+        App { state, listening_on, streams: Arc::new(Semaphore::new(STREAMS_MAX)), closing: closing.clone() };
+    let doorway = doorway::Doorway::new(listener);
+    let server = axum::serve(doorway, router(app)).with_graceful_shutdown(closed(closing));
+    let end = async move {
+        shutdown.await;
+        close.send_replace(true);
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        result = server => result,
+        () = end => Ok(()),
+        () = upkeep => Ok(()),
+    }
+}
+
+fn router(app: App) -> Router {
+    let app = Arc::new(app);
+    Router::new()
+        .route("/", get(page::page))
+        .route("/assets/{*path}", get(assets::asset))
+        .route("/events", get(events::events))
+        .route("/api/v1/calls", get(api::calls))
+        .route("/api/v1/calls/{id}", get(api::call))
+        .route("/api/v1/handovers/{token}", get(api::hand_over))
+        .route("/health", get(api::health))
+        .route("/ready", get(api::ready))
+        .route("/metrics", get(api::metrics))
+        .fallback(api::not_found)
+        .method_not_allowed_fallback(api::method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&app), guard::check_host))
+        .layer(from_fn(guard::limit))
+        .layer(from_fn(guard::protect))
+        .with_state(app)
+}
+
+/// Completes when the server closes.
+async fn closed(mut closing: watch::Receiver<bool>) {
+    // An error means that the sender is gone: then the server is, too.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}

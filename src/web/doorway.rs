@@ -1,0 +1,160 @@
+//! The listener: so many connections and no more, and none that stands still.
+//!
+//! A client that opens a connection and sends nothing, or half a request, or reads nothing of an answer, is
+//! closed after a while. Live event streams write something more often than that.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use metrics::counter;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Connections at once; one more is closed at the door.
+const CONNECTIONS_MAX: usize = 512;
+
+/// How long a connection may stand still in both directions.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Accepts connections within the limits.
+#[derive(Debug)]
+pub(super) struct Doorway {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
+
+/// A connection that is closed when it stands still.
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    stream: S,
+    patience: Duration,
+    deadline: Pin<Box<Sleep>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Doorway {
+    /// Accepts from `listener`.
+    pub fn new(listener: TcpListener) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience: PATIENCE }
+    }
+}
+
+impl Listener for Doorway {
+    type Io = Connection<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            // axum's own accept, which logs and waits where the process is out of file descriptors.
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                counter!("portero_web_rejected_total", "reason" => "connections").increment(1);
+                continue;
+            };
+            // Events are small and each should leave at once. Without it they are merely later.
+            let _ = stream.set_nodelay(true);
+            return (Connection::new(stream, self.patience, Some(place)), address);
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl<S> Connection<S> {
+    fn new(stream: S, patience: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { stream, patience, deadline: Box::pin(sleep(patience)), _place: place }
+    }
+
+    /// Moves the deadline where there was progress, and fails where it has passed without any.
+    fn judge<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            let deadline = Instant::now() + self.patience;
+            self.deadline.as_mut().reset(deadline);
+            return poll;
+        }
+        ready!(self.deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.judge(context, poll)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.judge(context, poll)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.judge(context, poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_stands_still_is_closed_and_one_that_moves_is_not() {
+        let (ours, mut theirs) = tokio::io::duplex(4);
+        let mut connection = Connection::new(ours, PATIENCE, None);
+        let mut byte = [0];
+        for _ in 0..3 {
+            tokio::time::advance(PATIENCE - Duration::from_millis(1)).await;
+            theirs.write_all(b"x").await.expect("open");
+            connection.read_exact(&mut byte).await.expect("in time");
+        }
+        let before = Instant::now();
+        let error = connection.read_exact(&mut byte).await.expect_err("nothing more comes");
+        assert_eq!((error.kind(), before.elapsed()), (io::ErrorKind::TimedOut, PATIENCE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_closed() {
+        let (ours, _theirs) = tokio::io::duplex(4);
+        let mut connection = Connection::new(ours, PATIENCE, None);
+        let error = connection.write_all(b"longer than the pipe").await.expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,149 @@
+//! What every request passes: the Host check, limits, and the headers that keep pages apart.
+//!
+//! A page of another site cannot read our answers, unless its name is made to point at our address (DNS
+//! rebinding): then the browser sends that name as Host. So only names that are ours are answered.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract;
+use axum::extract::Request;
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::api::Refusal;
+
+/// How long a request may take until its answer begins.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No resource here reads a body; a request that brings more than this is refused outright.
+const BODY_BYTES_MAX: u64 = 16 * 1024;
+
+/// Everything comes from this server, and nobody may frame its pages.
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+
+/// What each answer carries unless it says otherwise itself.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    // Calls are personal: no cache keeps them.
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Puts the protective headers on every answer.
+pub(super) async fn protect(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Refuses large bodies and gives up on answers that do not come.
+pub(super) async fn limit(request: Request, next: Next) -> Response {
+    if declared_body(request.headers()) > BODY_BYTES_MAX {
+        return Refusal(StatusCode::PAYLOAD_TOO_LARGE, "nothing here takes a body".into()).into_response();
+    }
+    match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long".into()).into_response(),
+    }
+}
+
+/// The declared length of a body in octets; one that cannot be read counts as endless.
+fn declared_body(headers: &HeaderMap) -> u64 {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .map_or(0, |length| length.to_str().ok().and_then(|length| length.parse().ok()).unwrap_or(u64::MAX))
+}
+
+/// Answers only to our own names. Probes, which disclose nothing, may use any.
+pub(super) async fn check_host(
+    extract::State(app): extract::State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_probe = matches!(request.uri().path(), "/health" | "/ready");
+    let host = request.headers().get(header::HOST).map_or(Ok(""), HeaderValue::to_str).unwrap_or_default();
+    let host = request.uri().authority().map_or(host, |authority| authority.as_str());
+    if is_probe || is_ours(host, app.listening_on, &app.state.names) {
+        return next.run(request).await;
+    }
+    let why = "this server does not go by that name: use its address, or add the name to its configuration";
+    Refusal(StatusCode::MISDIRECTED_REQUEST, why.into()).into_response()
+}
+
+/// Whether a Host (RFC 9110 §7.2) is one of ours. The port is not compared: it may have been forwarded.
+fn is_ours(host: &str, listening_on: SocketAddr, names: &[String]) -> bool {
+    let name = without_port(host);
+    if let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        // No name server can make an address ours that is not.
+        let ours = listening_on.ip();
+        return ours.is_unspecified() || address == ours || (address.is_loopback() && ours.is_loopback());
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || names.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !is_bare_ipv6(host) => name,
+        _ => host,
+    }
+}
+
+fn is_bare_ipv6(host: &str) -> bool {
+    !host.starts_with('[') && host.matches(':').count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_names_are_answered() {
+        let names = ["portero.example".to_owned()];
+        let table = [
+            ("127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("127.0.0.1:8080", "127.0.0.1", true),
+            ("127.0.0.1:8080", "127.0.0.1:9000", true),
+            ("127.0.0.1:8080", "localhost:8080", true),
+            ("127.0.0.1:8080", "LOCALHOST.", true),
+            ("127.0.0.1:8080", "[::1]:8080", true),
+            ("127.0.0.1:8080", "portero.example:8080", true),
+            ("127.0.0.1:8080", "portero.example.evil.example", false),
+            ("127.0.0.1:8080", "evil.example:8080", false),
+            ("127.0.0.1:8080", "localhost.evil.example", false),
+            ("127.0.0.1:8080", "192.0.2.1:8080", false),
+            ("127.0.0.1:8080", "", false),
+            ("127.0.0.1:8080", ":8080", false),
+            ("127.0.0.1:8080", "[127.0.0.1:8080", true),
+            ("192.0.2.1:8080", "192.0.2.1:8080", true),
+            ("192.0.2.1:8080", "127.0.0.1:8080", false),
+            ("0.0.0.0:8080", "192.0.2.7:8080", true),
+            ("[::]:8080", "[2001:db8::1]:8080", true),
+            ("[2001:db8::1]:80", "[2001:db8::1]", true),
+            ("0.0.0.0:8080", "evil.example", false),
+        ];
+        for (listening_on, host, expected) in table {
+            let listening_on = listening_on.parse().expect("an address");
+            assert_eq!(is_ours(host, listening_on, &names), expected, "{host} at {listening_on}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_it_says() {
+        for (length, expected) in [("0", 0), ("17000", 17_000), ("-1", u64::MAX), ("lots", u64::MAX)] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static(length))]);
+            assert_eq!(declared_body(&headers), expected);
+        }
+        assert_eq!(declared_body(&HeaderMap::new()), 0);
+    }
+}
