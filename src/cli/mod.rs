@@ -3,7 +3,6 @@
 mod call;
 mod check;
 mod demo;
-mod records;
 mod serve;
 
 use std::io::IsTerminal;
@@ -30,8 +29,6 @@ enum Command {
     Check(check::Arguments),
     /// Place a test call.
     Call(call::Arguments),
-    /// Print call records.
-    Records(records::Arguments),
 }
 
 /// Runs the program with the arguments it was started with.
@@ -42,7 +39,6 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
-        Command::Records(arguments) => records::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("portero: {error:#}");

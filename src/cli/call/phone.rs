@@ -91,6 +91,8 @@ impl Phone {
     /// Runs the call to its end; `tell` is called after everything that happens. Gives back the caller and what it
     /// heard.
     pub async fn run(mut self, mut tell: impl FnMut(&Caller)) -> (Caller, Recording) {
+        // The runtime learns only now that the socket takes sends; the INVITE must not be the one to find out.
+        let _ = self.sip.writable().await;
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut interruption = pin!(tokio::signal::ctrl_c());
         let mut interrupted = false;
