@@ -280,3 +280,17 @@ proptest! {
         check_story(&pair, Side::Callee)?;
     }
 }
+
+#[test]
+fn a_fifth_of_all_datagrams_lost_still_lets_most_calls_through() {
+    let through = (0..100).filter(|seed| {
+        let mut pair = Pair::new(Weather { loss: 0.2, duplication: 0.1, jitter_ms: 100 }, *seed);
+        pair.callee_does = refers();
+        pair.caller_does = follows();
+        pair.call();
+        pair.settle();
+        pair.heard.iter().any(|(_, event)| matches!(event, Event::Referral(_, ReferralEvent::Notified(200))))
+    });
+    let through = through.count();
+    assert!(through >= 95, "{through} of 100");
+}
