@@ -173,11 +173,11 @@ fn an_independent_reader_reads_what_we_print() {
     let ok = rsip::Response::try_from(ok.as_bytes()).expect("rsip reads our 200");
     assert_eq!(ok.status_code, rsip::StatusCode::OK);
     assert_eq!(ok.body, OFFER.as_bytes());
-    assert_eq!(ok.cseq_header().and_then(|cseq| cseq.seq()).expect("a CSeq"), 1);
+    assert_eq!(ok.cseq_header().and_then(rsip::headers::CSeq::seq).expect("a CSeq"), 1);
     assert_eq!(ok.call_id_header().expect("a Call-ID").value(), "evidence");
-    let contact = ok.contact_header().and_then(|contact| contact.uri()).expect("a Contact");
+    let contact = ok.contact_header().and_then(rsip::headers::Contact::uri).expect("a Contact");
     assert_eq!(contact.to_string(), "sip:portero@192.0.2.10:5060");
-    let tag = ok.to_header().and_then(|to| to.tag()).expect("a To").expect("a tag").to_string();
+    let tag = ok.to_header().and_then(rsip::headers::To::tag).expect("a To").expect("a tag").to_string();
 
     peer.send(&request("ACK", "SIP/2.0/UDP h;branch=z9hG4bK2", FROM, CONTACT, &format!(";tag={tag}")));
     let refer_to = "sip:agents@192.0.2.50;portero-token=abc?X-Portero-Verdict=verified";
@@ -190,7 +190,10 @@ fn an_independent_reader_reads_what_we_print() {
     assert_eq!(header(&refer.headers, "Refer-To"), Some(format!("<{refer_to}>").as_str()));
     assert_eq!(header(&refer.headers, "Referred-By"), Some("<sip:portero@192.0.2.10:5060>"));
     assert_eq!(header(&refer.headers, "X-Portero-Name"), Some("Z%C3%B6e%20O%27Hara"));
-    let via = refer.via_header().and_then(|via| via.typed()).expect("a Via");
+    let via = refer.via_header().and_then(rsip::headers::ToTypedHeader::typed).expect("a Via");
     assert!(via.to_string().starts_with("SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK"));
-    assert_eq!(refer.max_forwards_header().and_then(|hops| hops.num()).expect("a Max-Forwards"), 70);
+    assert_eq!(
+        refer.max_forwards_header().and_then(rsip::headers::MaxForwards::num).expect("a Max-Forwards"),
+        70
+    );
 }

@@ -123,7 +123,7 @@ impl Dialog {
         message::to_tag(&response.headers) == self.remote_tag
     }
 
-    /// Takes note of a request's CSeq; `false` where it is out of order (RFC 3261 §12.2.2).
+    /// Takes note of a request's `CSeq`; `false` where it is out of order (RFC 3261 §12.2.2).
     pub fn advance(&mut self, cseq: u32) -> bool {
         if self.remote_cseq.is_some_and(|last| cseq < last) {
             return false;
@@ -144,7 +144,7 @@ impl Dialog {
         literal_address(self.routes.itinerary(&self.target).next_hop).unwrap_or(self.peer)
     }
 
-    /// The CSeq of the last request sent.
+    /// The `CSeq` of the last request sent.
     pub fn local_cseq(&self) -> u32 {
         self.local_cseq
     }
@@ -152,7 +152,7 @@ impl Dialog {
     /// Begins the next request.
     pub fn next_request(
         &mut self,
-        method: Method,
+        method: &Method,
         ourselves: &Ourselves,
     ) -> Result<RequestBuilder, BuildError> {
         // The first is below 2^16 and a call makes few requests; wrapping would need 2^31 of them.
@@ -160,10 +160,10 @@ impl Dialog {
         self.request(method, self.local_cseq, ourselves)
     }
 
-    /// Begins a request with a given CSeq: the INVITE, or the ACK that shares its number.
+    /// Begins a request with a given `CSeq`: the INVITE, or the ACK that shares its number.
     pub fn request(
         &self,
-        method: Method,
+        method: &Method,
         cseq: u32,
         ourselves: &Ourselves,
     ) -> Result<RequestBuilder, BuildError> {
@@ -178,9 +178,9 @@ impl Dialog {
             .header(HeaderName::From, self.local.clone())?
             .header(HeaderName::To, self.remote.clone())?
             .header(HeaderName::CallId, self.call_id.clone())?
-            .cseq(cseq, &method)?;
+            .cseq(cseq, method)?;
         // RFC 3261 §20, table 2: a BYE has no Contact.
-        if method != Method::Bye {
+        if *method != Method::Bye {
             builder = builder.header(HeaderName::Contact, ourselves.contact.clone())?;
         }
         builder.header(HeaderName::UserAgent, ourselves.user_agent.clone())

@@ -99,12 +99,13 @@ impl Endpoint {
                 }
             }
             Ok(Message::Response(_)) | Err(Unreadable::Noise) => {
-                self.counters.count_rejection(Rejection::Malformed)
+                self.counters.count_rejection(Rejection::Malformed);
             }
             Err(Unreadable::KeepAlive) => {}
             Err(Unreadable::Request(mut request)) => match via::stamp(&mut request, source) {
                 Some(reply_to) => {
-                    self.refuse_statelessly(&request, reply_to, Refusal::new(400, Rejection::Malformed));
+                    let refusal = Refusal::new(400, Rejection::Malformed);
+                    self.refuse_statelessly(&request, reply_to, refusal);
                 }
                 None => self.counters.count_rejection(Rejection::Malformed),
             },
@@ -214,7 +215,7 @@ impl Endpoint {
         let tag = format!("{:016x}", hasher.finish());
         let status = refusal.answer.status();
         // A request without the fields that a response copies cannot be answered at all.
-        if let Ok(response) = refusal.answer.to_request(request, Some(&tag), &self.config.user_agent) {
+        if let Ok(response) = refusal.answer.into_response(request, Some(&tag), &self.config.user_agent) {
             self.counters.count_response(&request.method, status);
             self.transactions.transmit(reply_to, Message::Response(response).to_bytes().to_vec());
         }
@@ -240,7 +241,7 @@ impl Endpoint {
         let destination = self.transactions.peer(id)?;
         let request = self.transactions.request(id)?;
         self.counters.count_response(&request.method, answer.status());
-        let response = answer.to_request(request, Some(tag), &self.config.user_agent).ok()?;
+        let response = answer.into_response(request, Some(tag), &self.config.user_agent).ok()?;
         let payload = Message::Response(response.clone()).to_bytes().to_vec();
         self.transactions.respond(id, response, now);
         Some(Transmit { destination, payload })

@@ -59,7 +59,7 @@ impl Answer {
     }
 
     /// The response to `request`, with `tag` in its To unless the request had one there already.
-    pub fn to_request(
+    pub fn into_response(
         self,
         request: &Request,
         tag: Option<&str>,

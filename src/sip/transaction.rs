@@ -27,7 +27,7 @@ pub enum Purpose {
     Invite,
     /// Our BYE, whose outcome is awaited.
     Bye,
-    /// Our REFER with this CSeq.
+    /// Our REFER with this `CSeq`.
     Refer(u32),
     /// Our NOTIFY about the peer's REFER.
     Notify,
@@ -51,7 +51,7 @@ enum Side {
     Server,
 }
 
-/// From tag, Call-ID and CSeq: equal in two requests without To tag, they are one request that was forked.
+/// From tag, Call-ID and `CSeq`: equal in two requests without To tag, they are one request that was forked.
 type Origin = (Option<Vec<u8>>, Vec<u8>, u32, Vec<u8>);
 
 #[derive(Debug)]
@@ -213,16 +213,14 @@ impl Transactions {
     /// Whether another transaction has the same request by another way; if not, `id` is remembered for it.
     pub fn is_merged(&mut self, id: TransactionId, request: &Request) -> bool {
         let Some(origin) = origin(request) else { return false };
-        match self.origins.get(&origin) {
-            Some(&first) => first != id,
-            None => {
-                self.origins.insert(origin.clone(), id);
-                if let Some(held) = self.held.get_mut(&id) {
-                    held.origin = Some(origin);
-                }
-                false
-            }
+        if let Some(&first) = self.origins.get(&origin) {
+            return first != id;
         }
+        self.origins.insert(origin.clone(), id);
+        if let Some(held) = self.held.get_mut(&id) {
+            held.origin = Some(origin);
+        }
+        false
     }
 
     /// Gives up a client transaction that is waited for no longer.

@@ -72,7 +72,7 @@ impl Endpoint {
             cseq,
         );
         let ourselves = self.ourselves();
-        let request = with_headers(dialog.request(Method::Invite, cseq, &ourselves).ok()?, &call.headers)
+        let request = with_headers(dialog.request(&Method::Invite, cseq, &ourselves).ok()?, &call.headers)
             .and_then(|builder| builder.header(HeaderName::Allow, allow(self.config.accept_referrals)))
             .and_then(|builder| builder.header(HeaderName::ContentType, "application/sdp"))
             .ok()?
@@ -120,14 +120,14 @@ impl Endpoint {
 
     pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, now: Instant) {
         // Every value in it came out of a message or is ours, so nothing can keep it from being built.
-        self.send_inside(id, Method::Bye, owner, Ok, now).ok();
+        self.send_inside(id, &Method::Bye, owner, Ok, now).ok();
     }
 
     /// Sends a request inside a dialog.
     pub(super) fn send_inside(
         &mut self,
         id: DialogId,
-        method: Method,
+        method: &Method,
         owner: Option<Owner>,
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
@@ -224,7 +224,7 @@ impl Endpoint {
         if let Some((destination, payload)) = ack(&other, response, &ours) {
             self.transactions.transmit(destination, payload);
         }
-        if let Ok(bye) = other.next_request(Method::Bye, &theirs) {
+        if let Ok(bye) = other.next_request(&Method::Bye, &theirs) {
             self.transactions.send(bye.build(), other.destination(), None, now);
         }
     }
@@ -263,7 +263,7 @@ fn cancel_of(invite: &Request) -> Option<Request> {
 /// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number, in no transaction.
 fn ack(dialog: &Dialog, response: &Response, ourselves: &Ourselves) -> Option<(SocketAddr, Vec<u8>)> {
     let cseq = message::cseq(&response.headers)?;
-    let request = dialog.request(Method::Ack, cseq, ourselves).ok()?.build();
+    let request = dialog.request(&Method::Ack, cseq, ourselves).ok()?.build();
     Some((dialog.destination(), Message::Request(request).to_bytes().to_vec()))
 }
 

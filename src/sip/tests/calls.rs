@@ -227,7 +227,7 @@ fn a_refused_referral_and_a_silent_one() {
         }
     });
     let call = pair.call();
-    pair.run(Duration::from_secs(300));
+    pair.run(Duration::from_mins(5));
     assert!(!pair.heard.iter().any(|(_, event)| matches!(event, Event::Ended(..))));
     pair.caller.bye(call, pair.now);
     // The subscription outlives the call on both sides, and then goes too.
@@ -273,7 +273,7 @@ proptest! {
         let call = pair.call();
         pair.run(Duration::from_millis(hangs_up_after_ms));
         pair.caller.bye(call, pair.now);
-        pair.run(Duration::from_secs(600));
+        pair.run(Duration::from_mins(10));
         prop_assert!(pair.caller.is_idle(), "{:?} {:?}", pair.elapsed(), pair.caller);
         prop_assert!(pair.callee.is_idle(), "{:?} {:?}", pair.elapsed(), pair.callee);
         check_story(&pair, Side::Caller)?;
