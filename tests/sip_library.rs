@@ -190,7 +190,7 @@ fn an_independent_reader_reads_what_we_print() {
     assert_eq!(header(&refer.headers, "Refer-To"), Some(format!("<{refer_to}>").as_str()));
     assert_eq!(header(&refer.headers, "Referred-By"), Some("<sip:portero@192.0.2.10:5060>"));
     assert_eq!(header(&refer.headers, "X-Portero-Name"), Some("Z%C3%B6e%20O%27Hara"));
-    let via = refer.via_header().and_then(rsip::headers::ToTypedHeader::typed).expect("a Via");
+    let via = refer.via_header().and_then(ToTypedHeader::typed).expect("a Via");
     assert!(via.to_string().starts_with("SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK"));
     assert_eq!(
         refer.max_forwards_header().and_then(rsip::headers::MaxForwards::num).expect("a Max-Forwards"),

@@ -188,7 +188,7 @@ impl Dialog {
 }
 
 /// A URI in the form that a Request-URI may have: without header components (RFC 3261 §19.1.1, table 1).
-fn request_uri(uri: &Uri) -> Uri {
+pub fn request_uri(uri: &Uri) -> Uri {
     let mut uri = uri.clone();
     let names: Vec<_> = uri
         .headers()

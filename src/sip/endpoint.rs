@@ -16,7 +16,7 @@ use sipx_sip::{HeaderName, Message, Method, Request, validate_response};
 use super::admission::{Refusal, check_form};
 use super::counters::{Counters, Rejection};
 use super::dialog::Ourselves;
-use super::limits::{T1, TIMEOUT, TRANSACTIONS_FOR_STRANGERS_MAX, TRANSACTIONS_MAX};
+use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
 use super::response::{Answer, contact};
 use super::transaction::{Arrival, Purpose, TransactionId, Transactions};
@@ -57,6 +57,7 @@ pub(super) enum Timer {
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) config: Config,
+    pub(super) caps: Caps,
     pub(super) rng: StdRng,
     pub(super) transactions: Transactions,
     pub(super) legs: HashMap<DialogId, Leg>,
@@ -76,6 +77,7 @@ impl Endpoint {
         let salt = rng.random();
         Self {
             config,
+            caps: Caps::default(),
             rng,
             transactions: Transactions::new(),
             legs: HashMap::new(),
@@ -188,12 +190,12 @@ impl Endpoint {
     }
 
     fn is_full_for(&self, request: &Request) -> bool {
-        if self.transactions.len() < TRANSACTIONS_FOR_STRANGERS_MAX || request.method == Method::Ack {
+        let held = self.transactions.len();
+        if held < self.caps.transactions_for_strangers || request.method == Method::Ack {
             return false;
         }
-        let cap =
-            if self.find(request).is_some() { TRANSACTIONS_MAX } else { TRANSACTIONS_FOR_STRANGERS_MAX };
-        self.transactions.len() >= cap && !self.transactions.knows(request)
+        let ours = self.find(request).is_some() && held < self.caps.transactions;
+        !ours && !self.transactions.knows(request)
     }
 
     /// The dialog that a request names by its To tag, and belongs to.

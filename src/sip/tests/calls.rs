@@ -79,6 +79,22 @@ fn a_call_is_set_up_and_torn_down() {
 }
 
 #[test]
+fn a_call_to_a_refer_to_carries_what_it_asks_for_and_no_more() {
+    let mut pair = Pair::new(CLEAR, 1);
+    let to_uri =
+        "sip:agents@192.0.2.2;portero-token=t?X-Portero-Verdict=verif%69ed&From=sip%3Aevil@h&Route=x";
+    pair.call_to(to_uri);
+    pair.run(Duration::from_millis(10));
+    let told = pair.told(Side::Callee);
+    let [Event::Invited(id, invitation)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(invitation.dialled, "agents");
+    assert_eq!((invitation.token.as_deref(), invitation.verdict.as_deref()), (Some("t"), Some("verified")));
+    assert_eq!(invitation.caller.as_deref(), Some("+12025550101"));
+    pair.callee.reject(*id, 486, pair.now);
+    pair.settle();
+}
+
+#[test]
 fn a_lost_answer_or_a_lost_ack_costs_half_a_second() {
     for (what, matches) in [("200", is_answer as fn(&str) -> bool), ("ACK", |text| text.starts_with("ACK "))]
     {

@@ -78,8 +78,12 @@ impl Pair {
     }
 
     pub fn call(&mut self) -> DialogId {
+        self.call_to("sip:1000@192.0.2.2")
+    }
+
+    pub fn call_to(&mut self, to_uri: &str) -> DialogId {
         let call = Call {
-            to_uri: "sip:1000@192.0.2.2".to_owned(),
+            to_uri: to_uri.to_owned(),
             from_user: "+12025550101".to_owned(),
             from_display: Some("O'Hara \"x\" <b>".to_owned()),
             destination: address(Side::Callee),
