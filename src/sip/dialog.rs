@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
-use sipx_sip::headers::Contact;
+use sipx_sip::headers::{Contact, From};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 
 use super::message;
@@ -67,6 +67,11 @@ impl Dialog {
         peer: SocketAddr,
     ) -> Result<Self, NoDialog> {
         let headers = &request.headers;
+        // RFC 3261 lets a quoted string hold an escaped NUL, which requests of ours must not repeat.
+        let names = [HeaderName::From, HeaderName::To, HeaderName::CallId];
+        if names.iter().any(|name| headers.value(name).is_some_and(|value| value.contains(&0))) {
+            return Err(NoDialog::Field);
+        }
         let mut local = headers.value(&HeaderName::To).ok_or(NoDialog::Field)?.into_owned();
         local.extend_from_slice(format!(";tag={local_tag}").as_bytes());
         Ok(Self {
@@ -74,7 +79,7 @@ impl Dialog {
             local,
             remote: headers.value(&HeaderName::From).ok_or(NoDialog::Field)?.into_owned(),
             remote_tag: message::from_tag(headers),
-            target: contact(headers).ok_or(NoDialog::Contact)?,
+            target: contact(headers).or_else(|| legacy_target(headers)).ok_or(NoDialog::Contact)?,
             routes: RouteSet::of_request(headers).ok_or(NoDialog::RecordRoute)?,
             peer,
             local_cseq,
@@ -203,6 +208,14 @@ pub fn request_uri(uri: &Uri) -> Uri {
         uri.remove_param("method");
     }
     uri
+}
+
+/// Where a peer from before RFC 3261, which has neither Contact nor tag, takes its requests: its From.
+fn legacy_target(headers: &Headers) -> Option<Uri> {
+    let from = headers.typed::<From>()?.ok()?;
+    let legacy =
+        headers.get(&HeaderName::Contact).is_none() && from.tag().is_none() && from.uri.host().is_some();
+    legacy.then(|| request_uri(&from.uri))
 }
 
 /// The SIP URI of the first Contact.

@@ -69,6 +69,8 @@ fn requests_outside_dialogs() {
             replaced(&options, "sip:1000@192.0.2.10:5060", "sip:1000@192.0.2.10; lr"),
             400,
         ),
+        ("an escaped NUL is legal, and founds no dialog", replaced(&invite, "To: <", "To: \"\\\0\" <"), 400),
+        ("an escaped NUL is legal", replaced(&Sketch::new("FEEDME"), "To: <", "To: \"\\\0\" <"), 501),
         (
             "a required extension",
             Sketch::invite().with("Require: 100rel, nothingSupportsThis").text("z9hG4bK1"),

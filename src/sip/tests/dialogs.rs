@@ -368,3 +368,21 @@ fn a_refused_invite_is_over_at_once_and_its_ack_changes_nothing() {
     assert_eq!(wire.pass(Duration::from_mins(1)), []);
     assert!(wire.endpoint.is_idle());
 }
+
+#[test]
+fn a_peer_from_before_rfc_3261_is_called_back_at_its_from() {
+    let mut wire = Wire::new();
+    let text = Sketch::invite()
+        .text("old")
+        .replace(";tag=peer", "")
+        .replace("Contact: <sip:+12025550101@192.0.2.1:5060>\r\n", "");
+    wire.send_text(&text);
+    let events = wire.events();
+    let [Event::Invited(id, _)] = events.as_slice() else { panic!("{events:?}") };
+    wire.endpoint.accept(*id, SDP, wire.now);
+    let tag = tag_of(&wire.sent().pop().expect("a 200"));
+    wire.send_text(&Sketch::inside("ACK", &tag, 1).text("old2").replace(";tag=peer", ""));
+    wire.endpoint.bye(*id, wire.now);
+    let bye = wire.sent().pop().expect("a BYE");
+    assert!(bye.starts_with("BYE sip:+12025550101@192.0.2.1 SIP/2.0\r\n"), "{bye}");
+}
