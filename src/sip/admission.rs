@@ -2,7 +2,7 @@
 
 use sipx_sip::headers::{MaxForwards, Require};
 use sipx_sip::validate::Finding;
-use sipx_sip::{HeaderName, Headers, Method, Request, Scheme, validate_request};
+use sipx_sip::{HeaderName, Method, Request, Scheme, validate_request};
 
 use super::counters::Rejection;
 use super::message;
@@ -45,18 +45,8 @@ pub fn check_form(request: &Request) -> Result<(), Refusal> {
         .find(|finding| !finding.is_repairable() && **finding != Finding::RequestUriHasHeaders);
     match fault {
         Some(finding) => Err(Answer::new(400).because(phrase(finding)).refuse(Rejection::Malformed)),
-        None => check_values(&request.headers),
+        None => Ok(()),
     }
-}
-
-/// Values that we must be able to send back in requests of our own.
-fn check_values(headers: &Headers) -> Result<(), Refusal> {
-    let names = [HeaderName::From, HeaderName::To, HeaderName::CallId];
-    let clean = |name| headers.value(name).is_some_and(|value| !value.contains(&0));
-    if names.iter().all(clean) {
-        return Ok(());
-    }
-    Err(Answer::new(400).because("NUL in Header Field").refuse(Rejection::Malformed))
 }
 
 fn phrase(finding: &Finding) -> String {

@@ -25,7 +25,7 @@ pub enum Rejection {
     Content,
     /// It named a dialog, transaction or subscription that we do not have.
     UnknownDialog,
-    /// CSeq was lower than the last one in its dialog.
+    /// `CSeq` was lower than the last one in its dialog.
     OutOfOrder,
     /// An INVITE while another one was pending.
     Glare,

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
-use sipx_sip::headers::Contact;
+use sipx_sip::headers::{Contact, From};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 
 use super::message;
@@ -67,6 +67,11 @@ impl Dialog {
         peer: SocketAddr,
     ) -> Result<Self, NoDialog> {
         let headers = &request.headers;
+        // RFC 3261 lets a quoted string hold an escaped NUL, which requests of ours must not repeat.
+        let names = [HeaderName::From, HeaderName::To, HeaderName::CallId];
+        if names.iter().any(|name| headers.value(name).is_some_and(|value| value.contains(&0))) {
+            return Err(NoDialog::Field);
+        }
         let mut local = headers.value(&HeaderName::To).ok_or(NoDialog::Field)?.into_owned();
         local.extend_from_slice(format!(";tag={local_tag}").as_bytes());
         Ok(Self {
@@ -74,7 +79,7 @@ impl Dialog {
             local,
             remote: headers.value(&HeaderName::From).ok_or(NoDialog::Field)?.into_owned(),
             remote_tag: message::from_tag(headers),
-            target: contact(headers).ok_or(NoDialog::Contact)?,
+            target: contact(headers).or_else(|| legacy_target(headers)).ok_or(NoDialog::Contact)?,
             routes: RouteSet::of_request(headers).ok_or(NoDialog::RecordRoute)?,
             peer,
             local_cseq,
@@ -123,7 +128,7 @@ impl Dialog {
         message::to_tag(&response.headers) == self.remote_tag
     }
 
-    /// Takes note of a request's CSeq; `false` where it is out of order (RFC 3261 §12.2.2).
+    /// Takes note of a request's `CSeq`; `false` where it is out of order (RFC 3261 §12.2.2).
     pub fn advance(&mut self, cseq: u32) -> bool {
         if self.remote_cseq.is_some_and(|last| cseq < last) {
             return false;
@@ -144,7 +149,7 @@ impl Dialog {
         literal_address(self.routes.itinerary(&self.target).next_hop).unwrap_or(self.peer)
     }
 
-    /// The CSeq of the last request sent.
+    /// The `CSeq` of the last request sent.
     pub fn local_cseq(&self) -> u32 {
         self.local_cseq
     }
@@ -152,7 +157,7 @@ impl Dialog {
     /// Begins the next request.
     pub fn next_request(
         &mut self,
-        method: Method,
+        method: &Method,
         ourselves: &Ourselves,
     ) -> Result<RequestBuilder, BuildError> {
         // The first is below 2^16 and a call makes few requests; wrapping would need 2^31 of them.
@@ -160,10 +165,10 @@ impl Dialog {
         self.request(method, self.local_cseq, ourselves)
     }
 
-    /// Begins a request with a given CSeq: the INVITE, or the ACK that shares its number.
+    /// Begins a request with a given `CSeq`: the INVITE, or the ACK that shares its number.
     pub fn request(
         &self,
-        method: Method,
+        method: &Method,
         cseq: u32,
         ourselves: &Ourselves,
     ) -> Result<RequestBuilder, BuildError> {
@@ -178,9 +183,9 @@ impl Dialog {
             .header(HeaderName::From, self.local.clone())?
             .header(HeaderName::To, self.remote.clone())?
             .header(HeaderName::CallId, self.call_id.clone())?
-            .cseq(cseq, &method)?;
+            .cseq(cseq, method)?;
         // RFC 3261 §20, table 2: a BYE has no Contact.
-        if method != Method::Bye {
+        if *method != Method::Bye {
             builder = builder.header(HeaderName::Contact, ourselves.contact.clone())?;
         }
         builder.header(HeaderName::UserAgent, ourselves.user_agent.clone())
@@ -188,7 +193,7 @@ impl Dialog {
 }
 
 /// A URI in the form that a Request-URI may have: without header components (RFC 3261 §19.1.1, table 1).
-fn request_uri(uri: &Uri) -> Uri {
+pub fn request_uri(uri: &Uri) -> Uri {
     let mut uri = uri.clone();
     let names: Vec<_> = uri
         .headers()
@@ -203,6 +208,14 @@ fn request_uri(uri: &Uri) -> Uri {
         uri.remove_param("method");
     }
     uri
+}
+
+/// Where a peer from before RFC 3261, which has neither Contact nor tag, takes its requests: its From.
+fn legacy_target(headers: &Headers) -> Option<Uri> {
+    let from = headers.typed::<From>()?.ok()?;
+    let legacy =
+        headers.get(&HeaderName::Contact).is_none() && from.tag().is_none() && from.uri.host().is_some();
+    legacy.then(|| request_uri(&from.uri))
 }
 
 /// The SIP URI of the first Contact.

@@ -16,7 +16,7 @@ use sipx_sip::{HeaderName, Message, Method, Request, validate_response};
 use super::admission::{Refusal, check_form};
 use super::counters::{Counters, Rejection};
 use super::dialog::Ourselves;
-use super::limits::{T1, TIMEOUT, TRANSACTIONS_FOR_STRANGERS_MAX, TRANSACTIONS_MAX};
+use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
 use super::response::{Answer, contact};
 use super::transaction::{Arrival, Purpose, TransactionId, Transactions};
@@ -57,6 +57,7 @@ pub(super) enum Timer {
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) config: Config,
+    pub(super) caps: Caps,
     pub(super) rng: StdRng,
     pub(super) transactions: Transactions,
     pub(super) legs: HashMap<DialogId, Leg>,
@@ -76,6 +77,7 @@ impl Endpoint {
         let salt = rng.random();
         Self {
             config,
+            caps: Caps::default(),
             rng,
             transactions: Transactions::new(),
             legs: HashMap::new(),
@@ -99,12 +101,13 @@ impl Endpoint {
                 }
             }
             Ok(Message::Response(_)) | Err(Unreadable::Noise) => {
-                self.counters.count_rejection(Rejection::Malformed)
+                self.counters.count_rejection(Rejection::Malformed);
             }
             Err(Unreadable::KeepAlive) => {}
             Err(Unreadable::Request(mut request)) => match via::stamp(&mut request, source) {
                 Some(reply_to) => {
-                    self.refuse_statelessly(&request, reply_to, Refusal::new(400, Rejection::Malformed));
+                    let refusal = Refusal::new(400, Rejection::Malformed);
+                    self.refuse_statelessly(&request, reply_to, refusal);
                 }
                 None => self.counters.count_rejection(Rejection::Malformed),
             },
@@ -187,12 +190,12 @@ impl Endpoint {
     }
 
     fn is_full_for(&self, request: &Request) -> bool {
-        if self.transactions.len() < TRANSACTIONS_FOR_STRANGERS_MAX || request.method == Method::Ack {
+        let held = self.transactions.len();
+        if held < self.caps.transactions_for_strangers || request.method == Method::Ack {
             return false;
         }
-        let cap =
-            if self.find(request).is_some() { TRANSACTIONS_MAX } else { TRANSACTIONS_FOR_STRANGERS_MAX };
-        self.transactions.len() >= cap && !self.transactions.knows(request)
+        let ours = self.find(request).is_some() && held < self.caps.transactions;
+        !ours && !self.transactions.knows(request)
     }
 
     /// The dialog that a request names by its To tag, and belongs to.
@@ -214,7 +217,7 @@ impl Endpoint {
         let tag = format!("{:016x}", hasher.finish());
         let status = refusal.answer.status();
         // A request without the fields that a response copies cannot be answered at all.
-        if let Ok(response) = refusal.answer.to_request(request, Some(&tag), &self.config.user_agent) {
+        if let Ok(response) = refusal.answer.into_response(request, Some(&tag), &self.config.user_agent) {
             self.counters.count_response(&request.method, status);
             self.transactions.transmit(reply_to, Message::Response(response).to_bytes().to_vec());
         }
@@ -240,7 +243,7 @@ impl Endpoint {
         let destination = self.transactions.peer(id)?;
         let request = self.transactions.request(id)?;
         self.counters.count_response(&request.method, answer.status());
-        let response = answer.to_request(request, Some(tag), &self.config.user_agent).ok()?;
+        let response = answer.into_response(request, Some(tag), &self.config.user_agent).ok()?;
         let payload = Message::Response(response.clone()).to_bytes().to_vec();
         self.transactions.respond(id, response, now);
         Some(Transmit { destination, payload })

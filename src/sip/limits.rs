@@ -17,12 +17,20 @@ pub const MESSAGE_BYTES_MAX: usize = 65_535;
 /// Header field lines in one message; one more and it is malformed.
 pub const HEADERS_MAX: usize = 200;
 
-/// Dialogs at one time, those included that wait for late NOTIFYs; one INVITE more gets 503.
-pub const DIALOGS_MAX: usize = 16_384;
+/// How much one endpoint holds at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Dialogs, those included that wait for late NOTIFYs. One INVITE more gets 503.
+    pub dialogs: usize,
+    /// Transactions. One more gets a 503 that no state is kept for.
+    pub transactions: usize,
+    /// Transactions at which requests outside our dialogs get 503, so that a flood of them leaves room for the
+    /// BYE of a call that exists.
+    pub transactions_for_strangers: usize,
+}
 
-/// Transactions at one time; one more gets a 503 that no state is kept for.
-pub const TRANSACTIONS_MAX: usize = 65_536;
-
-/// Transactions at which requests outside our dialogs get 503, so that a flood of them leaves room for the
-/// BYE of a call that exists.
-pub const TRANSACTIONS_FOR_STRANGERS_MAX: usize = 49_152;
+impl Default for Caps {
+    fn default() -> Self {
+        Self { dialogs: 16_384, transactions: 65_536, transactions_for_strangers: 49_152 }
+    }
+}

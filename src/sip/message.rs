@@ -103,7 +103,7 @@ pub fn call_id(headers: &Headers) -> Option<Vec<u8>> {
     headers.typed::<CallId>()?.ok().map(|id| id.0)
 }
 
-/// The CSeq number.
+/// The `CSeq` number.
 pub fn cseq(headers: &Headers) -> Option<u32> {
     headers.typed::<CSeq>()?.ok().map(|cseq| cseq.sequence)
 }

@@ -44,7 +44,7 @@ impl Endpoint {
                 .header(HeaderName::ReferredBy, referred_by)
         };
         let owner = Some((dialog, Purpose::Refer(cseq)));
-        if self.send_inside(dialog, Method::Refer, owner, complete, now).is_err() {
+        if self.send_inside(dialog, &Method::Refer, owner, complete, now).is_err() {
             if let Some(leg) = self.legs.get_mut(&dialog) {
                 leg.subscription = earlier;
             }
@@ -70,9 +70,10 @@ impl Endpoint {
         if last {
             leg.notifier = Some(Notifier::Over);
         }
-        let state = match last {
-            true => "terminated;reason=noresource".to_owned(),
-            false => format!("active;expires={NOTIFIER_EXPIRES_S}"),
+        let state = if last {
+            "terminated;reason=noresource".to_owned()
+        } else {
+            format!("active;expires={NOTIFIER_EXPIRES_S}")
         };
         let complete = |builder: sipx_sip::RequestBuilder| {
             let builder = builder
@@ -82,7 +83,7 @@ impl Endpoint {
             Ok(builder.body(sipfrag(sipfrag_status)))
         };
         // Nothing in it is the user's but a number, so nothing can keep it from being built.
-        self.send_inside(dialog, Method::Notify, Some((dialog, Purpose::Notify)), complete, now).ok();
+        self.send_inside(dialog, &Method::Notify, Some((dialog, Purpose::Notify)), complete, now).ok();
     }
 
     /// The final response to our REFER, or 408 for none.
@@ -139,8 +140,9 @@ impl Endpoint {
         if !stale {
             let ends =
                 message::essence(headers, &HeaderName::SubscriptionState).as_deref() == Some("terminated");
-            let told = news(subscription, status, ends);
-            told.into_iter().for_each(|event| self.tell(id, event));
+            for event in news(subscription, status, ends) {
+                self.tell(id, event);
+            }
         }
         Ok(Some(Answer::new(200)))
     }

@@ -59,7 +59,7 @@ impl Answer {
     }
 
     /// The response to `request`, with `tag` in its To unless the request had one there already.
-    pub fn to_request(
+    pub fn into_response(
         self,
         request: &Request,
         tag: Option<&str>,
@@ -86,24 +86,26 @@ impl Answer {
         }
         let mut response = builder.build();
         if let Some(tag) = tag.filter(|_| status > 100 && message::to_tag(&request.headers).is_none()) {
-            add_to_tag(&mut response, tag)?;
+            add_to_tag(&mut response, tag);
         }
         Ok(response)
     }
 }
 
-fn add_to_tag(response: &mut Response, tag: &str) -> Result<(), BuildError> {
+/// A To that cannot be written again (it may hold an escaped NUL) stays as it came: such a request founds no
+/// dialog, and an answer without a tag is better than none.
+fn add_to_tag(response: &mut Response, tag: &str) {
     let headers = &mut response.headers;
     let Some(position) = headers.iter().position(|header| header.name() == &HeaderName::To) else {
-        return Ok(());
+        return;
     };
     let mut value = headers.value(&HeaderName::To).unwrap_or_default().into_owned();
     value.extend_from_slice(b";tag=");
     value.extend_from_slice(tag.as_bytes());
-    let tagged = Header::build(HeaderName::To, value)?;
-    headers.remove_first(&HeaderName::To);
-    headers.insert(position, tagged);
-    Ok(())
+    if let Ok(tagged) = Header::build(HeaderName::To, value) {
+        headers.remove_first(&HeaderName::To);
+        headers.insert(position, tagged);
+    }
 }
 
 /// The methods served.

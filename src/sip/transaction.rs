@@ -4,6 +4,7 @@
 //! a transaction is, and which requests are the same one come by two ways (RFC 3261 §8.2.2.2).
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ pub enum Purpose {
     Invite,
     /// Our BYE, whose outcome is awaited.
     Bye,
-    /// Our REFER with this CSeq.
+    /// Our REFER with this `CSeq`.
     Refer(u32),
     /// Our NOTIFY about the peer's REFER.
     Notify,
@@ -51,7 +52,7 @@ enum Side {
     Server,
 }
 
-/// From tag, Call-ID and CSeq: equal in two requests without To tag, they are one request that was forked.
+/// From tag, Call-ID and `CSeq`: equal in two requests without To tag, they are one request that was forked.
 type Origin = (Option<Vec<u8>>, Vec<u8>, u32, Vec<u8>);
 
 #[derive(Debug)]
@@ -63,8 +64,7 @@ struct Held {
     origin: Option<Origin>,
 }
 
-/// Every transaction of an endpoint.
-#[derive(Debug)]
+/// Every transaction of an endpoint. Its `Debug` shows no messages: an INFO holds what the caller keyed.
 pub struct Transactions {
     // Two layers, so that a peer that mirrors our own request back cannot make its key collide with ours.
     client: TransactionLayer,
@@ -75,6 +75,12 @@ pub struct Transactions {
     timers: Timers<(TransactionId, usize)>,
     transmits: VecDeque<Transmit>,
     last: u64,
+}
+
+impl fmt::Debug for Transactions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Transactions").field("held", &self.held).finish_non_exhaustive()
+    }
 }
 
 impl Transactions {
@@ -213,16 +219,14 @@ impl Transactions {
     /// Whether another transaction has the same request by another way; if not, `id` is remembered for it.
     pub fn is_merged(&mut self, id: TransactionId, request: &Request) -> bool {
         let Some(origin) = origin(request) else { return false };
-        match self.origins.get(&origin) {
-            Some(&first) => first != id,
-            None => {
-                self.origins.insert(origin.clone(), id);
-                if let Some(held) = self.held.get_mut(&id) {
-                    held.origin = Some(origin);
-                }
-                false
-            }
+        if let Some(&first) = self.origins.get(&origin) {
+            return first != id;
         }
+        self.origins.insert(origin.clone(), id);
+        if let Some(held) = self.held.get_mut(&id) {
+            held.origin = Some(origin);
+        }
+        false
     }
 
     /// Gives up a client transaction that is waited for no longer.

@@ -5,15 +5,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use rand::Rng;
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
-use sipx_sip::{Header, HeaderName, Message, Method, Request, Response, Uri};
+use sipx_sip::{Header, HeaderName, Message, Method, Params, Request, Response, Uri};
 
-use super::dialog::{Dialog, Ourselves};
+use super::dialog::{Dialog, Ourselves, request_uri};
 use super::endpoint::{Endpoint, Timer};
-use super::limits::{DIALOGS_MAX, TIMEOUT};
+use super::limits::TIMEOUT;
 use super::response::allow;
 use super::transaction::{Owner, Purpose};
 use super::usage::{Established, Leg, Outgoing, Phase};
@@ -41,7 +41,7 @@ const USER: &AsciiSet = &CONTROLS
 /// A call to place.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Request-URI and To.
+    /// Request-URI and To; its header components become header fields (RFC 3261 §19.1.5).
     pub to_uri: String,
     /// User part of From; `anonymous` becomes `sip:anonymous@anonymous.invalid` (RFC 3323 §4.1.1.3).
     pub from_user: String,
@@ -58,7 +58,7 @@ pub struct Call {
 impl Endpoint {
     /// Places a call. `None` at the cap of dialogs, or where a value cannot stand in a message.
     pub fn invite(&mut self, call: &Call, now: Instant) -> Option<DialogId> {
-        if self.legs.len() >= DIALOGS_MAX {
+        if self.legs.len() >= self.caps.dialogs {
             return None;
         }
         let target = Uri::parse(call.to_uri.clone().into()).ok()?;
@@ -67,12 +67,13 @@ impl Endpoint {
         let dialog = Dialog::to_call(
             call_id,
             from(call, &tag, self.config.local.ip()),
-            target,
+            request_uri(&target),
             call.destination,
             cseq,
         );
         let ourselves = self.ourselves();
-        let request = with_headers(dialog.request(Method::Invite, cseq, &ourselves).ok()?, &call.headers)
+        let headers = [carried_headers(&target), call.headers.clone()].concat();
+        let request = with_headers(dialog.request(&Method::Invite, cseq, &ourselves).ok()?, &headers)
             .and_then(|builder| builder.header(HeaderName::Allow, allow(self.config.accept_referrals)))
             .and_then(|builder| builder.header(HeaderName::ContentType, "application/sdp"))
             .ok()?
@@ -120,14 +121,14 @@ impl Endpoint {
 
     pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, now: Instant) {
         // Every value in it came out of a message or is ours, so nothing can keep it from being built.
-        self.send_inside(id, Method::Bye, owner, Ok, now).ok();
+        self.send_inside(id, &Method::Bye, owner, Ok, now).ok();
     }
 
     /// Sends a request inside a dialog.
     pub(super) fn send_inside(
         &mut self,
         id: DialogId,
-        method: Method,
+        method: &Method,
         owner: Option<Owner>,
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
@@ -224,7 +225,7 @@ impl Endpoint {
         if let Some((destination, payload)) = ack(&other, response, &ours) {
             self.transactions.transmit(destination, payload);
         }
-        if let Ok(bye) = other.next_request(Method::Bye, &theirs) {
+        if let Ok(bye) = other.next_request(&Method::Bye, &theirs) {
             self.transactions.send(bye.build(), other.destination(), None, now);
         }
     }
@@ -263,8 +264,21 @@ fn cancel_of(invite: &Request) -> Option<Request> {
 /// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number, in no transaction.
 fn ack(dialog: &Dialog, response: &Response, ourselves: &Ourselves) -> Option<(SocketAddr, Vec<u8>)> {
     let cseq = message::cseq(&response.headers)?;
-    let request = dialog.request(Method::Ack, cseq, ourselves).ok()?.build();
+    let request = dialog.request(&Method::Ack, cseq, ourselves).ok()?.build();
     Some((dialog.destination(), Message::Request(request).to_bytes().to_vec()))
+}
+
+/// The header fields that a URI asks for (RFC 3261 §19.1.5): extensions only, since no URI may choose who calls
+/// or where the call goes.
+fn carried_headers(uri: &Uri) -> Vec<(String, String)> {
+    let components = uri.headers().into_iter().flat_map(Params::iter);
+    components
+        .filter_map(|component| {
+            let name = String::from_utf8_lossy(component.name()).into_owned();
+            let value = percent_decode(component.value()?).decode_utf8_lossy().into_owned();
+            matches!(message::extension(&name), HeaderName::Other(_)).then_some((name, value))
+        })
+        .collect()
 }
 
 /// Adds header fields of the user's.

@@ -13,7 +13,6 @@ use super::counters::Rejection;
 use super::dialog::Dialog;
 use super::dtmf_info::{self, Info};
 use super::endpoint::{Endpoint, Timer};
-use super::limits::DIALOGS_MAX;
 use super::response::Answer;
 use super::transaction::{Purpose, TransactionId};
 use super::usage::{Established, Leg, Pending, Phase, Unacknowledged};
@@ -154,7 +153,7 @@ impl Endpoint {
         now: Instant,
     ) -> Served {
         check_sdp_body(request)?;
-        if self.legs.len() >= DIALOGS_MAX {
+        if self.legs.len() >= self.caps.dialogs {
             return Err(self.unavailable(Rejection::Overload));
         }
         let (tag, cseq) = (self.token(), u32::from(self.rng.random::<u16>()));

@@ -51,7 +51,7 @@ pub enum Phase {
 pub struct Pending {
     /// Its transaction.
     pub transaction: TransactionId,
-    /// Its CSeq, which the ACK repeats.
+    /// Its `CSeq`, which the ACK repeats.
     pub cseq: u32,
     /// Whether it carried the offer; if not, our 2xx does and the ACK carries the answer.
     pub offered: bool,
@@ -109,7 +109,7 @@ impl Unacknowledged {
 /// The subscription that our REFER made (RFC 3515 §2.4.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscription {
-    /// CSeq of the REFER: the `id` of its NOTIFYs' Event.
+    /// `CSeq` of the REFER: the `id` of its NOTIFYs' Event.
     pub cseq: u32,
     /// How far it is.
     pub state: SubscriptionState,

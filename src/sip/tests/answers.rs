@@ -1,9 +1,11 @@
 //! One table: what a request gets that we cannot serve, and where what it gets goes.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::wire::{Sketch, Wire, header, only_status, status};
 use super::{SDP, endpoint};
+use crate::sip::limits::Caps;
 use crate::sip::{Event, Rejection};
 
 fn replaced(sketch: &Sketch, from: &str, to: &str) -> String {
@@ -67,6 +69,8 @@ fn requests_outside_dialogs() {
             replaced(&options, "sip:1000@192.0.2.10:5060", "sip:1000@192.0.2.10; lr"),
             400,
         ),
+        ("an escaped NUL is legal, and founds no dialog", replaced(&invite, "To: <", "To: \"\\\0\" <"), 400),
+        ("an escaped NUL is legal", replaced(&Sketch::new("FEEDME"), "To: <", "To: \"\\\0\" <"), 501),
         (
             "a required extension",
             Sketch::invite().with("Require: 100rel, nothingSupportsThis").text("z9hG4bK1"),
@@ -208,4 +212,36 @@ fn an_invitation_is_told_with_all_that_it_says() {
     assert_eq!(invitation.sip_call_id, "call@192.0.2.1");
     assert_eq!(invitation.source, Wire::peer());
     assert_eq!(invitation.offer.as_deref(), Some(SDP));
+}
+
+#[test]
+fn a_full_endpoint_says_so_and_keeps_room_for_its_own_calls() {
+    let caps = Caps { dialogs: 2, transactions: 5, transactions_for_strangers: 3 };
+    let mut wire = Wire::new();
+    wire.endpoint.caps = caps;
+    let (_, tag) = wire.established();
+    assert_eq!(only_status(&wire.send(&Sketch { cseq: 2, ..Sketch::invite() })), 100);
+    let third = wire.send(&Sketch { cseq: 3, ..Sketch::invite() });
+    assert_eq!((only_status(&third), header(&third[0], "Retry-After")), (503, Some("5")), "dialogs");
+    let stranger = wire.send(&Sketch { cseq: 4, ..Sketch::new("OPTIONS") });
+    assert_eq!(
+        (only_status(&stranger), header(&stranger[0], "Retry-After")),
+        (503, Some("5")),
+        "transactions"
+    );
+    for (cseq, status) in [(2, 200), (3, 200), (4, 503)] {
+        assert_eq!(only_status(&wire.send(&Sketch::inside("OPTIONS", &tag, cseq))), status);
+    }
+    wire.pass(Duration::from_secs(33));
+    assert_eq!(only_status(&wire.send(&Sketch::inside("BYE", &tag, 5))), 200);
+}
+
+#[test]
+fn what_was_keyed_does_not_show_in_debug() {
+    let mut wire = Wire::new();
+    let (_, tag) = wire.established();
+    let info = Sketch::inside("INFO", &tag, 2).with("Content-Type: application/dtmf-relay");
+    wire.send(&info.body("Signal=7\r\nDuration=137\r\n"));
+    let shown = format!("{:?}", wire.endpoint);
+    assert!(!shown.contains("Signal") && !shown.contains("137"), "{shown}");
 }

@@ -79,6 +79,22 @@ fn a_call_is_set_up_and_torn_down() {
 }
 
 #[test]
+fn a_call_to_a_refer_to_carries_what_it_asks_for_and_no_more() {
+    let mut pair = Pair::new(CLEAR, 1);
+    let to_uri =
+        "sip:agents@192.0.2.2;portero-token=t?X-Portero-Verdict=verif%69ed&From=sip%3Aevil@h&Route=x";
+    pair.call_to(to_uri);
+    pair.run(Duration::from_millis(10));
+    let told = pair.told(Side::Callee);
+    let [Event::Invited(id, invitation)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(invitation.dialled, "agents");
+    assert_eq!((invitation.token.as_deref(), invitation.verdict.as_deref()), (Some("t"), Some("verified")));
+    assert_eq!(invitation.caller.as_deref(), Some("+12025550101"));
+    pair.callee.reject(*id, 486, pair.now);
+    pair.settle();
+}
+
+#[test]
 fn a_lost_answer_or_a_lost_ack_costs_half_a_second() {
     for (what, matches) in [("200", is_answer as fn(&str) -> bool), ("ACK", |text| text.starts_with("ACK "))]
     {
@@ -227,7 +243,7 @@ fn a_refused_referral_and_a_silent_one() {
         }
     });
     let call = pair.call();
-    pair.run(Duration::from_secs(300));
+    pair.run(Duration::from_mins(5));
     assert!(!pair.heard.iter().any(|(_, event)| matches!(event, Event::Ended(..))));
     pair.caller.bye(call, pair.now);
     // The subscription outlives the call on both sides, and then goes too.
@@ -273,10 +289,24 @@ proptest! {
         let call = pair.call();
         pair.run(Duration::from_millis(hangs_up_after_ms));
         pair.caller.bye(call, pair.now);
-        pair.run(Duration::from_secs(600));
+        pair.run(Duration::from_mins(10));
         prop_assert!(pair.caller.is_idle(), "{:?} {:?}", pair.elapsed(), pair.caller);
         prop_assert!(pair.callee.is_idle(), "{:?} {:?}", pair.elapsed(), pair.callee);
         check_story(&pair, Side::Caller)?;
         check_story(&pair, Side::Callee)?;
     }
+}
+
+#[test]
+fn a_fifth_of_all_datagrams_lost_still_lets_most_calls_through() {
+    let through = (0..100).filter(|seed| {
+        let mut pair = Pair::new(Weather { loss: 0.2, duplication: 0.1, jitter_ms: 100 }, *seed);
+        pair.callee_does = refers();
+        pair.caller_does = follows();
+        pair.call();
+        pair.settle();
+        pair.heard.iter().any(|(_, event)| matches!(event, Event::Referral(_, ReferralEvent::Notified(200))))
+    });
+    let through = through.count();
+    assert!(through >= 95, "{through} of 100");
 }

@@ -78,8 +78,12 @@ impl Pair {
     }
 
     pub fn call(&mut self) -> DialogId {
+        self.call_to("sip:1000@192.0.2.2")
+    }
+
+    pub fn call_to(&mut self, to_uri: &str) -> DialogId {
         let call = Call {
-            to_uri: "sip:1000@192.0.2.2".to_owned(),
+            to_uri: to_uri.to_owned(),
             from_user: "+12025550101".to_owned(),
             from_display: Some("O'Hara \"x\" <b>".to_owned()),
             destination: address(Side::Callee),
@@ -110,7 +114,7 @@ impl Pair {
 
     /// Runs until nothing is left, and says that nothing is.
     pub fn settle(&mut self) {
-        self.run(Duration::from_secs(600));
+        self.run(Duration::from_mins(10));
         assert!(self.caller.is_idle(), "caller: {:?}", self.caller);
         assert!(self.callee.is_idle(), "callee: {:?}", self.callee);
     }
@@ -138,10 +142,10 @@ impl Pair {
                 quiet = false;
             }
             while let Some(transmit) = self.caller.poll_transmit() {
-                self.launch(transmit.destination, transmit.payload);
+                self.launch(transmit.destination, &transmit.payload);
             }
             while let Some(transmit) = self.callee.poll_transmit() {
-                self.launch(transmit.destination, transmit.payload);
+                self.launch(transmit.destination, &transmit.payload);
             }
             if quiet {
                 return;
@@ -149,9 +153,9 @@ impl Pair {
         }
     }
 
-    fn launch(&mut self, destination: SocketAddr, payload: Vec<u8>) {
+    fn launch(&mut self, destination: SocketAddr, payload: &[u8]) {
         let to = if destination == address(Side::Caller) { Side::Caller } else { Side::Callee };
-        let text = String::from_utf8_lossy(&payload).into_owned();
+        let text = String::from_utf8_lossy(payload).into_owned();
         if let Some(hole) = self.holes.iter_mut().find(|hole| hole.left > 0 && (hole.matches)(&text)) {
             hole.left -= 1;
             return;
@@ -164,7 +168,7 @@ impl Pair {
             let delay = 1 + self.rng.random_range(0..=self.weather.jitter_ms);
             self.sent += 1;
             self.in_flight
-                .insert((self.now + Duration::from_millis(delay), self.sent), (to, payload.clone()));
+                .insert((self.now + Duration::from_millis(delay), self.sent), (to, payload.to_vec()));
         }
     }
 
