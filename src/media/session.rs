@@ -41,8 +41,8 @@ pub struct Outgoing<'a> {
     pub port: Port,
     /// Where to.
     pub destination: SocketAddr,
-    /// When it should have left.
-    pub due: Instant,
+    /// When it should have left; nothing for RTCP, whose time is left to chance.
+    pub due: Option<Instant>,
     /// The whole of it.
     pub datagram: &'a [u8],
 }
@@ -301,7 +301,7 @@ impl Session {
         Outgoing {
             port: Port::Rtp,
             destination: self.latch.destination(),
-            due: slot.due,
+            due: Some(slot.due),
             datagram: &self.datagram[..length],
         }
     }
@@ -323,7 +323,7 @@ impl Session {
         let reception = self.reception.as_mut().map(|reception| reception.report(now));
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
         let length = report.write(&mut self.datagram)?;
-        Some(Outgoing { port, destination, due: now, datagram: &self.datagram[..length] })
+        Some(Outgoing { port, destination, due: None, datagram: &self.datagram[..length] })
     }
 
     /// Behind a NAT the RTCP address in the SDP is as wrong as the RTP address; until RTCP comes from there, the

@@ -19,7 +19,6 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::schedule::Schedule;
 use super::sockets::{Sockets, place_and_port};
 use crate::media::{Command, Event, Origin, Outgoing, Parameters, Port, Session, SessionId};
-use crate::rtp::packet::is_rtcp;
 
 /// The waker's name, which no place in the table reaches.
 const WAKER: Token = Token(usize::MAX);
@@ -111,6 +110,8 @@ impl MediaThread {
             }
             for event in ready.iter().filter(|event| event.token() != WAKER) {
                 self.read(event.token(), &mut buffer);
+                // Hundreds of arrivals may take longer to read than a slot lasts.
+                self.send_due();
             }
             self.told.flush();
         }
@@ -139,8 +140,8 @@ impl MediaThread {
             }
             let missed_before = running.session.slots_missed();
             while let Some(outgoing) = running.session.tick(now) {
-                if !is_rtcp(outgoing.datagram) {
-                    self.lateness.record(Instant::now().saturating_duration_since(outgoing.due));
+                if let Some(due) = outgoing.due {
+                    self.lateness.record(Instant::now().saturating_duration_since(due));
                 }
                 deliver(&running.sockets, &outgoing, &self.send_failures);
             }
