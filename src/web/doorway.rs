@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep};
 const CONNECTIONS_MAX: usize = 512;
 
 /// How long a connection may stand still in both directions.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Accepts connections within the limits.
 #[derive(Debug)]

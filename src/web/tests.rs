@@ -30,12 +30,18 @@ struct Site {
     _folder: TempDir,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test runs its server beside itself")]
 async fn site() -> Site {
+    site_after([]).await
+}
+
+/// A server over a database that already holds records.
+#[expect(clippy::disallowed_methods, reason = "a test runs its server beside itself")]
+async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     // reqwest asks for one even where it only speaks plain HTTP. Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().expect("a folder for the test");
     let store = Store::open(folder.path()).await.expect("opened");
+    write(&store, records).await;
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
     let state = State {
@@ -70,14 +76,14 @@ impl Site {
         let text = response.text().await.expect("text");
         (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error} in {text}")))
     }
+}
 
-    async fn record(&self, records: impl IntoIterator<Item = CallRecord>) {
-        let writer = Writer::start(&self.store, |_| ()).expect("started");
-        for record in records {
-            writer.submit(record).expect("there is room");
-        }
-        writer.drain().await;
+async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
+    let writer = Writer::start(store, |_| ()).expect("started");
+    for record in records {
+        writer.submit(record).expect("there is room");
     }
+    writer.drain().await;
 }
 
 #[expect(clippy::disallowed_methods, reason = "the board forgets by the clock")]
@@ -91,7 +97,7 @@ fn live_call(number: u64) -> CallView {
         id: format!("{number:016x}"),
         line: "1000".to_owned(),
         ani: Some("+12025550101".to_owned()),
-        started_at: now() + SignedDuration::from_secs(number as i64),
+        started_at: now() + SignedDuration::from_secs(i64::try_from(number).expect("small")),
         stage: Stage::HandingOver,
         verdict,
         title: verdict.title(),
@@ -237,7 +243,7 @@ async fn a_strange_host_is_refused_and_probes_are_not() {
 async fn calls_are_listed_live_first_and_newest_first() {
     let site = site().await;
     assert_eq!(site.json("/api/v1/calls").await, (StatusCode::OK, json!({ "calls": [] })));
-    site.record((1..=3).map(sample::record)).await;
+    write(&site.store, (1..=3).map(sample::record)).await;
     site.live.ended(Arc::new(CallRecord { ended_at: now(), ..sample::record(2) }));
     site.live.ended(fresh_record(4));
     site.live.update(live_call(10));
@@ -257,7 +263,7 @@ async fn calls_are_listed_live_first_and_newest_first() {
 #[tokio::test]
 async fn a_call_is_found_live_just_ended_and_long_ago() {
     let site = site().await;
-    site.record([sample::record(1)]).await;
+    write(&site.store, [sample::record(1)]).await;
     site.live.ended(fresh_record(2));
     site.live.update(live_call(3));
     for (number, stage) in [(1, "ended"), (2, "ended"), (3, "handing_over")] {
@@ -301,6 +307,16 @@ async fn the_stream_begins_with_everything_and_goes_on_with_each_change() {
     );
     site.live.forget("0000000000000001");
     assert_eq!(events.next_json().await, ("gone".to_owned(), json!({ "id": "0000000000000001" })));
+}
+
+#[tokio::test]
+async fn calls_of_an_earlier_process_are_shown() {
+    let old = CallRecord { ended_at: now() - SignedDuration::from_hours(2), ..sample::record(1) };
+    let site = site_after([old, Arc::unwrap_or_clone(fresh_record(2))]).await;
+    let mut events = Events::open(&site, "/events").await;
+    let (_, snapshot) = events.next_json().await;
+    assert_eq!(snapshot["calls"].as_array().map(Vec::len), Some(1), "those of the last hour");
+    assert_eq!(snapshot["calls"][0]["id"], "0000000000000002");
 }
 
 #[tokio::test]
