@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The command line: one file for each subcommand.
 
 mod call;
@@ -56,3 +57,8 @@ fn log_to_stderr() {
         .with_target(false)
         .init();
 }
+=======
+//! TODO
+
+pub mod records;
+>>>>>>> web

@@ -1,6 +1,6 @@
 //! Call records: kept once, kept through trouble, found again.
 //!
-//! [`Store`] is the SQLite database in the data folder. [`Writer`] takes a record at the end of each call
+//! [`Store`] is the `SQLite` database in the data folder. [`Writer`] takes a record at the end of each call
 //! without making the call wait, and says when it is safe on disk; what the database will not take goes to
 //! a spool beside it and is written later. Counting and reporting over records is not done here.
 
@@ -77,11 +77,11 @@ impl RecordsError {
 
     /// Sorts what the database said by whose fault it is.
     fn database(path: &Path) -> impl Fn(sqlx::Error) -> Self {
-        /// `SQLITE_NOTADB`: the file's header is not SQLite's.
+        /// `SQLITE_NOTADB`: the file's header is of another kind.
         const NOT_A_DATABASE: &str = "26";
         move |source| {
             let path = path.to_owned();
-            match source.as_database_error().and_then(|error| error.code()).as_deref() {
+            match source.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
                 Some(NOT_A_DATABASE) => Self::NotADatabase { path },
                 _ => Self::Database { path, source },
             }

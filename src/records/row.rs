@@ -115,7 +115,7 @@ pub(super) fn instant(at: Timestamp) -> String {
     format!("{at:.9}")
 }
 
-/// SQLite's integers are signed; a call that exceeds 2^63 packets is not expected.
+/// The database's integers are signed; a call that exceeds 2^63 packets is not expected.
 fn count(packets: u64) -> i64 {
     i64::try_from(packets).unwrap_or(i64::MAX)
 }

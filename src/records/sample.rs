@@ -8,7 +8,7 @@ use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures};
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
 pub(crate) fn record(number: u64) -> CallRecord {
     let start: Timestamp = "2026-11-23T10:00:00Z".parse().expect("an instant");
-    let started_at = start + SignedDuration::from_millis(number as i64 * 1_500);
+    let started_at = start + SignedDuration::from_millis(i64::try_from(number).expect("small") * 1_500);
     CallRecord {
         version: RECORD_VERSION,
         id: format!("{number:016x}"),

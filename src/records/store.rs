@@ -1,6 +1,6 @@
 //! The database: opening it, asking it, adding to it.
 //!
-//! SQLite in WAL mode: readers and the writer do not wait for each other. `synchronous=FULL`, so that a
+//! `SQLite` in WAL mode: readers and the writer do not wait for each other. `synchronous=FULL`, so that a
 //! record that was reported as written survives a power cut, too.
 
 use std::borrow::Cow;

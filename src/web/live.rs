@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use crate::call::{CallRecord, CallView, Stage};
 
 /// Ended calls that are kept; the oldest makes room.
-const ENDED_MAX: usize = 200;
+pub(super) const ENDED_MAX: usize = 200;
 
 /// How long an ended call is kept.
 const ENDED_FOR: SignedDuration = SignedDuration::from_hours(1);

@@ -103,9 +103,15 @@ mod tests {
         let handle = recorder.handle();
         metrics::with_local_recorder(&recorder, || {
             describe();
-            COUNTERS.iter().for_each(|(name, _)| counter!(*name).increment(1));
-            GAUGES.iter().for_each(|(name, _)| gauge!(*name).set(1.0));
-            HISTOGRAMS.iter().for_each(|(name, _, bounds)| histogram!(*name).record(bounds[0]));
+            for (name, _) in COUNTERS {
+                counter!(*name).increment(1);
+            }
+            for (name, _) in GAUGES {
+                gauge!(*name).set(1.0);
+            }
+            for (name, _, bounds) in HISTOGRAMS {
+                histogram!(*name).record(bounds[0]);
+            }
         });
         let text = handle.render();
         let described = COUNTERS.iter().chain(GAUGES).copied();

@@ -29,6 +29,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tracing::error;
 
 use crate::records::Store;
 
@@ -88,6 +89,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listening_on = listener.local_addr()?;
+    recall(&state).await;
     let upkeep = keep_up(state.metrics.clone());
     let (close, closing) = watch::channel(false);
     let app =
@@ -103,6 +105,15 @@ pub async fn serve(
         result = server => result,
         () = end => Ok(()),
         () = upkeep => Ok(()),
+    }
+}
+
+/// Puts the calls of an earlier process back on the board.
+async fn recall(state: &State) {
+    match state.store.recent(live::ENDED_MAX as u32).await {
+        Ok(records) => records.into_iter().rev().for_each(|record| state.live.ended(Arc::new(record))),
+        // The page does without; whoever asks for records is told.
+        Err(failure) => error!(%failure, "earlier calls cannot be shown"),
     }
 }
 
