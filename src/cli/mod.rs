@@ -1,9 +1,9 @@
-<<<<<<< HEAD
 //! The command line: one file for each subcommand.
 
 mod call;
 mod check;
 mod demo;
+mod records;
 mod serve;
 
 use std::io::IsTerminal;
@@ -30,6 +30,8 @@ enum Command {
     Check(check::Arguments),
     /// Place a test call.
     Call(call::Arguments),
+    /// Print call records.
+    Records(records::Arguments),
 }
 
 /// Runs the program with the arguments it was started with.
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Records(arguments) => records::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("portero: {error:#}");
@@ -57,8 +60,3 @@ fn log_to_stderr() {
         .with_target(false)
         .init();
 }
-=======
-//! TODO
-
-pub mod records;
->>>>>>> web
