@@ -209,8 +209,8 @@ fn digits_stop_the_prompt_and_count() {
 
 #[test]
 fn digits_keyed_ahead_feed_the_next_question() {
-    // Both entries are keyed before the greeting is over.
-    let call = Call { line: "1001", keys: "100000014711", ..Call::default() };
+    // Both entries are keyed without waiting for a question.
+    let call = Call { line: "1001", keys: "100ms 100000014711", ..Call::default() };
     let record = expect(&call, &VERIFIED_BY_IDENTIFIER);
     let asked = seconds_of(&["greeting", "ask-identifier", "ask-secret", "hand-over-verified"]);
     assert!(seconds_up(&record) < asked - 2.0, "{} s of {asked} s", seconds_up(&record));

@@ -103,11 +103,6 @@ impl Step {
 }
 
 impl Script {
-    /// Whether every step is done.
-    pub fn is_done(&self) -> bool {
-        self.steps.is_empty()
-    }
-
     /// Forgets what is left to do.
     pub fn abandon(&mut self) {
         self.steps.clear();
@@ -245,7 +240,7 @@ mod tests {
         assert_eq!(wants(&mut script, zero + KEY_PERIOD / 2), "");
         assert_eq!(wants(&mut script, zero + KEY_PERIOD), "2");
         assert_eq!(wants(&mut script, zero + KEY_PERIOD * 2), "(2)");
-        assert!(script.is_done());
+        assert_eq!(script.poll_timeout(), None, "nothing is left to do");
     }
 
     #[test]
