@@ -144,7 +144,7 @@ mod tests {
     use crate::flow::Customer;
 
     const TIMES: HandOverTimes =
-        HandOverTimes { timeout: Duration::from_secs(10), progress_timeout: Duration::from_secs(60) };
+        HandOverTimes { timeout: Duration::from_secs(10), progress_timeout: Duration::from_mins(1) };
 
     fn now() -> Instant {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]

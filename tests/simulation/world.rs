@@ -343,7 +343,7 @@ impl World {
             while let Some(transmit) = self.caller.poll_transmit() {
                 self.sent_by_caller += 1;
                 if !(self.link.dead_after_invite && self.sent_by_caller > 1) {
-                    self.send(|payload| Due::ToSwitchboard(payload), &transmit.payload);
+                    self.send(Due::ToSwitchboard, &transmit.payload);
                 }
             }
             let mut heard = false;
@@ -374,14 +374,14 @@ impl World {
                     self.send(Due::ToCaller, &transmit.payload);
                 }
             }
-            Action::Media(session, command) => self.media(session, command),
+            Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, request) => self.back_end(call, &request),
             Action::Show(_) => {}
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }
     }
 
-    fn media(&mut self, session: media::SessionId, command: media::Command) {
+    fn media(&mut self, session: media::SessionId, command: &media::Command) {
         match command {
             media::Command::Open { local, .. } => {
                 let failed = self.rng.random_bool(0.05);
@@ -392,8 +392,8 @@ impl World {
                 self.after(0, Due::Media(session, if failed { taken } else { media::Event::Opened }));
             }
             media::Command::Play(play, _) => {
-                self.playing.insert(session, play);
-                self.after(500, Due::PlayEnds(session, play));
+                self.playing.insert(session, *play);
+                self.after(500, Due::PlayEnds(session, *play));
             }
             media::Command::Stop => {
                 self.playing.remove(&session);
