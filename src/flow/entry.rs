@@ -90,7 +90,6 @@ impl Entry {
     }
 
     /// Whether no digit has been keyed, or all were cleared.
-    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.digits.is_empty()
     }
@@ -122,7 +121,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::fixtures::{at, question};
+    use crate::flow::tests::{at, question};
     use std::time::Duration;
 
     /// Keys an entry one second apart from the prompt's end on, then waits; returns the outcome and the

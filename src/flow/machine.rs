@@ -332,12 +332,26 @@ impl Flow {
         }
     }
 
-    /// Begins to ask: with the question's prompt, or at once with what was keyed ahead.
+    /// Begins to ask: at once with what was keyed ahead, or else with the question's prompt.
     fn begin(&mut self, question: &Question, state: impl FnOnce(Asking) -> State, now: Instant) {
-        let play = self.type_ahead.is_empty().then(|| self.play(vec![question.prompts.ask.clone()]));
-        let phase = Phase::Keying { play, entry: Entry::new(question) };
+        let phase = Phase::Keying { play: None, entry: Entry::new(question) };
         self.state = state(Asking { no_match: 0, no_input: 0, too_short: 0, phase });
         self.feed(now);
+        let untouched = match self.state.asking() {
+            Some(Asking { phase: Phase::Keying { play: None, entry }, .. }) => entry.is_empty(),
+            _ => false,
+        };
+        if untouched {
+            self.prompt(question.prompts.ask.clone(), question);
+        }
+    }
+
+    /// Says a prompt of the question that is being asked, and waits for a new entry.
+    fn prompt(&mut self, prompt: PromptId, question: &Question) {
+        let play = self.play(vec![prompt]);
+        if let Some(asking) = self.state.asking_mut() {
+            asking.phase = Phase::Keying { play: Some(play), entry: Entry::new(question) };
+        }
     }
 
     /// Gives keys that were pressed ahead to the question, for as long as it takes keys.
@@ -398,10 +412,7 @@ impl Flow {
         if asking.failures() > question.retries {
             return self.part(self.standing());
         }
-        let play = self.play(vec![prompt.clone()]);
-        if let Some(asking) = self.state.asking_mut() {
-            asking.phase = Phase::Keying { play: Some(play), entry: Entry::new(question) };
-        }
+        self.prompt(prompt.clone(), question);
     }
 
     /// Says the last words before the hand-over.

@@ -6,11 +6,11 @@
 
 mod entry;
 mod event;
-#[cfg(test)]
-mod fixtures;
 mod line;
 mod machine;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Action, Event, PlayId, RequestId, Step, Summary};
 pub use line::{ByVerdict, HandOverPlan, Line, Prompts, Question};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::fixtures::{at, line, line_with};
+use crate::flow::tests::{at, line, line_with};
 use crate::flow::{TargetName, Verdict};
 
 /// A caller on a line, who keeps a diary of what the flow did.
@@ -289,6 +289,15 @@ fn keys_pressed_ahead_feed_the_next_questions() {
         .expect("ask pin")
         .answer(Answer::Check(true))
         .expect("play bye-verified");
+}
+
+#[test]
+fn keys_pressed_ahead_that_are_no_entry_do_not_silence_the_question() {
+    Caller::without_number().keys("A").expect("play greeting, stop, play id-ask");
+    Caller::on(line_with(|line| line.by_number = Some(ActionName::new("number"))), "+12025550101")
+        .keys("12*")
+        .answer(none())
+        .expect("play greeting, ask number, stop, play id-ask");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A line, a question and a clock for the tests of this module.
+//! What the tests of this module share: a line, a question and a clock.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
