@@ -25,8 +25,8 @@ use crate::net::media::MediaPlane;
 use crate::net::udp::{Datagram, SipSocket};
 use crate::{crm, flow, media, records, web};
 
-/// How often dates are set by the wall clock anew.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
+/// How often dates are set by the wall clock anew, and totals are shown.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long calls and their records may take to end once the server is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -76,13 +76,16 @@ impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, mut inputs: Inputs, stop: &mut StopSignal) -> Inputs {
         self.readiness.send_replace(web::Readiness::Ready);
-        let mut clock = tokio::time::interval(CLOCK_INTERVAL);
-        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut room = Datagram::default();
         loop {
             tokio::select! {
                 () = stop.received() => return inputs,
-                _ = clock.tick() => self.switchboard.set_clock(wall_clock()),
+                _ = housekeeping.tick() => {
+                    self.switchboard.set_clock(wall_clock());
+                    measure::totals(&self.switchboard, &self.socket);
+                }
                 () = self.turn(&mut inputs, &mut room) => {}
             }
             self.act();
@@ -138,11 +141,14 @@ impl Server {
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, request) => self.ask(call, request),
                 call::Action::Show(view) => self.live.update(*view),
-                // What cannot be kept has been counted and logged where it was lost.
-                call::Action::Record(record) => drop(self.records.submit(*record)),
+                call::Action::Record(record) => {
+                    // A loss has been counted and logged where it happened.
+                    if let Err(lost) = self.records.submit(*record) {
+                        self.live.forget(&lost.id);
+                    }
+                }
             }
         }
-        measure::gauges(&self.switchboard);
     }
 
     /// Tells a media session. What its thread has no room for is held back, but for a call that is to begin:

@@ -2,6 +2,7 @@
 
 mod agents;
 mod hand_over;
+mod keypad;
 mod one;
 mod plan;
 mod ports;

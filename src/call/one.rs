@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
+use super::keypad::Keypad;
 use super::plan::Plan;
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
 use super::view::{CallView, HandOverView, Stage};
@@ -41,6 +42,7 @@ pub(super) struct Call {
     pub media_open: bool,
     pub description: Description,
     pub ani: Option<Ani>,
+    pub keypad: Keypad,
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,

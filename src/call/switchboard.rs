@@ -17,6 +17,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::agents::Expected;
+use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
@@ -127,7 +128,7 @@ impl Switchboard {
         match event {
             media::Event::Opened => self.opened(id, now),
             media::Event::OpenFailed(_) => self.open_failed(id, now),
-            media::Event::Digit(digit) => self.tell(id, flow::Event::Digit(*digit), now),
+            media::Event::Digit(digit) => self.key(id, *digit, keypad::Source::Rtp, now),
             media::Event::PlayEnded(play) => self.tell(id, flow::Event::PlayEnded(flow::PlayId(play.0)), now),
             media::Event::Silent => self.hang_up(id, EndedBy::Network, Some("no media from the caller"), now),
             media::Event::Closed(figures) => self.closed(id, figures),
@@ -201,11 +202,16 @@ impl Switchboard {
         self.ports.in_use()
     }
 
-    /// Whether nothing at all is left: no call, dialog, port or timer.
+    /// What the SIP side has counted.
+    pub fn sip_counters(&self) -> &sip::Counters {
+        self.endpoint.counters()
+    }
+
+    /// Whether nothing at all is left: no call, dialog, transaction, port or timer.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.by_dialog.is_empty()
-            && self.endpoint.dialogs() == 0
+            && self.endpoint.is_idle()
             && self.ports.in_use() == 0
             && self.timers.is_empty()
     }
@@ -238,7 +244,7 @@ impl Switchboard {
         match event {
             sip::Event::Confirmed(_, answer) => self.confirmed(id, answer.as_deref(), now),
             sip::Event::Reinvited(_, offer) => self.reinvited(id, offer.as_deref(), now),
-            sip::Event::Digit(_, digit) => self.tell(id, flow::Event::Digit(digit), now),
+            sip::Event::Digit(_, digit) => self.key(id, digit, keypad::Source::Info, now),
             sip::Event::Referral(_, event) => self.referral_event(id, event, now),
             sip::Event::Ended(_, cause) => self.ended(id, cause, now),
             // We place no calls, and refuse to be referred.

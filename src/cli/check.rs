@@ -1,15 +1,14 @@
 //! `portero check`: tells every fault of a configuration file at once, and uses none of what it says.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::serve::EXIT_CONFIGURATION;
+use super::serve::{EXIT_CONFIGURATION, look};
 use crate::audio::{Library, PromptFault};
-use crate::config::{Configuration, Fault, Faults, Look};
+use crate::config::{Configuration, Fault, Faults};
 use crate::flow::PromptId;
 
 #[derive(Debug, Args)]
@@ -24,7 +23,7 @@ pub struct Arguments {
 
 /// Ends with 78 (`EX_CONFIG` of sysexits.h) where there is any fault.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let look = if std::io::stderr().is_terminal() { Look::Coloured } else { Look::Plain };
+    let look = look();
     let file = arguments.file.display();
     match read(arguments) {
         Ok(configuration) => {

@@ -1,11 +1,12 @@
 //! `portero serve`: runs a configuration file.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::config::Configuration;
+use crate::config::{Configuration, Look};
 use crate::server;
 
 /// `EX_CONFIG` of sysexits.h: something is wrong with the configuration.
@@ -21,14 +22,22 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     super::log_to_stderr();
     match Configuration::load(&arguments.config) {
-        Ok(configuration) => run_server(configuration, |addresses| {
-            println!("ready: SIP on {}, pages on http://{}/", addresses.sip, addresses.web);
-        }),
+        Ok(configuration) => {
+            eprint!("{}", configuration.warnings.show(look()));
+            run_server(configuration, |addresses| {
+                println!("ready: SIP on {}, pages on http://{}/", addresses.sip, addresses.web);
+            })
+        }
         Err(faults) => {
-            eprintln!("{faults}");
+            eprint!("{}", faults.show(look()));
             Ok(ExitCode::from(EXIT_CONFIGURATION))
         }
     }
+}
+
+/// How faults look on standard error: in colours for people, plain for files.
+pub fn look() -> Look {
+    if std::io::stderr().is_terminal() { Look::Coloured } else { Look::Plain }
 }
 
 /// Runs the server until it is told to stop; `ready` is called once everything listens.

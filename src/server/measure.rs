@@ -6,11 +6,24 @@ use tracing::info;
 
 use crate::call::{CallRecord, HandOver, HandOverOutcome, Switchboard};
 use crate::flow::{Method, Verdict};
+use crate::net::udp::SipSocket;
 
-/// Shows how much is going on.
-pub fn gauges(switchboard: &Switchboard) {
+/// Shows how much is going on, and what the SIP side has counted.
+pub fn totals(switchboard: &Switchboard, socket: &SipSocket) {
     gauge!("portero_calls_active").set(switchboard.calls() as f64);
     gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
+    counter!("portero_sip_send_failures_total").absolute(socket.dropped());
+    let counters = switchboard.sip_counters();
+    for (method, count) in counters.requests() {
+        counter!("portero_sip_requests_total", "method" => method).absolute(count);
+    }
+    for (method, code, count) in counters.responses() {
+        let labels = [("method", method.to_owned()), ("code", code.to_string())];
+        counter!("portero_sip_responses_total", &labels).absolute(count);
+    }
+    for (reason, count) in counters.rejected() {
+        counter!("portero_sip_rejected_total", "reason" => reason.as_str()).absolute(count);
+    }
 }
 
 /// Counts a call whose record has been written, and logs it.

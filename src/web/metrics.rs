@@ -19,7 +19,11 @@ const COUNTERS: &[(&str, &str)] = &[
     ("portero_sip_requests_total", "SIP requests received, by method."),
     ("portero_sip_responses_total", "SIP responses sent, by method and code."),
     ("portero_sip_rejected_total", "SIP messages not processed, by reason."),
+    ("portero_sip_send_failures_total", "SIP datagrams that the kernel did not take."),
     ("portero_rtp_packets_lost_total", "RTP packets missing from what was received."),
+    ("portero_rtp_slots_missed_total", "Instants at which a media thread came too late to send."),
+    ("portero_rtp_send_failures_total", "RTP packets that the kernel did not take."),
+    ("portero_media_events_lost_total", "Media events that found no room; 0 unless something is very wrong."),
     ("portero_digits_total", "Digits keyed by callers, by source."),
     ("portero_records_written_total", "Call records brought to the database, from the spool or directly."),
     (
@@ -35,11 +39,8 @@ const COUNTERS: &[(&str, &str)] = &[
 ];
 
 /// Gauges and what they show.
-const GAUGES: &[(&str, &str)] = &[
-    ("portero_calls_active", "Calls under way."),
-    ("portero_ports_in_use", "Media ports in use."),
-    ("portero_draining", "1 while no new calls are taken."),
-];
+const GAUGES: &[(&str, &str)] =
+    &[("portero_calls_active", "Calls under way."), ("portero_ports_in_use", "Media ports in use.")];
 
 /// Histograms in seconds, what they measure, and the upper bounds of their buckets.
 const HISTOGRAMS: &[(&str, &str, &[f64])] = &[

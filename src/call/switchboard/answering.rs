@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
+use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
@@ -44,6 +45,7 @@ impl Switchboard {
             media_open: false,
             description: Description { local, session, text: String::new() },
             ani: invitation.caller.as_deref().and_then(Ani::parse),
+            keypad: Keypad::default(),
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
+use super::super::keypad;
 use super::super::one::{CallId, Party, Phase, Script};
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
 use crate::flow::{self, Flow, PromptId, Standing, TargetName};
+use crate::secret::Digit;
 use crate::{audio, media, sip};
 
 impl Switchboard {
@@ -36,6 +38,14 @@ impl Switchboard {
         let Some(flow) = self.flow_mut(id) else { return };
         flow.handle(event, now);
         self.follow(id, now);
+    }
+
+    /// Tells the conversation a key, unless it has been told this press already.
+    pub(super) fn key(&mut self, id: CallId, digit: Digit, source: keypad::Source, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.keypad.press(digit, source, now) {
+            self.tell(id, flow::Event::Digit(digit), now);
+        }
     }
 
     pub(super) fn flow_timeout(&mut self, id: CallId, now: Instant) {
