@@ -42,6 +42,7 @@ impl Keypad {
 
 #[cfg(test)]
 mod tests {
+    use super::Source::{Info, Rtp};
     use super::*;
 
     /// A key, its source, when in milliseconds, and whether it counts.
@@ -51,7 +52,6 @@ mod tests {
     fn a_press_counts_once_however_it_is_told() {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
         let zero = Instant::now();
-        use Source::{Info, Rtp};
         let table: [(&str, &[Told]); 4] = [
             ("INFO alone", &[('4', Info, 0, true), ('4', Info, 100, true)]),
             ("events alone, fast", &[('4', Rtp, 0, true), ('4', Rtp, 80, true)]),
