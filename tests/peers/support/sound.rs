@@ -7,6 +7,14 @@ use std::path::Path;
 const RATE: u32 = 8000;
 /// Samples, 5 ms of them, whose loudness is one value of the envelope that finds the place to compare at.
 const COARSE: usize = 40;
+/// Samples that are compared at a time: a quarter of a second, a syllable or two.
+const PIECE: usize = 2000;
+/// How far from where it is expected a piece is looked for first: 10 ms, because loudness places it no better.
+const NEAR: usize = 80;
+/// How far it may lie at most: 250 ms, as long as a busy machine has been seen to stall.
+const REACH: usize = 2000;
+/// What no other speech comes near.
+const SURELY: f64 = 0.8;
 /// How much of the new half rate passes the filter of [`decimate`].
 const PASS_BAND: f64 = 0.9;
 
@@ -47,22 +55,44 @@ fn decimate(samples: &[f64], factor: usize) -> Vec<f64> {
     padded.windows(taps.len()).step_by(factor).map(filtered).collect()
 }
 
-/// The normalised cross-correlation of `prompt` with `recording` at the lag where it is highest: 1 for a perfect
-/// copy at any level, about 0 for something else.
+/// How much of `recording` is a copy of `prompt`, where it is most like it: 1 for a perfect copy at any level, about
+/// 0 for something else.
+///
+/// It is the median of what the pieces of the prompt say, each by its normalised cross-correlation at the lag where
+/// that is highest: where a busy machine sends late, one piece is spoiled and the rest are shifted, and it is the
+/// same prompt.
 pub fn correlation(recording: &[f64], prompt: &[f64]) -> f64 {
-    if recording.len() < prompt.len() {
-        return 0.0;
+    let mut start = place(recording, prompt);
+    let mut found = Vec::new();
+    for piece in prompt.chunks_exact(PIECE) {
+        let mut best = highest(recording, piece, start, NEAR);
+        if best.0 < SURELY {
+            best = highest(recording, piece, start, REACH);
+        }
+        found.push(best.0);
+        // A piece that was not found says nothing of where the next one is.
+        start = if best.0 < SURELY { start } else { best.1 } + PIECE;
     }
-    let lags = recording.len() - prompt.len();
-    // The loudness of speech changes slowly, so that it finds the place cheaply; sound itself then decides.
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// Where `prompt` begins in `recording`, about: its loudness changes slowly, so that it finds the place cheaply.
+fn place(recording: &[f64], prompt: &[f64]) -> usize {
     let (loudness, pattern) = (envelope(recording), envelope(prompt));
-    let coarse = (0..=lags / COARSE).map(|lag| (lag, normalised(&loudness[lag..], &pattern)));
-    let mut places: Vec<(usize, f64)> = coarse.collect();
-    places.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let around =
-        |place: usize| (place * COARSE).saturating_sub(2 * COARSE)..=(place * COARSE + 2 * COARSE).min(lags);
-    let candidates = places.iter().take(5).flat_map(|&(place, _)| around(place));
-    candidates.map(|lag| normalised(&recording[lag..], prompt)).fold(0.0, f64::max)
+    let lags = 0..=loudness.len().saturating_sub(pattern.len());
+    let best = lags.max_by(|&a, &b| {
+        normalised(&loudness[a..], &pattern).total_cmp(&normalised(&loudness[b..], &pattern))
+    });
+    best.unwrap_or(0) * COARSE
+}
+
+/// The highest normalised cross-correlation of `piece` with `recording` up to `reach` from `start`, and where it is.
+fn highest(recording: &[f64], piece: &[f64], start: usize, reach: usize) -> (f64, usize) {
+    let lags = start.saturating_sub(reach)..=start + reach;
+    let signals = lags.filter_map(|lag| Some((recording.get(lag..lag + piece.len())?, lag)));
+    let values = signals.map(|(signal, lag)| (normalised(signal, piece), lag));
+    values.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, start))
 }
 
 fn envelope(samples: &[f64]) -> Vec<f64> {
@@ -71,9 +101,12 @@ fn envelope(samples: &[f64]) -> Vec<f64> {
 
 /// The correlation of `pattern` with as many first values of `signal`.
 fn normalised(signal: &[f64], pattern: &[f64]) -> f64 {
-    let pairs = || signal.iter().zip(pattern);
-    let product: f64 = pairs().map(|(a, b)| a * b).sum();
-    let (energy, other): (f64, f64) = pairs().fold((0.0, 0.0), |(a2, b2), (a, b)| (a2 + a * a, b2 + b * b));
+    let (mut product, mut energy, mut other) = (0.0, 0.0, 0.0);
+    for (a, b) in signal.iter().zip(pattern) {
+        product += a * b;
+        energy += a * a;
+        other += b * b;
+    }
     if energy == 0.0 || other == 0.0 { 0.0 } else { product / (energy * other).sqrt() }
 }
 
@@ -85,10 +118,14 @@ pub fn prompt(id: &str) -> Vec<f64> {
 #[test]
 fn a_prompt_is_found_in_a_recording_and_not_in_another() {
     let prompt = prompt("greeting");
-    let other = self::prompt("ask-secret");
-    let mut recording = vec![0.0; 1234];
-    recording.extend(prompt.iter().map(|sample| sample * 0.7));
-    recording.extend(vec![0.0; 777]);
+    let heard: Vec<f64> = prompt.iter().map(|sample| sample * 0.7).collect();
+    let recording = [vec![0.0; 1234], heard.clone(), vec![0.0; 777]].concat();
     assert!(correlation(&recording, &prompt) > 0.999);
-    assert!(correlation(&recording, &other[..prompt.len().min(other.len())]) < 0.3);
+    let (before, after) = heard.split_at(heard.len() / 2);
+    let with_a_gap = [&[0.0; 1234], before, &[0.0; 1200], after].concat();
+    assert!(correlation(&with_a_gap, &prompt) > 0.9);
+    for id in ["ask-secret", "agent-verified"] {
+        let other = correlation(&recording, &self::prompt(id));
+        assert!(other < 0.6, "{id}: {other}");
+    }
 }
