@@ -16,6 +16,7 @@ use super::view::{CallView, HandOverView, Stage};
 use crate::flow::{Ani, Flow, Line, PromptId, Standing, Step, Verdict};
 use crate::media;
 use crate::sdp;
+use crate::secret::Digit;
 use crate::sip::DialogId;
 
 /// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
@@ -43,6 +44,8 @@ pub(super) struct Call {
     pub description: Description,
     pub ani: Option<Ani>,
     pub keypad: Keypad,
+    /// Keys pressed between our 200 and its ACK.
+    pub early_keys: Vec<Digit>,
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,

@@ -58,12 +58,12 @@ fn card(addresses: &Addresses, lines: &str, customers: &str) -> String {
 }
 
 fn lines(configuration: &Configuration) -> String {
-    let mut text = String::from("Line   knows your number   asks for                   then\n");
+    let mut text = String::from("Line   knows your number   asks for                      then\n");
     for line in &configuration.lines {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<7}{:<20}{:<27}{}",
+            "{:<7}{:<20}{:<30}{}",
             line.number,
             if line.by_number.is_some() { "yes" } else { "no" },
             format!("customer number, {} digits", digits(&line.identifier)),

@@ -46,6 +46,7 @@ impl Switchboard {
             description: Description { local, session, text: String::new() },
             ani: invitation.caller.as_deref().and_then(Ani::parse),
             keypad: Keypad::default(),
+            early_keys: Vec::new(),
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,

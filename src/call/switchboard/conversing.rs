@@ -14,12 +14,18 @@ use crate::flow::{self, Flow, PromptId, Standing, TargetName};
 use crate::secret::Digit;
 use crate::{audio, media, sip};
 
+/// The most keys kept between our 200 and its ACK; further ones are dropped.
+const EARLY_KEYS_MAX: usize = 64;
+
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
-                let flow = Flow::new(Arc::clone(line), call.ani.clone(), now);
+                let mut flow = Flow::new(Arc::clone(line), call.ani.clone(), now);
+                for digit in call.early_keys.drain(..) {
+                    flow.handle(flow::Event::Digit(digit), now);
+                }
                 call.phase = Phase::Talking(Script::Line(Box::new(flow)));
                 self.follow(id, now);
             }
@@ -43,8 +49,14 @@ impl Switchboard {
     /// Tells the conversation a key, unless it has been told this press already.
     pub(super) fn key(&mut self, id: CallId, digit: Digit, source: keypad::Source, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.keypad.press(digit, source, now) {
-            self.tell(id, flow::Event::Digit(digit), now);
+        if !call.keypad.press(digit, source, now) {
+            return;
+        }
+        match call.phase {
+            Phase::Talking(_) => self.tell(id, flow::Event::Digit(digit), now),
+            // The ACK is still on its way, or lost; the caller hears nothing of that, and keys.
+            Phase::Accepted if call.early_keys.len() < EARLY_KEYS_MAX => call.early_keys.push(digit),
+            _ => {}
         }
     }
 
