@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::http;
-use crate::support::server::Server;
+use crate::support::server::{Server, portero};
 use crate::support::sipp::Call;
 
 /// PINs that are nowhere by chance: one that is wrong and one that is right.
@@ -45,6 +45,10 @@ fn expect_nowhere(server: &Server, verdict: &str, secret_attempts: u32) {
         assert_eq!(answer.status, 200, "{path}");
         expect_clean(&path, answer.body.as_bytes());
     }
+    let data = server.data();
+    let printed = portero(&["records", "--json", "--data", data.to_str().expect("a path in UTF-8")]);
+    assert!(String::from_utf8_lossy(&printed.stdout).contains(id), "the record is printed");
+    expect_clean("portero records", &printed.stdout);
     assert!(server.log().contains("TRACE"), "the log is the fullest there is");
     // The configuration says what the demo's customers' PINs are; SIPp's own log and capture are the caller's.
     let ours = |path: &std::path::Path| {
