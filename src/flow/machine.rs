@@ -6,6 +6,8 @@
 //! - A terminator that trails an entry which ended by its length belongs to that entry.
 //! - The calling number is looked up while the greeting plays.
 
+mod state;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +18,7 @@ use super::{
     Query, Question, Request, RequestId, Standing, Step, Summary,
 };
 use crate::secret::{Digit, Secret};
+use state::{Asking, Fault, Number, Phase, State};
 
 /// The most keys kept ahead of their question; further ones are dropped.
 const TYPE_AHEAD_MAX: usize = 64;
@@ -35,65 +38,6 @@ pub struct Flow {
     actions: VecDeque<Action>,
     plays: u32,
     requests: u32,
-}
-
-#[derive(Debug)]
-enum State {
-    /// The greeting plays (`None`: is over) and the calling number is looked up.
-    Greeting { play: Option<PlayId>, number: Number },
-    /// Asking who it is.
-    Identifying(Asking),
-    /// Asking this customer for the secret.
-    Verifying(Customer, Asking),
-    /// The last prompt before the hand-over plays.
-    Parting(Standing, PlayId),
-    /// The target is being tried.
-    HandingOver(Standing),
-    /// The hand-over came to nothing and the caller is being told.
-    Failing(Standing, PlayId),
-    /// Over, with what was known at the end.
-    Ended(Standing),
-}
-
-/// How the look-up of the calling number stands.
-#[derive(Debug)]
-enum Number {
-    /// Not wanted, not usable, or not one customer's.
-    Unknown,
-    /// Under way.
-    Pending(RequestId),
-    /// This customer's.
-    Known(Customer),
-    /// The back end failed.
-    Failed,
-}
-
-/// A question being asked.
-#[derive(Debug)]
-struct Asking {
-    /// Entries that the back end did not accept.
-    no_match: u32,
-    /// Entries with nothing in them.
-    no_input: u32,
-    /// Entries with too few digits.
-    too_short: u32,
-    phase: Phase,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// The caller keys; the prompt may still play.
-    Keying { play: Option<PlayId>, entry: Entry },
-    /// The back end has the entry.
-    Awaiting(RequestId),
-}
-
-/// Why an entry failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    NoMatch,
-    NoInput,
-    TooShort,
 }
 
 impl Flow {
@@ -481,38 +425,6 @@ impl Flow {
                 Phase::Keying { .. } => None,
             },
         }
-    }
-}
-
-impl State {
-    /// The question that this state is about.
-    fn question<'a>(&self, line: &'a Line) -> Option<&'a Question> {
-        match self {
-            Self::Identifying(_) => Some(&line.identifier),
-            Self::Verifying(..) => line.verification.as_ref(),
-            _ => None,
-        }
-    }
-
-    fn asking(&self) -> Option<&Asking> {
-        match self {
-            Self::Identifying(asking) | Self::Verifying(_, asking) => Some(asking),
-            _ => None,
-        }
-    }
-
-    fn asking_mut(&mut self) -> Option<&mut Asking> {
-        match self {
-            Self::Identifying(asking) | Self::Verifying(_, asking) => Some(asking),
-            _ => None,
-        }
-    }
-}
-
-impl Asking {
-    /// Entries that failed, for whatever reason.
-    fn failures(&self) -> u32 {
-        self.no_match + self.no_input + self.too_short
     }
 }
 

@@ -94,6 +94,13 @@ fn a_caller_who_hangs_up_at_once_leaves_a_record() {
 }
 
 #[test]
+fn keys_pressed_while_the_ack_is_lost_count() {
+    let tale = one(Caller::KeysAtOnce, Link::LOSES_FIRST_ACK);
+    assert_eq!(tale.record.verdict, portero::flow::Verdict::Verified);
+    assert_eq!(tale.record.secret_attempts, 1);
+}
+
+#[test]
 fn a_dead_peer_is_noticed_by_its_missing_ack() {
     let tale = one(Caller::Verifies, Link::DEAD_AFTER_INVITE);
     assert_eq!(tale.record.ended_by, portero::call::EndedBy::Network);

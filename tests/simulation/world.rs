@@ -30,12 +30,26 @@ pub struct Link {
     delay_ms_max: u64,
     /// Lets the caller's first datagram through, and nothing after it.
     dead_after_invite: bool,
+    /// Loses the caller's first ACK.
+    loses_first_ack: bool,
 }
 
 impl Link {
-    pub const PERFECT: Self = Self { loss: 0.0, duplication: 0.0, delay_ms_max: 1, dead_after_invite: false };
-    pub const HOSTILE: Self =
-        Self { loss: 0.2, duplication: 0.2, delay_ms_max: 300, dead_after_invite: false };
+    pub const PERFECT: Self = Self {
+        loss: 0.0,
+        duplication: 0.0,
+        delay_ms_max: 1,
+        dead_after_invite: false,
+        loses_first_ack: false,
+    };
+    pub const HOSTILE: Self = Self {
+        loss: 0.2,
+        duplication: 0.2,
+        delay_ms_max: 300,
+        dead_after_invite: false,
+        loses_first_ack: false,
+    };
+    pub const LOSES_FIRST_ACK: Self = Self { loses_first_ack: true, ..Self::PERFECT };
     pub const DEAD_AFTER_INVITE: Self = Self { dead_after_invite: true, ..Self::PERFECT };
 }
 
@@ -52,6 +66,8 @@ pub enum Caller {
     HangsUpOnReferral,
     /// Hangs up as soon as the call is answered.
     HangsUpAtOnce,
+    /// Keys the secret as soon as the call is answered.
+    KeysAtOnce,
     /// Keys, hangs up, follows, refuses or cancels as the dice fall.
     Random,
 }
@@ -129,6 +145,7 @@ pub struct World {
     records: HashMap<String, Vec<CallRecord>>,
     confirmed: HashMap<String, bool>,
     sent_by_caller: usize,
+    acked: bool,
 }
 
 fn switchboard_address() -> SocketAddr {
@@ -232,6 +249,7 @@ impl World {
             records: HashMap::new(),
             confirmed: HashMap::new(),
             sent_by_caller: 0,
+            acked: false,
         }
     }
 
@@ -342,7 +360,11 @@ impl World {
             }
             while let Some(transmit) = self.caller.poll_transmit() {
                 self.sent_by_caller += 1;
-                if !(self.link.dead_after_invite && self.sent_by_caller > 1) {
+                let dead = self.link.dead_after_invite && self.sent_by_caller > 1;
+                let first_ack =
+                    transmit.payload.starts_with(b"ACK ") && !std::mem::replace(&mut self.acked, true);
+                let lost = dead || (first_ack && self.link.loses_first_ack);
+                if !lost {
                     self.send(Due::ToSwitchboard, &transmit.payload);
                 }
             }
@@ -455,6 +477,9 @@ impl World {
                     self.after(after, Due::HangUp(dialog));
                 }
             }
+            Some(Caller::KeysAtOnce) => {
+                self.key(dialog, "4711#", 0);
+            }
             _ => {
                 self.key(dialog, "4711#", 2000);
             }
@@ -463,8 +488,8 @@ impl World {
 
     fn key(&mut self, dialog: DialogId, keys: &str, mut at: u64) -> u64 {
         for key in keys.chars() {
-            at += 160;
             self.after(at, Due::Key(dialog, key));
+            at += 160;
         }
         at
     }
