@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
 mod measure;
+mod notify;
 mod start;
 
 use std::collections::VecDeque;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 use tracing::{debug, info, warn};
 
 pub use start::{Addresses, StartError};
@@ -31,17 +33,29 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long calls and their records may take to end once the server is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
+/// How long the last SIP answers may take where no call is up any more.
+const FAREWELL_WITHIN: Duration = Duration::from_millis(300);
+
 /// Back-end answers that may wait for the loop; each belongs to a request under way.
 const ANSWERS_MAX: usize = 1024;
 
-/// Runs `configuration` until SIGINT or SIGTERM; `ready` is called once everything listens.
+/// Runs `configuration` until told to stop; `ready` is called once everything listens.
+///
+/// SIGTERM drains: new calls get 503 and those that are up go on, for as long as the configuration lets them;
+/// a second signal ends the wait. SIGINT ends every call at once.
 pub async fn run(configuration: Configuration, ready: impl FnOnce(&Addresses)) -> Result<(), StartError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
-    let (mut server, inputs, addresses) = start::start(configuration).await?;
+    let drain_within = configuration.limits.drain;
+    let (mut server, mut inputs, addresses) = start::start(configuration).await?;
     ready(&addresses);
-    let inputs = server.serve(inputs, &mut stop).await;
-    info!("stopping: {} calls are up", server.switchboard.calls());
-    server.finish(inputs).await;
+    notify::tell("READY=1");
+    let signal = server.serve(&mut inputs, &mut stop).await;
+    notify::tell("STOPPING=1");
+    server.close_the_door();
+    if signal == Stop::Drain {
+        server.drain(&mut inputs, &mut stop, drain_within).await;
+    }
+    server.finish(&mut inputs).await;
     Ok(())
 }
 
@@ -56,6 +70,19 @@ struct Answered {
 struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
+    housekeeping: Interval,
+    room: Datagram,
+}
+
+impl Inputs {
+    fn new(
+        media: mpsc::Receiver<(media::SessionId, media::Event)>,
+        answers: mpsc::Receiver<Answered>,
+    ) -> Self {
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { media, answers, housekeeping, room: Datagram::default() }
+    }
 }
 
 /// The parts, and the switchboard that they serve.
@@ -74,48 +101,59 @@ struct Server {
 
 impl Server {
     /// Serves until told to stop.
-    async fn serve(&mut self, mut inputs: Inputs, stop: &mut StopSignal) -> Inputs {
+    async fn serve(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) -> Stop {
         self.readiness.send_replace(web::Readiness::Ready);
-        let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
-        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut room = Datagram::default();
         loop {
             tokio::select! {
-                () = stop.received() => return inputs,
-                _ = housekeeping.tick() => {
-                    self.switchboard.set_clock(wall_clock());
-                    measure::totals(&self.switchboard, &self.socket);
-                }
-                () = self.turn(&mut inputs, &mut room) => {}
+                signal = stop.received() => return signal,
+                () = self.turn(inputs) => {}
+            }
+            self.act();
+        }
+    }
+
+    /// From now on new calls, and those who ask by OPTIONS whether to send some, get 503.
+    fn close_the_door(&mut self) {
+        self.readiness.send_replace(web::Readiness::Draining);
+        self.switchboard.drain_calls();
+    }
+
+    /// Lets the calls that are up come to their end, until the time or somebody's patience is over.
+    async fn drain(&mut self, inputs: &mut Inputs, stop: &mut StopSignal, within: Duration) {
+        let deadline = tokio::time::Instant::now() + within;
+        while self.switchboard.calls() > 0 {
+            let calls = self.switchboard.calls();
+            tokio::select! {
+                _ = stop.received() => return info!("told to stop at once: {calls} calls are ended"),
+                () = sleep_until(deadline) => return info!("drained for long enough: {calls} calls are ended"),
+                () = self.turn(inputs) => {}
             }
             self.act();
         }
     }
 
     /// Ends every call, waits for their records, and closes the books.
-    async fn finish(mut self, mut inputs: Inputs) {
-        self.readiness.send_replace(web::Readiness::Draining);
-        self.switchboard.drain_calls();
+    async fn finish(mut self, inputs: &mut Inputs) {
+        let within = if self.switchboard.calls() > 0 { STOP_WITHIN } else { FAREWELL_WITHIN };
         self.switchboard.hang_up_all(Instant::now());
         self.act();
-        let mut room = Datagram::default();
         let emptied = async {
             while !self.switchboard.is_idle() {
-                self.turn(&mut inputs, &mut room).await;
+                self.turn(inputs).await;
                 self.act();
             }
         };
-        if tokio::time::timeout(STOP_WITHIN, emptied).await.is_err() {
+        if tokio::time::timeout(within, emptied).await.is_err() {
             debug!("{} dialogs were still ending", self.switchboard.dialogs());
         }
         self.records.drain().await;
     }
 
     /// Waits for one input and takes it in.
-    async fn turn(&mut self, inputs: &mut Inputs, room: &mut Datagram) {
+    async fn turn(&mut self, inputs: &mut Inputs) {
         let deadline = self.switchboard.poll_timeout();
         tokio::select! {
-            received = self.socket.receive(room) => match received {
+            received = self.socket.receive(&mut inputs.room) => match received {
                 Ok((source, payload)) => self.switchboard.datagram(source, payload, Instant::now()),
                 Err(error) => warn!("the SIP socket: {error}"),
             },
@@ -124,6 +162,10 @@ impl Server {
             }
             Some(Answered { call, request, answer }) = inputs.answers.recv() => {
                 self.switchboard.answered(call, request, answer, Instant::now());
+            }
+            _ = inputs.housekeeping.tick() => {
+                self.switchboard.set_clock(wall_clock());
+                measure::totals(&self.switchboard, &self.socket);
             }
             () = wait_until(deadline) => self.switchboard.handle_timeout(Instant::now()),
         }
@@ -198,22 +240,30 @@ async fn wait_until(deadline: Option<Instant>) {
     }
 }
 
-/// SIGINT or SIGTERM.
+/// How the server is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// SIGINT: at once.
+    Now,
+    /// SIGTERM: once the calls that are up have ended.
+    Drain,
+}
+
+/// The signals that stop the server.
 struct StopSignal {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl StopSignal {
     fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn received(&mut self) {
+    async fn received(&mut self) -> Stop {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Stop::Now,
+            _ = self.terminate.recv() => Stop::Drain,
         }
     }
 }

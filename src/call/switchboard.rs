@@ -178,6 +178,11 @@ impl Switchboard {
         self.endpoint.set_draining(true);
     }
 
+    /// Whether new calls get 503.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// Ends every call.
     pub fn hang_up_all(&mut self, now: Instant) {
         let calls: Vec<CallId> = self.calls.keys().copied().collect();

@@ -17,6 +17,7 @@ const CALLS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
 const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
+const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
@@ -94,8 +95,9 @@ fn sip(mut section: Section<'_>) -> Option<Sip> {
 
 fn limits(mut section: Section<'_>) -> Limits {
     let calls = section.number("calls", CALLS).unwrap_or(1000) as usize;
+    let drain = wait(&mut section, "drain", DRAIN, 60);
     section.finish();
-    Limits { calls }
+    Limits { calls, drain }
 }
 
 fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media {

@@ -36,6 +36,8 @@ pub struct Media {
 pub struct Limits {
     /// Calls at a time, 1 to 100 000. The next one gets 503.
     pub calls: usize,
+    /// How long calls may go on once the server is told to stop; 0 s to 1 h.
+    pub drain: Duration,
 }
 
 /// The page and the API.

@@ -12,6 +12,7 @@ use crate::net::udp::SipSocket;
 pub fn totals(switchboard: &Switchboard, socket: &SipSocket) {
     gauge!("portero_calls_active").set(switchboard.calls() as f64);
     gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
+    gauge!("portero_draining").set(f64::from(u8::from(switchboard.is_draining())));
     counter!("portero_sip_send_failures_total").absolute(socket.dropped());
     let counters = switchboard.sip_counters();
     for (method, count) in counters.requests() {

@@ -136,7 +136,7 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
         readiness,
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs { media, answers: answered }, addresses))
+    Ok((server, Inputs::new(media, answered), addresses))
 }
 
 /// Every prompt that a call may need.

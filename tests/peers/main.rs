@@ -9,6 +9,7 @@
 
 mod canary;
 mod kill;
+mod life;
 mod scenarios;
 mod softphone;
 mod support;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -138,10 +138,28 @@ impl Server {
         });
     }
 
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.0.id().to_string()).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait_for_exit(&mut self, within: Duration) -> ExitStatus {
+        self.process.wait_for_exit("end of the server", within)
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
     }
+}
+
+/// Places a call with the program's own test caller, and lets it go on.
+pub fn start_call(arguments: &[&str]) -> Process {
+    let mut command = Command::new(PROGRAM);
+    command.arg("call").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    Process(command.spawn().expect("the program starts"))
 }
 
 /// Runs another of the program's commands to its end.
