@@ -6,10 +6,12 @@
 
 mod measure;
 mod notify;
+mod reload;
 mod start;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,11 +23,12 @@ use tracing::{debug, info, warn};
 
 pub use start::{Addresses, StartError};
 
-use crate::call::{self, CallId, Switchboard, WallClock};
+use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
 use crate::net::media::MediaPlane;
 use crate::net::udp::{Datagram, SipSocket};
-use crate::{crm, flow, media, records, web};
+use crate::{flow, media, records, web};
+use reload::{InEffect, Reply, Reread};
 
 /// How often dates are set by the wall clock anew, and totals are shown.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,17 +46,22 @@ const ANSWERS_MAX: usize = 1024;
 ///
 /// SIGTERM drains: new calls get 503 and those that are up go on, for as long as the configuration lets them;
 /// a second signal ends the wait. SIGINT ends every call at once.
-pub async fn run(configuration: Configuration, ready: impl FnOnce(&Addresses)) -> Result<(), StartError> {
+///
+/// SIGHUP reads `file`, where the configuration came from, again; so does `POST /api/v1/reload`.
+pub async fn run(
+    configuration: Configuration,
+    file: Option<PathBuf>,
+    ready: impl FnOnce(&Addresses),
+) -> Result<(), StartError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
-    let drain_within = configuration.limits.drain;
-    let (mut server, mut inputs, addresses) = start::start(configuration).await?;
+    let (mut server, mut inputs, addresses) = start::start(configuration, file).await?;
     ready(&addresses);
     notify::tell("READY=1");
     let signal = server.serve(&mut inputs, &mut stop).await;
     notify::tell("STOPPING=1");
     server.close_the_door();
     if signal == Stop::Drain {
-        server.drain(&mut inputs, &mut stop, drain_within).await;
+        server.drain(&mut inputs, &mut stop).await;
     }
     server.finish(&mut inputs).await;
     Ok(())
@@ -70,6 +78,11 @@ struct Answered {
 struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
+    reloads: mpsc::Receiver<web::ReloadRequest>,
+    hang_up: Signal,
+    reread: mpsc::Receiver<(Reread, Reply)>,
+    /// The way in for what has been read again beside the loop.
+    rereader: mpsc::Sender<(Reread, Reply)>,
     housekeeping: Interval,
     room: Datagram,
 }
@@ -78,10 +91,22 @@ impl Inputs {
     fn new(
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         answers: mpsc::Receiver<Answered>,
-    ) -> Self {
+        reloads: mpsc::Receiver<web::ReloadRequest>,
+    ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { media, answers, housekeeping, room: Datagram::default() }
+        let hang_up = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
+        let (rereader, reread) = mpsc::channel(1);
+        Ok(Self {
+            media,
+            answers,
+            reloads,
+            hang_up,
+            reread,
+            rereader,
+            housekeeping,
+            room: Datagram::default(),
+        })
     }
 }
 
@@ -92,7 +117,7 @@ struct Server {
     media: MediaPlane,
     /// Commands that a media thread had no room for yet; a few for each call that is up, at the most.
     held: VecDeque<(media::SessionId, media::Command)>,
-    back_end: crm::Client,
+    in_effect: InEffect,
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
     records: records::Writer,
@@ -119,8 +144,8 @@ impl Server {
     }
 
     /// Lets the calls that are up come to their end, until the time or somebody's patience is over.
-    async fn drain(&mut self, inputs: &mut Inputs, stop: &mut StopSignal, within: Duration) {
-        let deadline = tokio::time::Instant::now() + within;
+    async fn drain(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) {
+        let deadline = tokio::time::Instant::now() + self.in_effect.configuration().limits.drain;
         while self.switchboard.calls() > 0 {
             let calls = self.switchboard.calls();
             tokio::select! {
@@ -167,8 +192,34 @@ impl Server {
                 self.switchboard.set_clock(wall_clock());
                 measure::totals(&self.switchboard, &self.socket);
             }
+            Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
+            Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
+            Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
             () = wait_until(deadline) => self.switchboard.handle_timeout(Instant::now()),
         }
+    }
+
+    /// Has the configuration read again beside the loop.
+    fn reread(&self, rereader: &mpsc::Sender<(Reread, Reply)>, reply: Reply) {
+        let file = match self.in_effect.file() {
+            Ok(file) => file,
+            Err(why) => return reload::tell(reply, Err(why)),
+        };
+        let rereader = rereader.clone();
+        tokio::task::spawn_blocking(move || {
+            // Without a loop to hear it, the server is ending.
+            let _ = rereader.blocking_send((reload::prepare(&file), reply));
+        });
+    }
+
+    /// Puts what has been read again into effect for the calls to come.
+    fn reload(&mut self, reread: Reread, reply: Reply) {
+        let outcome = reread.map(|prepared| {
+            let (plan, reloaded) = self.in_effect.replace(*prepared);
+            self.switchboard.set_plan(plan);
+            reloaded
+        });
+        reload::tell(reply, outcome);
     }
 
     /// Does what the switchboard wants.
@@ -181,7 +232,7 @@ impl Server {
                     self.socket.send(&transmit);
                 }
                 call::Action::Media(session, command) => self.command(session, command),
-                call::Action::Ask(call, request) => self.ask(call, request),
+                call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),
                 call::Action::Record(record) => {
                     // A loss has been counted and logged where it happened.
@@ -218,8 +269,9 @@ impl Server {
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.
-    fn ask(&self, call: CallId, request: flow::Request) {
-        let (back_end, answers) = (self.back_end.clone(), self.answers.clone());
+    fn ask(&self, call: CallId, plan: &Arc<Plan>, request: flow::Request) {
+        let Some(back_end) = self.in_effect.back_end(plan).cloned() else { return };
+        let answers = self.answers.clone();
         tokio::spawn(async move {
             let answer = back_end.ask(&request.action, &request.query).await;
             // Without a loop to hear it, nobody waits for the answer.

@@ -35,8 +35,8 @@ pub enum Action {
     Transmit(Transmit),
     /// Tell a media session.
     Media(media::SessionId, media::Command),
-    /// Ask the back end.
-    Ask(CallId, flow::Request),
+    /// Ask the back end of the plan that the call follows.
+    Ask(CallId, Arc<Plan>, flow::Request),
     /// A call looks different now.
     Show(Box<CallView>),
     /// A call is over; this is all that is kept of it.
@@ -170,6 +170,11 @@ impl Switchboard {
     /// Takes a new reading of the wall clock, so that dates do not drift from it.
     pub fn set_clock(&mut self, clock: WallClock) {
         self.clock = clock;
+    }
+
+    /// Calls that come from now on follow this plan; those that are up keep theirs.
+    pub fn set_plan(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
     }
 
     /// From now on new calls get 503.

@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let configuration = Configuration::demo(&overrides);
     let lines = lines(&configuration);
     let customers = customers(&configuration);
-    serve::run_server(configuration, move |addresses| print!("{}", card(addresses, &lines, &customers)))
+    serve::run_server(configuration, None, move |addresses| print!("{}", card(addresses, &lines, &customers)))
 }
 
 /// What a newcomer has to know, ending in the line that begins `ready`.

@@ -24,7 +24,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match Configuration::load(&arguments.config) {
         Ok(configuration) => {
             eprint!("{}", configuration.warnings.show(look()));
-            run_server(configuration, |addresses| {
+            run_server(configuration, Some(arguments.config.clone()), |addresses| {
                 println!("ready: SIP on {}, pages on http://{}/", addresses.sip, addresses.web);
             })
         }
@@ -40,13 +40,15 @@ pub fn look() -> Look {
     if std::io::stderr().is_terminal() { Look::Coloured } else { Look::Plain }
 }
 
-/// Runs the server until it is told to stop; `ready` is called once everything listens.
+/// Runs the server until it is told to stop; `ready` is called once everything listens. `file` is where the
+/// configuration can be read again from.
 pub fn run_server(
     configuration: Configuration,
+    file: Option<PathBuf>,
     ready: impl FnOnce(&server::Addresses),
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(server::run(configuration, ready));
+    let ended = runtime.block_on(server::run(configuration, file, ready));
     // A back-end request or a page that is still open must not hold the end up.
     runtime.shutdown_background();
     match ended {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, measure, own_address, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard};
@@ -86,7 +88,10 @@ impl StartError {
 }
 
 /// Has every part, or says which cannot be had.
-pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addresses), StartError> {
+pub async fn start(
+    configuration: Configuration,
+    file: Option<PathBuf>,
+) -> Result<(Server, Inputs, Addresses), StartError> {
     let prompts = library(&configuration)?;
     let metrics = web::metrics::install()?;
     let listen = configuration.sip.listen;
@@ -113,7 +118,9 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
     }
     let (readiness, ready) = watch::channel(web::Readiness::Starting);
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
-    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names: Vec::new(), dial };
+    let (reload, reloads) = mpsc::channel(1);
+    let names = Vec::new();
+    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names, dial, reload };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
@@ -124,10 +131,12 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
         ..usual
     };
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
+    let back_end = crm::Client::new(configuration.back_end.clone())?;
+    let plan = Arc::new(plan(&configuration, prompts));
     let server = Server {
         media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
-        back_end: crm::Client::new(configuration.back_end.clone())?,
-        switchboard: switchboard(configuration, sip_address, prompts),
+        switchboard: switchboard(&configuration, sip_address, Arc::clone(&plan)),
+        in_effect: InEffect::new(file, configuration, &plan, back_end),
         socket,
         held: VecDeque::new(),
         answers,
@@ -136,11 +145,11 @@ pub async fn start(configuration: Configuration) -> Result<(Server, Inputs, Addr
         readiness,
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs::new(media, answered), addresses))
+    Ok((server, Inputs::new(media, answered, reloads)?, addresses))
 }
 
 /// Every prompt that a call may need.
-fn library(configuration: &Configuration) -> Result<Library, StartError> {
+pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let source = configuration.prompts.source();
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
@@ -156,24 +165,29 @@ async fn listener(
     bound.map_err(|source| StartError::Listen { what, address, setting, source })
 }
 
-fn switchboard(configuration: Configuration, bound: SocketAddr, prompts: Library) -> Switchboard {
+/// What the switchboard is told of a configuration.
+pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
+    let lines = configuration.lines.iter();
+    Plan {
+        lines: lines.map(|line| (Arc::clone(&line.number), Arc::clone(line))).collect(),
+        targets: configuration.targets.clone(),
+        hand_over: configuration.hand_over,
+        agents: configuration.demo_agents.clone(),
+        prompts,
+        calls_max: configuration.limits.calls,
+    }
+}
+
+fn switchboard(configuration: &Configuration, bound: SocketAddr, plan: Arc<Plan>) -> Switchboard {
     let reached_at = configuration.sip.contact.unwrap_or_else(|| own_address(bound));
-    let network = network(&configuration, bound.ip(), reached_at);
+    let network = network(configuration, bound.ip(), reached_at);
     let sip = sip::Config {
         local: reached_at,
         user_agent: concat!("Portero/", env!("CARGO_PKG_VERSION")).to_owned(),
         accept_referrals: false,
         retry_after: RETRY_AFTER,
     };
-    let plan = Plan {
-        lines: configuration.lines.into_iter().map(|line| (Arc::clone(&line.number), line)).collect(),
-        targets: configuration.targets,
-        hand_over: configuration.hand_over,
-        agents: configuration.demo_agents,
-        prompts,
-        calls_max: configuration.limits.calls,
-    };
-    Switchboard::new(sip, network, Arc::new(plan), wall_clock(), StdRng::from_os_rng())
+    Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng())
 }
 
 fn network(configuration: &Configuration, bound: IpAddr, reached_at: SocketAddr) -> Network {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, Path, Query};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 use tracing::error;
 
-use super::{App, Readiness};
+use super::{App, Readiness, Reloaded, guard};
 use crate::call::record::Verdict;
 use crate::call::{CallView, HandOverOutcome};
 use crate::records::RecordsError;
@@ -153,6 +154,26 @@ impl HandedOver {
             outcome: hand_over.outcome,
             at: hand_over.at,
         })
+    }
+}
+
+/// `POST /api/v1/reload`: reads the configuration again. 422 with everything that is wrong with it, and the one
+/// in effect stays.
+///
+/// A page of another site could have its reader's browser send this: so an Origin must be ours.
+pub(super) async fn reload(
+    extract::State(app): extract::State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Json<Reloaded>, Refusal> {
+    if !guard::is_same_origin(&headers) {
+        return Err(Refusal(StatusCode::FORBIDDEN, "this comes from another site's page".into()));
+    }
+    let busy = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "another reload is under way".into());
+    let (reply, outcome) = oneshot::channel();
+    app.state.reload.try_send(reply).map_err(|_| busy())?;
+    match outcome.await.map_err(|_| busy())? {
+        Ok(reloaded) => Ok(Json(reloaded)),
+        Err(faults) => Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, faults.into())),
     }
 }
 

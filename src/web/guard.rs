@@ -80,6 +80,14 @@ pub(super) async fn check_host(
     Refusal(StatusCode::MISDIRECTED_REQUEST, why.into()).into_response()
 }
 
+/// Whether a request that changes something was not sent by a page of another site. Programs send no Origin.
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+}
+
 /// Whether a Host (RFC 9110 §7.2) is one of ours. The port is not compared: it may have been forwarded.
 fn is_ours(host: &str, listening_on: SocketAddr, names: &[String]) -> bool {
     let name = without_port(host);
@@ -135,6 +143,23 @@ mod tests {
         for (listening_on, host, expected) in table {
             let listening_on = listening_on.parse().expect("an address");
             assert_eq!(is_ours(host, listening_on, &names), expected, "{host} at {listening_on}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_of_another_site_sends_is_told() {
+        let table = [
+            (None, true),
+            (Some("http://127.0.0.1:8080"), true),
+            (Some("http://127.0.0.1:9090"), false),
+            (Some("https://evil.example"), false),
+            (Some("null"), false),
+        ];
+        for (origin, expected) in table {
+            let mut headers =
+                HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("127.0.0.1:8080"))]);
+            headers.extend(origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))));
+            assert_eq!(is_same_origin(&headers), expected, "{origin:?}");
         }
     }
 

@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::records::Store;
@@ -57,6 +58,20 @@ pub struct State {
     pub names: Vec<String>,
     /// What a tester may dial, shown while there are no calls: such as `sip:1000@127.0.0.1:5060`.
     pub dial: Vec<String>,
+    /// Where requests to read the configuration again go.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
+/// Asks for the configuration to be read again; what came of it, or what is wrong with the file, is sent back.
+pub type ReloadRequest = oneshot::Sender<Result<Reloaded, String>>;
+
+/// A configuration that has been read again and put into effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reloaded {
+    /// Sections whose changes only a restart brings in, such as `[sip]`.
+    pub needs_restart: Vec<&'static str>,
+    /// What is no fault in the file, but most likely not meant.
+    pub warnings: String,
 }
 
 /// Whether this process takes calls.
@@ -126,6 +141,7 @@ fn router(app: App) -> Router {
         .route("/api/v1/calls", get(api::calls))
         .route("/api/v1/calls/{id}", get(api::call))
         .route("/api/v1/handovers/{token}", get(api::hand_over))
+        .route("/api/v1/reload", post(api::reload))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))
         .route("/metrics", get(api::metrics))

@@ -51,6 +51,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         ready: readiness,
         names: vec!["portero.example".to_owned()],
         dial: vec!["sip:1000@127.0.0.1:5060".to_owned(), "sip:1002@127.0.0.1:5060".to_owned()],
+        reload: tokio::sync::mpsc::channel(1).0,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");

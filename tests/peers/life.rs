@@ -1,5 +1,7 @@
-//! Being told to stop: the door closes, calls that are up go on, a second signal ends them.
+//! Being told to stop: the door closes, calls that are up go on, a second signal ends them. And being told to
+//! read the configuration again: a good one is for the next call, a bad one is refused.
 
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -81,4 +83,50 @@ fn a_drained_call_ends_in_its_own_time() {
     server.signal("TERM");
     assert_eq!(caller.wait_for_exit("end of the call", Duration::from_secs(30)).code(), Some(0));
     assert!(server.wait_for_exit(END_WITHIN).success());
+}
+
+/// How a call to this line ends, in the test caller's exit code: 0 handed over, 2 failed.
+fn exit_code(server: &Server, line: &str) -> Option<i32> {
+    let to = format!("sip:{line}@{}", server.loopback.sip());
+    let caller = portero(&["call", &to, "--from", "+12025550102", "--no-follow", "--timeout", "30"]);
+    caller.status.code()
+}
+
+#[test]
+fn a_reload_is_for_the_next_call_and_a_bad_file_is_refused() {
+    let server = Server::serve(&[]);
+    let file = server.folder.path().join("portero.toml");
+    let good = fs::read_to_string(&file).expect("the configuration");
+    let to = format!("sip:1000@{}", server.loopback.sip());
+    let mut caller =
+        start_call(&[&to, "--from", "+12025550101", "--keys", "prompt,4711#", "--expect", "verified"]);
+    server.wait_for_stage("1000", "greeting");
+
+    fs::write(&file, good.replace("\"1000\"", "\"2000\"").replace("30s", "31s").replace("60s", "61s"))
+        .expect("written");
+    let reload = http::post(server.loopback.web(), "/api/v1/reload");
+    assert_eq!(reload.status, 200, "{}", reload.body);
+    assert!(reload.body.contains("[media]"), "what needs a restart is named: {}", reload.body);
+    assert_eq!(caller.wait_for_exit("end of the call", Duration::from_secs(40)).code(), Some(0));
+    assert_eq!(exit_code(&server, "1000"), Some(2), "the line is gone");
+
+    fs::write(&file, "[sip]\nlisten = 5060\n").expect("written");
+    let refused = http::post(server.loopback.web(), "/api/v1/reload");
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("listen"), "{}", refused.body);
+    assert_eq!(exit_code(&server, "1002"), Some(0), "the configuration stays");
+
+    fs::write(&file, good.replace("\"1002\"", "\"2002\"")).expect("written");
+    server.signal("HUP");
+    let times_reread = || server.log().matches("has been read again").count();
+    wait_for("second reload", END_WITHIN, || (times_reread() == 2).then_some(()));
+    assert_eq!(exit_code(&server, "2002"), Some(0));
+}
+
+#[test]
+fn the_demo_has_no_file_to_read_again() {
+    let server = Server::demo();
+    let refused = http::post(server.loopback.web(), "/api/v1/reload");
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("no file"), "{}", refused.body);
 }

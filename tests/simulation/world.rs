@@ -397,7 +397,7 @@ impl World {
                 }
             }
             Action::Media(session, command) => self.media(session, &command),
-            Action::Ask(call, request) => self.back_end(call, &request),
+            Action::Ask(call, _, request) => self.back_end(call, &request),
             Action::Show(_) => {}
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }

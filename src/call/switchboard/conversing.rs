@@ -86,7 +86,10 @@ impl Switchboard {
                 flow::Action::StopPlaying => {
                     self.actions.push_back(Action::Media(session, media::Command::Stop));
                 }
-                flow::Action::Ask(request) => self.actions.push_back(Action::Ask(id, request)),
+                flow::Action::Ask(request) => {
+                    let plan = Arc::clone(&call.plan);
+                    self.actions.push_back(Action::Ask(id, plan, request));
+                }
                 flow::Action::HandOver(standing, target) => self.hand_over(id, &standing, target, now),
                 flow::Action::HangUp => return self.hang_up(id, EndedBy::Portero, None, now),
             }

@@ -22,10 +22,22 @@ pub struct Answer {
 /// # Panics
 /// Where the connection fails or the answer is no HTTP.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(address, "GET", path)
+}
+
+/// POSTs nothing to `path` at `address`.
+///
+/// # Panics
+/// As for [`get`].
+pub fn post(address: SocketAddr, path: &str) -> Answer {
+    ask(address, "POST", path)
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
     let mut stream =
         TcpStream::connect_timeout(&address, DEADLINE).expect("the web server takes connections");
     stream.set_read_timeout(Some(DEADLINE)).expect("a time-out that is not zero");
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("the request can be sent");
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("the request can be sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("the answer can be read");
     let answer = String::from_utf8(answer).expect("the answer is text");

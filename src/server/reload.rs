@@ -1,0 +1,118 @@
+//! Reading the configuration again while calls go on (SIGHUP, `POST /api/v1/reload`).
+//!
+//! A file with faults is refused and the one in effect stays. A call keeps the plan it began with, and with it
+//! the back end that plan asks. What cannot change while the program runs is named in the answer.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::start::{library, plan};
+use crate::audio::Library;
+use crate::call::Plan;
+use crate::config::{Configuration, Look};
+use crate::{crm, web};
+
+/// Where an answer to a reload goes; nobody waits for that to a signal.
+pub type Reply = Option<oneshot::Sender<Result<web::Reloaded, String>>>;
+
+/// A configuration that has been read again, or why it cannot be used.
+pub type Reread = Result<Box<Prepared>, String>;
+
+/// Everything that a configuration needs besides itself to take effect.
+#[derive(Debug)]
+pub struct Prepared {
+    configuration: Configuration,
+    prompts: Library,
+    back_end: crm::Client,
+}
+
+/// What the server has of its configuration.
+#[derive(Debug)]
+pub struct InEffect {
+    /// The file it came from; the demo has none.
+    file: Option<PathBuf>,
+    configuration: Configuration,
+    /// The back ends of the plans that calls are still following, the newest last.
+    back_ends: Vec<(Weak<Plan>, crm::Client)>,
+}
+
+impl InEffect {
+    /// The configuration that the server started with.
+    pub fn new(
+        file: Option<PathBuf>,
+        configuration: Configuration,
+        plan: &Arc<Plan>,
+        back_end: crm::Client,
+    ) -> Self {
+        Self { file, configuration, back_ends: vec![(Arc::downgrade(plan), back_end)] }
+    }
+
+    /// The configuration in effect.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The file to read again.
+    pub fn file(&self) -> Result<PathBuf, String> {
+        self.file.clone().ok_or_else(|| "the demo has no file that could be read again".to_owned())
+    }
+
+    /// The back end that calls of this plan ask.
+    pub fn back_end(&self, plan: &Arc<Plan>) -> Option<&crm::Client> {
+        let of_plan = |(of, _): &&(Weak<Plan>, crm::Client)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(plan));
+        self.back_ends.iter().find(of_plan).map(|(_, back_end)| back_end)
+    }
+
+    /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end } = prepared;
+        let needs_restart = needs_restart(&self.configuration, &configuration);
+        let warnings = configuration.warnings.show(Look::Plain);
+        let plan = Arc::new(plan(&configuration, prompts));
+        self.configuration = configuration;
+        self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
+        self.back_ends.push((Arc::downgrade(&plan), back_end));
+        (plan, web::Reloaded { needs_restart, warnings })
+    }
+}
+
+/// Reads the file again, with all that it names. Takes a while: not for the loop.
+pub fn prepare(file: &Path) -> Reread {
+    let configuration = Configuration::load(file).map_err(|faults| faults.to_string())?;
+    let prompts = library(&configuration).map_err(|error| error.to_string())?;
+    let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end }))
+}
+
+/// Tells whoever asked, and the log, what a reload came to.
+pub fn tell(reply: Reply, outcome: Result<web::Reloaded, String>) {
+    match &outcome {
+        Ok(reloaded) if reloaded.needs_restart.is_empty() => info!("the configuration has been read again"),
+        Ok(reloaded) => {
+            let sections = reloaded.needs_restart.join(", ");
+            warn!(
+                "the configuration has been read again; only a restart brings in the changes to {sections}"
+            );
+        }
+        Err(faults) => warn!("the configuration stays as it was: {faults}"),
+    }
+    if let Some(reply) = reply {
+        // Whoever asked may have gone; the outcome stands.
+        let _ = reply.send(outcome);
+    }
+}
+
+/// The sections that differ and take effect only at a start.
+fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> {
+    let sections = [
+        ("[sip]", old.sip != new.sip),
+        ("[media]", old.media != new.media),
+        ("[web]", old.web != new.web),
+        ("[records]", old.records != new.records),
+        ("[demo.back_end]", old.demo_back_end != new.demo_back_end),
+    ];
+    sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+}
