@@ -42,6 +42,8 @@ pub(super) struct Call {
     /// Whether a media session has been asked for, and so will hand in figures.
     pub media_open: bool,
     pub description: Description,
+    /// Where the INVITE came from.
+    pub peer: SocketAddr,
     pub ani: Option<Ani>,
     pub keypad: Keypad,
     /// Keys pressed between our 200 and its ACK.

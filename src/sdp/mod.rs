@@ -73,7 +73,7 @@ pub enum Incompatible {
     /// Neither PCMU nor PCMA.
     #[error("no common codec")]
     NoCodec,
-    /// The peer's media address is missing, is no unicast IP address, or is of another family than ours.
+    /// The peer's media address is missing, or is no unicast IP address.
     #[error("no usable media address")]
     NoAddress,
 }

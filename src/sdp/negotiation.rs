@@ -30,7 +30,8 @@ impl Offer {
 /// Answers an offer for media at `local` (RTP; RTCP one port up, or the same under rtcp-mux).
 ///
 /// The answer names one codec, so that nobody has to guess which one will come: the offerer's first that we
-/// speak. Every other stream is there with port 0 (RFC 3264 §6).
+/// speak. Every other stream is there with port 0 (RFC 3264 §6). The peer's address may be of another family
+/// than ours: phones on machines with both name one and use the other.
 pub fn negotiate(
     offer: &Offer,
     local: SocketAddr,
@@ -40,9 +41,6 @@ pub fn negotiate(
     let chosen = offered.media.iter().position(stream::is_acceptable).ok_or(Incompatible::NoAudio)?;
     let mux = offered.media[chosen].rtcp_mux();
     let negotiated = stream::settle(offered, &offered.media[chosen], mux)?;
-    if negotiated.remote.is_ipv4() != local.is_ipv4() {
-        return Err(Incompatible::NoAddress);
-    }
     let mut answer = describe(local, session);
     // RFC 3264 §6: the answer repeats the offer's t= lines.
     answer.timing.clone_from(&offered.timing);

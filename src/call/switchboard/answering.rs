@@ -44,6 +44,7 @@ impl Switchboard {
             port,
             media_open: false,
             description: Description { local, session, text: String::new() },
+            peer: invitation.source,
             ani: invitation.caller.as_deref().and_then(Ani::parse),
             keypad: Keypad::default(),
             early_keys: Vec::new(),
@@ -92,7 +93,7 @@ impl Switchboard {
                 *answer = text;
                 self.open_media(id, &negotiated);
             }
-            Err(_) => self.refuse(id, 488, "no common codec", now),
+            Err(error) => self.refuse(id, 488, &error.to_string(), now),
         }
     }
 
@@ -107,7 +108,7 @@ impl Switchboard {
             seed: self.rng.random(),
         };
         let local = SocketAddr::new(self.network.media_bind, call.port);
-        let open = media::Command::Open { local, origin, parameters: parameters(negotiated) };
+        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call.peer) };
         self.actions.push_back(Action::Media(call.session(), open));
     }
 
@@ -183,7 +184,7 @@ impl Switchboard {
                 self.hang_up(id, EndedBy::Portero, Some("no usable answer to our offer"), now);
             }
             (Phase::Talking(_), Some(Ok(negotiated))) => {
-                let change = media::Command::Change(parameters(&negotiated));
+                let change = media::Command::Change(parameters(&negotiated, call.peer));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             _ => {}
@@ -212,7 +213,7 @@ impl Switchboard {
                     description.text = negotiate(renewed).map_or(text, |(text, _)| text);
                 }
                 self.endpoint.accept(call.dialog, &description.text, now);
-                let change = media::Command::Change(parameters(&negotiated));
+                let change = media::Command::Change(parameters(&negotiated, call.peer));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             Err(error) => self.endpoint.reject(call.dialog, sdp_status(&error), now),
@@ -227,7 +228,7 @@ fn sdp_status(error: &sdp::SdpError) -> u16 {
     }
 }
 
-fn parameters(negotiated: &sdp::Negotiated) -> media::Parameters {
+fn parameters(negotiated: &sdp::Negotiated, peer: SocketAddr) -> media::Parameters {
     media::Parameters {
         codec: match negotiated.codec {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
@@ -236,9 +237,37 @@ fn parameters(negotiated: &sdp::Negotiated) -> media::Parameters {
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
         packet_time: negotiated.packet_time,
-        remote: negotiated.remote,
-        remote_rtcp: negotiated.remote_rtcp,
+        remote: reachable(negotiated.remote, peer),
+        remote_rtcp: reachable(negotiated.remote_rtcp, peer),
         sends: negotiated.sends,
         receives: negotiated.receives,
+    }
+}
+
+/// Where to send what a peer wants sent to `named`. A phone on a machine with IPv4 and IPv6 may call over one
+/// and name its address in the other; then it is where its signalling comes from, until its packets tell better.
+fn reachable(named: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    if named.is_ipv4() == peer.is_ipv4() || named.ip().is_unspecified() {
+        return named;
+    }
+    SocketAddr::new(peer.ip(), named.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_goes_where_it_can() {
+        let table = [
+            ("192.0.2.1:4000", "192.0.2.9:5060", "192.0.2.1:4000"),
+            ("[2001:db8::1]:4000", "192.0.2.9:5060", "192.0.2.9:4000"),
+            ("192.0.2.1:4000", "[2001:db8::9]:5060", "[2001:db8::9]:4000"),
+            ("0.0.0.0:4000", "[2001:db8::9]:5060", "0.0.0.0:4000"),
+        ];
+        for (named, peer, expected) in table {
+            let sent_to = reachable(named.parse().unwrap(), peer.parse().unwrap());
+            assert_eq!(sent_to.to_string(), expected, "{named} from {peer}");
+        }
     }
 }
