@@ -153,6 +153,10 @@ fn ipv6_is_answered_in_ipv6() {
     assert!(answer.contains("c=IN IP6 2001:db8::5\r\n"));
     assert_eq!(negotiated.remote.to_string(), "[2001:db8::1]:4000");
     assert_eq!(negotiate(&offer, local(), SESSION), Err(Incompatible::NoAddress));
+    let mapped = Offer::parse(&text.replace("2001:db8::1", "::ffff:192.0.2.1")).expect("an offer");
+    let (answer, negotiated) = negotiate(&mapped, local(), SESSION).expect("IPv4, however it is written");
+    assert!(answer.contains("c=IN IP4 "), "{answer}");
+    assert_eq!(negotiated.remote, SocketAddr::from(([192, 0, 2, 1], 4000)));
 }
 
 #[test]

@@ -15,8 +15,6 @@ pub enum Rejection {
     Method,
     /// A Request-URI of a scheme that we do not serve.
     Scheme,
-    /// Max-Forwards was used up.
-    Hops,
     /// The same request by another way (RFC 3261 §8.2.2.2).
     Merged,
     /// It required an extension that we do not have.
@@ -45,7 +43,6 @@ impl Rejection {
             Self::Version => "version",
             Self::Method => "method",
             Self::Scheme => "scheme",
-            Self::Hops => "hops",
             Self::Merged => "merged",
             Self::Extension => "extension",
             Self::Content => "content",

@@ -216,7 +216,7 @@ impl Endpoint {
             .hash(&mut hasher);
         let tag = format!("{:016x}", hasher.finish());
         let status = refusal.answer.status();
-        // A request without the fields that a response copies cannot be answered at all.
+        // What a request holds that cannot be written again, an escaped NUL, cannot be answered.
         if let Ok(response) = refusal.answer.into_response(request, Some(&tag), &self.config.user_agent) {
             self.counters.count_response(&request.method, status);
             self.transactions.transmit(reply_to, Message::Response(response).to_bytes().to_vec());

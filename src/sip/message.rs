@@ -7,6 +7,7 @@ use sipx_sip::error::ParseError;
 use sipx_sip::headers::{CSeq, CallId, From, To};
 use sipx_sip::{HeaderName, Headers, Limits, Message, Method, Request, parse_datagram};
 
+use super::leniency::quote_display_names;
 use super::limits::{HEADERS_MAX, MESSAGE_BYTES_MAX};
 
 /// A datagram that holds no message.
@@ -40,7 +41,12 @@ fn parse(payload: &[u8]) -> Result<Message, ParseError> {
         max_headers: HEADERS_MAX,
         ..Limits::datagram()
     };
-    parse_datagram(payload.to_vec().into(), &limits)
+    let mut message = parse_datagram(payload.to_vec().into(), &limits)?;
+    match &mut message {
+        Message::Request(request) => quote_display_names(&mut request.headers),
+        Message::Response(response) => quote_display_names(&mut response.headers),
+    }
+    Ok(message)
 }
 
 /// The header fields that a response copies from its request (RFC 3261 §8.2.6.2), with their compact forms.

@@ -6,6 +6,7 @@ mod dialog;
 mod dtmf_info;
 mod endpoint;
 mod invitation;
+mod leniency;
 mod limits;
 mod message;
 mod referral;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use rand::Rng;
 use sipx_sip::{HeaderName, Method, Request};
 
-use super::admission::{Refusal, check_sdp_body, check_service};
+use super::admission::{Refusal, check_sdp, check_service};
 use super::counters::Rejection;
 use super::dialog::Dialog;
 use super::dtmf_info::{self, Info};
@@ -152,7 +152,7 @@ impl Endpoint {
         source: SocketAddr,
         now: Instant,
     ) -> Served {
-        check_sdp_body(request)?;
+        check_sdp(request)?;
         if self.legs.len() >= self.caps.dialogs {
             return Err(self.unavailable(Rejection::Overload));
         }
@@ -176,7 +176,7 @@ impl Endpoint {
         request: &Request,
         now: Instant,
     ) -> Served {
-        check_sdp_body(request)?;
+        check_sdp(request)?;
         let too_early = self.rng.random_range(0..=RETRY_AFTER_GLARE_MAX_S).to_string();
         let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
         if leg.pending().is_some() {
