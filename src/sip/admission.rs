@@ -70,6 +70,8 @@ pub fn check_service(request: &Request, accept_referrals: bool) -> Result<(), Re
         | Method::Options
         | Method::Info
         | Method::Notify
+        | Method::Prack
+        | Method::Update
         | Method::Refer => {}
         // RFC 3261 §21.5.2: 501 is for methods not recognised at all, 405 for those known and not served.
         Method::Other(_) => {
@@ -83,7 +85,10 @@ pub fn check_service(request: &Request, accept_referrals: bool) -> Result<(), Re
     check_extensions(request)
 }
 
-/// RFC 3261 §8.2.2.3: we have no extension that could be required. CANCEL is exempt.
+/// The option tags that may be required of us (RFC 3262, RFC 4028).
+pub const SUPPORTED: [&str; 2] = ["100rel", "timer"];
+
+/// RFC 3261 §8.2.2.3: what else is required is named in Unsupported. CANCEL is exempt.
 fn check_extensions(request: &Request) -> Result<(), Refusal> {
     if request.method == Method::Cancel {
         return Ok(());
@@ -94,6 +99,7 @@ fn check_extensions(request: &Request) -> Result<(), Refusal> {
         .filter_map(Result::ok)
         .flat_map(|require| require.0.0)
         .map(|tag| String::from_utf8_lossy(&tag).into_owned())
+        .filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag)))
         .collect();
     if required.is_empty() {
         return Ok(());

@@ -19,7 +19,9 @@ pub enum Rejection {
     Merged,
     /// It required an extension that we do not have.
     Extension,
-    /// A body that we do not read.
+    /// It asked for a session interval that is too short.
+    Interval,
+    /// A body that we do not read, or an answer that we do not write.
     Content,
     /// It named a dialog, transaction or subscription that we do not have.
     UnknownDialog,
@@ -45,6 +47,7 @@ impl Rejection {
             Self::Scheme => "scheme",
             Self::Merged => "merged",
             Self::Extension => "extension",
+            Self::Interval => "interval",
             Self::Content => "content",
             Self::UnknownDialog => "unknown_dialog",
             Self::OutOfOrder => "out_of_order",

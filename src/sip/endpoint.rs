@@ -44,11 +44,30 @@ pub(super) enum Timer {
     Resend,
     /// The ACK to our 2xx is overdue: 64*T1.
     AwaitAck,
+    /// Our reliable ringing is due once more (RFC 3262 §3).
+    ResendRinging,
+    /// The PRACK to our reliable ringing is overdue: 64*T1.
+    AwaitPrack,
+    /// Our refresh of the session is due (RFC 4028 §10).
+    Refresh,
+    /// The session was not refreshed in time.
+    Expiry,
     /// Our CANCEL brought no final response to the INVITE: 64*T1 (RFC 3261 §9.1).
     GiveUp,
     /// NOTIFYs are no longer waited for: 64*T1 after the end.
     Linger,
 }
+
+/// The timers that end with the INVITE's usage.
+const OF_THE_SESSION: [Timer; 7] = [
+    Timer::Resend,
+    Timer::AwaitAck,
+    Timer::ResendRinging,
+    Timer::AwaitPrack,
+    Timer::Refresh,
+    Timer::Expiry,
+    Timer::GiveUp,
+];
 
 /// A user agent, client and server.
 ///
@@ -123,6 +142,10 @@ impl Endpoint {
             match timer {
                 Timer::Resend => self.resend(dialog, now),
                 Timer::AwaitAck => self.hang_up(dialog, EndCause::NoAck, now),
+                Timer::ResendRinging => self.resend_ringing(dialog, now),
+                Timer::AwaitPrack => self.give_up_ringing(dialog, now),
+                Timer::Refresh => self.refresh(dialog, now),
+                Timer::Expiry => self.hang_up(dialog, EndCause::PeerGone, now),
                 Timer::GiveUp => self.give_up(dialog, now),
                 Timer::Linger => self.forget(dialog),
             }
@@ -281,7 +304,7 @@ impl Endpoint {
 
     /// Tells the end of a dialog, once, and lets go of all but what late NOTIFYs need.
     pub(super) fn end(&mut self, id: DialogId, cause: EndCause, now: Instant) {
-        for timer in [Timer::Resend, Timer::AwaitAck, Timer::GiveUp] {
+        for timer in OF_THE_SESSION {
             self.timers.clear((id, timer));
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };

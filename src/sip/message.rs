@@ -114,6 +114,20 @@ pub fn cseq(headers: &Headers) -> Option<u32> {
     headers.typed::<CSeq>()?.ok().map(|cseq| cseq.sequence)
 }
 
+/// Whether a list of option tags has this one.
+pub fn names_option(headers: &Headers, name: &HeaderName, option: &str) -> bool {
+    headers.get_all(name).any(|row| {
+        row.value()
+            .split(|&byte| byte == b',')
+            .any(|tag| tag.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+    })
+}
+
+/// Whether a response answers an INVITE.
+pub fn answers_invite(headers: &Headers) -> bool {
+    matches!(headers.typed::<CSeq>(), Some(Ok(cseq)) if cseq.method == Method::Invite)
+}
+
 /// The tag of From.
 pub fn from_tag(headers: &Headers) -> Option<Vec<u8>> {
     headers.typed::<From>()?.ok()?.tag().map(<[u8]>::to_vec)

@@ -24,8 +24,8 @@ fn requests_outside_dialogs() {
         ("a method in lower case is another method", Sketch::new("invite").text("z9hG4bK1"), 501),
         ("REGISTER", Sketch::new("REGISTER").text("z9hG4bK1"), 405),
         ("SUBSCRIBE", Sketch::new("SUBSCRIBE").text("z9hG4bK1"), 405),
-        ("PRACK", Sketch::new("PRACK").text("z9hG4bK1"), 405),
-        ("UPDATE", Sketch::new("UPDATE").text("z9hG4bK1"), 405),
+        ("PRACK", Sketch::new("PRACK").text("z9hG4bK1"), 481),
+        ("UPDATE", Sketch::new("UPDATE").text("z9hG4bK1"), 481),
         ("BYE", Sketch::new("BYE").text("z9hG4bK1"), 481),
         ("INFO", Sketch::new("INFO").text("z9hG4bK1"), 481),
         ("NOTIFY", Sketch::new("NOTIFY").text("z9hG4bK1"), 481),
@@ -127,10 +127,11 @@ fn an_accept_with_room_for_sdp_is_no_refusal() {
 #[test]
 fn refusals_say_what_would_have_done() {
     let table = [
-        (Sketch::new("REGISTER"), "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY"),
-        (Sketch::new("FEEDME"), "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY"),
-        (Sketch::new("OPTIONS"), "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY"),
-        (Sketch::invite().with("Require: a, b").with("Require: c"), "Unsupported", "a, b, c"),
+        (Sketch::new("REGISTER"), "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, PRACK, UPDATE"),
+        (Sketch::new("FEEDME"), "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, PRACK, UPDATE"),
+        (Sketch::new("OPTIONS"), "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, PRACK, UPDATE"),
+        (Sketch::invite().with("Require: a, 100REL, timer, b").with("Require: c"), "Unsupported", "a, b, c"),
+        (Sketch::invite().with("Supported: timer").with("Session-Expires: 89"), "Min-SE", "90"),
         (Sketch::new("INVITE").with("Content-Type: text/plain").body("x"), "Accept", "application/sdp"),
         (Sketch::invite().with("Content-Encoding: gzip"), "Accept-Encoding", "identity"),
     ];
