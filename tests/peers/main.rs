@@ -8,6 +8,7 @@
 )]
 
 mod canary;
+mod extensions;
 mod kill;
 mod scenarios;
 mod softphone;
