@@ -314,6 +314,9 @@ impl Endpoint {
         self.events.push_back(Event::Ended(id, cause));
         leg.phase = Phase::Lingering;
         let (lingers, tag) = (leg.outlives_its_session(), leg.tag.clone());
+        if let Some(reinvite) = leg.own_reinvite.take() {
+            self.transactions.abandon(reinvite, now);
+        }
         if let Some(Notifier::Asked { transaction, .. }) = leg.notifier {
             leg.notifier = None;
             self.respond(transaction, Answer::new(487), &tag, now);

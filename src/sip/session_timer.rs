@@ -15,7 +15,7 @@ use sipx_sip::{HeaderName, Headers, Method, Request, Response};
 use super::admission::Refusal;
 use super::counters::Rejection;
 use super::endpoint::{Endpoint, Timer};
-use super::response::Answer;
+use super::response::{Answer, allow};
 use super::transaction::Purpose;
 use super::usage::{Leg, Refreshing};
 use super::{DialogId, EndCause, Event, message};
@@ -105,17 +105,22 @@ impl Endpoint {
             (Refreshing::ByReinvite, Method::Invite)
         };
         session.refreshing = Some(way);
+        let allow = allow(self.config.accept_referrals);
         let complete = |builder: RequestBuilder| {
             let builder = ask(builder, interval)?;
             match way {
                 Refreshing::ByUpdate => Ok(builder),
                 Refreshing::ByReinvite => {
+                    let builder = builder.header(HeaderName::Allow, allow)?;
                     Ok(builder.header(HeaderName::ContentType, "application/sdp")?.body(description))
                 }
             }
         };
         // Nothing in it is the peer's but what its INVITE said already, so nothing keeps it from being built.
-        self.send_inside(id, &method, Some((id, Purpose::Refresh)), complete, now).ok();
+        let sent = self.send_inside(id, &method, Some((id, Purpose::Refresh)), complete, now).ok().flatten();
+        if let Some(leg) = self.legs.get_mut(&id).filter(|_| way == Refreshing::ByReinvite) {
+            leg.own_reinvite = sent;
+        }
     }
 
     /// What came of our refresh. A 2xx to a re-INVITE gets its ACK, each time that it comes.
@@ -125,6 +130,7 @@ impl Endpoint {
             self.acknowledge(id, response);
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.own_reinvite = None;
         let Some(session) = leg.session() else { return };
         let Some(way) = session.refreshing.take() else { return };
         let asked_for = session.timer.map(|timer| timer.interval);

@@ -18,7 +18,7 @@ use super::endpoint::{Endpoint, Timer};
 use super::limits::TIMEOUT;
 use super::response::allow;
 use super::session_timer::adopt;
-use super::transaction::{Owner, Purpose};
+use super::transaction::{Owner, Purpose, TransactionId};
 use super::usage::{Established, Leg, Outgoing, Phase};
 use super::{DialogId, EndCause, Event, message};
 
@@ -128,7 +128,7 @@ impl Endpoint {
         self.send_inside(id, &Method::Bye, owner, Ok, now).ok();
     }
 
-    /// Sends a request inside a dialog.
+    /// Sends a request inside a dialog; gives its transaction.
     pub(super) fn send_inside(
         &mut self,
         id: DialogId,
@@ -136,14 +136,12 @@ impl Endpoint {
         owner: Option<Owner>,
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Option<TransactionId>, BuildError> {
         let ourselves = self.ourselves();
-        if let Some(leg) = self.legs.get_mut(&id) {
-            let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
-            let destination = leg.dialog.destination();
-            self.transactions.send(request, destination, owner, now);
-        }
-        Ok(())
+        let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
+        let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
+        let destination = leg.dialog.destination();
+        Ok(self.transactions.send(request, destination, owner, now))
     }
 
     /// A response to a request of ours, or its ACK sent and its 2xx come again.

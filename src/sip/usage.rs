@@ -30,6 +30,8 @@ pub struct Leg {
     pub description: String,
     /// Our reliable ringing, until its PRACK comes.
     pub provisional: Option<Provisional>,
+    /// Our re-INVITE, until its final response comes. Without one it would wait for ever (RFC 3261 §17.1.1.2).
+    pub own_reinvite: Option<TransactionId>,
     /// Our ACK to the peer's 2xx, for when that 2xx comes again.
     pub ack: Option<(SocketAddr, Vec<u8>)>,
     /// Our REFER's usage: the last one that was not refused.
@@ -192,6 +194,7 @@ impl Leg {
             phase,
             description: String::new(),
             provisional: None,
+            own_reinvite: None,
             ack: None,
             subscription: None,
             notifier: None,

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::SDP;
-use super::pair::{CLEAR, Hole, Pair, Side};
+use super::pair::{CLEAR, Hole, Pair, Side, User, Weather};
 use super::wire::{Sketch, Wire, header, only_status, response_to, tag_of};
+use crate::sip::usage::Leg;
 use crate::sip::{DialogId, EndCause, Event};
 
 const REFRESHED: &str = "Session-Expires: 1800;refresher=uac\r\nRequire: timer\r\n";
@@ -219,13 +222,24 @@ fn offers_that_cross_our_refresh_are_glare() {
     assert_eq!(wire.events(), []);
 }
 
-/// A call between two endpoints, the caller asking for a timer; both refresh by UPDATE.
-fn pair(expires: &str) -> (Pair, DialogId) {
-    let mut pair = Pair::new(CLEAR, 7);
-    pair.callee_does = Box::new(|endpoint, event, now| match event {
+/// Accepts every offer; refreshes by re-INVITE, if so told, as to a peer that does not allow UPDATE.
+fn accepts(by_reinvite: bool) -> User {
+    Box::new(move |endpoint, event, now| match event {
         Event::Invited(id, _) | Event::Reinvited(id, Some(_)) => endpoint.accept(*id, SDP, now),
+        Event::Confirmed(id, _) | Event::Answered(id, _) if by_reinvite => {
+            if let Some(session) = endpoint.legs.get_mut(id).and_then(Leg::session) {
+                session.peer_updates = false;
+            }
+        }
         _ => {}
-    });
+    })
+}
+
+/// A call between two endpoints, the caller asking for a timer.
+fn pair(expires: &str, by_reinvite: bool) -> (Pair, DialogId) {
+    let mut pair = Pair::new(CLEAR, 7);
+    pair.caller_does = accepts(by_reinvite);
+    pair.callee_does = accepts(by_reinvite);
     let call = pair.call_with(vec![("Session-Expires".to_owned(), expires.to_owned())]);
     pair.run(Duration::from_secs(1));
     (pair, call)
@@ -233,10 +247,19 @@ fn pair(expires: &str) -> (Pair, DialogId) {
 
 #[test]
 fn either_side_keeps_a_call_alive_for_hours() {
-    for expires in ["90;refresher=uac", "90;refresher=uas", "90"] {
-        let (mut pair, call) = pair(expires);
+    for (expires, by_reinvite) in [
+        ("90;refresher=uac", false),
+        ("90;refresher=uas", false),
+        ("90", false),
+        ("90;refresher=uac", true),
+        ("90;refresher=uas", true),
+    ] {
+        let (mut pair, call) = pair(expires, by_reinvite);
         pair.run(Duration::from_hours(3));
         assert!(!pair.heard.iter().any(|(_, event)| matches!(event, Event::Ended(..))), "{expires}");
+        let reinvites = pair.heard.iter().filter(|(_, event)| matches!(event, Event::Reinvited(..))).count();
+        // Every 45 s, for 3 hours and the second that the call took to begin.
+        assert_eq!(reinvites, if by_reinvite { 240 } else { 0 }, "{expires}");
         pair.caller.bye(call, pair.now);
         pair.settle();
     }
@@ -245,11 +268,44 @@ fn either_side_keeps_a_call_alive_for_hours() {
 #[test]
 fn a_dead_link_ends_the_call_on_both_sides() {
     for expires in ["90;refresher=uac", "90;refresher=uas"] {
-        let (mut pair, call) = pair(expires);
+        let (mut pair, call) = pair(expires, false);
         pair.holes = vec![Hole { matches: |_| true, left: usize::MAX }];
         pair.run(Duration::from_mins(5));
         assert_eq!(pair.told(Side::Caller).last(), Some(&Event::Ended(call, EndCause::PeerGone)));
         assert!(matches!(pair.told(Side::Callee).last(), Some(Event::Ended(_, EndCause::PeerGone))));
         assert!(pair.caller.is_idle() && pair.callee.is_idle(), "{expires}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Refreshes in bad weather, by UPDATE or by re-INVITE, from either side: a call ends once, by somebody's
+    /// BYE or by its timer, and leaves nothing.
+    #[test]
+    fn refreshes_in_any_weather_leave_nothing(
+        seed in any::<u64>(),
+        loss in 0.0..0.5_f64,
+        duplication in 0.0..0.3_f64,
+        jitter_ms in 0..800_u64,
+        refresher in prop::sample::select(vec!["90;refresher=uac", "90;refresher=uas", "90"]),
+        by_reinvite in any::<bool>(),
+        hangs_up_after_s in 0..1_200_u64,
+    ) {
+        let mut pair = Pair::new(Weather { loss, duplication, jitter_ms }, seed);
+        pair.caller_does = accepts(by_reinvite);
+        pair.callee_does = accepts(by_reinvite);
+        let call = pair.call_with(vec![("Session-Expires".to_owned(), refresher.to_owned())]);
+        pair.run(Duration::from_secs(hangs_up_after_s));
+        pair.caller.bye(call, pair.now);
+        pair.run(Duration::from_mins(10));
+        prop_assert!(pair.caller.is_idle(), "{:?}", pair.caller);
+        prop_assert!(pair.callee.is_idle(), "{:?}", pair.callee);
+        for side in [Side::Caller, Side::Callee] {
+            let told = pair.told(side);
+            let ends = told.iter().filter(|event| matches!(event, Event::Ended(..))).count();
+            prop_assert_eq!(ends, usize::from(side == Side::Caller || !told.is_empty()), "{:?}", told);
+            prop_assert!(told.last().is_none_or(|event| matches!(event, Event::Ended(..))), "{:?}", told);
+        }
     }
 }
