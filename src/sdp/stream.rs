@@ -106,7 +106,8 @@ fn milliseconds(media: &MediaDescription, name: &str) -> Option<u64> {
 
 fn remote(description: &SessionDescription, media: &MediaDescription) -> Result<SocketAddr, Incompatible> {
     let ip = description.address_for(media).filter(|ip| !ip.is_multicast()).ok_or(Incompatible::NoAddress)?;
-    Ok(SocketAddr::new(ip, media.port))
+    // RFC 5118 §4.9: an IPv4 address written as an IPv6 one is reached over IPv4.
+    Ok(SocketAddr::new(ip.to_canonical(), media.port))
 }
 
 /// RFC 3605: `a=rtcp:PORT [IN IP4 ADDRESS]`; without it, the port above RTP's (RFC 3550 §11).

@@ -155,6 +155,10 @@ fn ipv6_is_answered_in_ipv6() {
     let (answer, negotiated) = negotiate(&offer, local(), SESSION).expect("the caller finds out where it is");
     assert!(answer.contains("c=IN IP4 "));
     assert_eq!(negotiated.remote.to_string(), "[2001:db8::1]:4000");
+    let mapped = Offer::parse(&text.replace("2001:db8::1", "::ffff:192.0.2.1")).expect("an offer");
+    let (answer, negotiated) = negotiate(&mapped, local(), SESSION).expect("IPv4, however it is written");
+    assert!(answer.contains("c=IN IP4 "), "{answer}");
+    assert_eq!(negotiated.remote, SocketAddr::from(([192, 0, 2, 1], 4000)));
 }
 
 #[test]

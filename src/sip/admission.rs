@@ -1,8 +1,8 @@
 //! Whether a request may be served at all, before anybody asks what it means (RFC 3261 §8.2.1-§8.2.3).
 
-use sipx_sip::headers::{MaxForwards, Require};
+use sipx_sip::headers::Require;
 use sipx_sip::validate::Finding;
-use sipx_sip::{HeaderName, Method, Request, Scheme, validate_request};
+use sipx_sip::{HeaderName, Headers, Method, Request, Scheme, validate_request};
 
 use super::counters::Rejection;
 use super::message;
@@ -59,7 +59,9 @@ fn phrase(finding: &Finding) -> String {
     }
 }
 
-/// What we do not serve: methods (405, 501), URI schemes (416), used-up hops (483), extensions (420).
+/// What we do not serve: methods (405, 501), URI schemes (416), extensions (420).
+///
+/// Used-up hops are no matter: an endpoint serves what reaches it (RFC 4475 §3.3.11), 483 is a proxy's word.
 pub fn check_service(request: &Request, accept_referrals: bool) -> Result<(), Refusal> {
     match request.method {
         Method::Invite
@@ -68,6 +70,8 @@ pub fn check_service(request: &Request, accept_referrals: bool) -> Result<(), Re
         | Method::Options
         | Method::Info
         | Method::Notify
+        | Method::Prack
+        | Method::Update
         | Method::Refer => {}
         // RFC 3261 §21.5.2: 501 is for methods not recognised at all, 405 for those known and not served.
         Method::Other(_) => {
@@ -78,13 +82,13 @@ pub fn check_service(request: &Request, accept_referrals: bool) -> Result<(), Re
     if !matches!(request.uri.scheme(), Scheme::Sip | Scheme::Tel) {
         return Err(Refusal::new(416, Rejection::Scheme));
     }
-    if matches!(request.headers.typed::<MaxForwards>(), Some(Ok(MaxForwards(0)))) {
-        return Err(Refusal::new(483, Rejection::Hops));
-    }
     check_extensions(request)
 }
 
-/// RFC 3261 §8.2.2.3: we have no extension that could be required. CANCEL is exempt.
+/// The option tags that may be required of us (RFC 3262, RFC 4028).
+pub const SUPPORTED: [&str; 2] = ["100rel", "timer"];
+
+/// RFC 3261 §8.2.2.3: what else is required is named in Unsupported. CANCEL is exempt.
 fn check_extensions(request: &Request) -> Result<(), Refusal> {
     if request.method == Method::Cancel {
         return Ok(());
@@ -95,6 +99,7 @@ fn check_extensions(request: &Request) -> Result<(), Refusal> {
         .filter_map(Result::ok)
         .flat_map(|require| require.0.0)
         .map(|tag| String::from_utf8_lossy(&tag).into_owned())
+        .filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag)))
         .collect();
     if required.is_empty() {
         return Ok(());
@@ -102,9 +107,12 @@ fn check_extensions(request: &Request) -> Result<(), Refusal> {
     Err(Answer::new(420).with(HeaderName::Unsupported, required.join(", ")).refuse(Rejection::Extension))
 }
 
-/// RFC 3261 §8.2.3: a body must be SDP in plain form.
-pub fn check_sdp_body(request: &Request) -> Result<(), Refusal> {
+/// What an INVITE or UPDATE carries and wants: SDP in plain form (RFC 3261 §8.2.3), and SDP back (§20.1).
+pub fn check_sdp(request: &Request) -> Result<(), Refusal> {
     let headers = &request.headers;
+    if !takes_sdp(headers) {
+        return Err(Answer::new(406).because("SDP Not Acceptable").refuse(Rejection::Content));
+    }
     if request.body().trim_ascii().is_empty() {
         return Ok(());
     }
@@ -117,4 +125,22 @@ pub fn check_sdp_body(request: &Request) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Answer::new(415).with(HeaderName::Accept, "application/sdp").refuse(Rejection::Content))
+}
+
+/// Whether Accept has room for SDP. An empty one says nothing that anybody means.
+fn takes_sdp(headers: &Headers) -> bool {
+    let rows: Vec<String> = headers
+        .get_all(&HeaderName::Accept)
+        .map(|row| String::from_utf8_lossy(&row.value()).to_ascii_lowercase())
+        .collect();
+    let mut ranges = rows.iter().flat_map(|row| row.split(',')).map(media_range).filter(|it| !it.is_empty());
+    let first = ranges.next();
+    first.is_none_or(|first| std::iter::once(first).chain(ranges).any(|range| SDP_RANGES.contains(&range)))
+}
+
+/// The media ranges that SDP is in.
+const SDP_RANGES: [&str; 3] = ["application/sdp", "application/*", "*/*"];
+
+fn media_range(piece: &str) -> &str {
+    piece.split(';').next().unwrap_or_default().trim()
 }

@@ -15,13 +15,13 @@ pub enum Rejection {
     Method,
     /// A Request-URI of a scheme that we do not serve.
     Scheme,
-    /// Max-Forwards was used up.
-    Hops,
     /// The same request by another way (RFC 3261 §8.2.2.2).
     Merged,
     /// It required an extension that we do not have.
     Extension,
-    /// A body that we do not read.
+    /// It asked for a session interval that is too short.
+    Interval,
+    /// A body that we do not read, or an answer that we do not write.
     Content,
     /// It named a dialog, transaction or subscription that we do not have.
     UnknownDialog,
@@ -45,9 +45,9 @@ impl Rejection {
             Self::Version => "version",
             Self::Method => "method",
             Self::Scheme => "scheme",
-            Self::Hops => "hops",
             Self::Merged => "merged",
             Self::Extension => "extension",
+            Self::Interval => "interval",
             Self::Content => "content",
             Self::UnknownDialog => "unknown_dialog",
             Self::OutOfOrder => "out_of_order",

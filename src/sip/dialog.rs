@@ -31,6 +31,8 @@ pub struct Dialog {
     peer: SocketAddr,
     local_cseq: u32,
     remote_cseq: Option<u32>,
+    /// Whether we made its Call-ID.
+    ours: bool,
 }
 
 /// What our messages say of ourselves.
@@ -84,6 +86,7 @@ impl Dialog {
             peer,
             local_cseq,
             remote_cseq: message::cseq(headers),
+            ours: false,
         })
     }
 
@@ -99,6 +102,7 @@ impl Dialog {
             peer,
             local_cseq: cseq,
             remote_cseq: None,
+            ours: true,
         }
     }
 
@@ -142,6 +146,11 @@ impl Dialog {
         if let Some(target) = contact(headers) {
             self.target = target;
         }
+    }
+
+    /// Whether its Call-ID is ours: the other side's calls are not.
+    pub fn is_ours(&self) -> bool {
+        self.ours
     }
 
     /// Where the next request goes.

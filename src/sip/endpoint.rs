@@ -44,11 +44,30 @@ pub(super) enum Timer {
     Resend,
     /// The ACK to our 2xx is overdue: 64*T1.
     AwaitAck,
+    /// Our reliable ringing is due once more (RFC 3262 §3).
+    ResendRinging,
+    /// The PRACK to our reliable ringing is overdue: 64*T1.
+    AwaitPrack,
+    /// Our refresh of the session is due (RFC 4028 §10).
+    Refresh,
+    /// The session was not refreshed in time.
+    Expiry,
     /// Our CANCEL brought no final response to the INVITE: 64*T1 (RFC 3261 §9.1).
     GiveUp,
     /// NOTIFYs are no longer waited for: 64*T1 after the end.
     Linger,
 }
+
+/// The timers that end with the INVITE's usage.
+const OF_THE_SESSION: [Timer; 7] = [
+    Timer::Resend,
+    Timer::AwaitAck,
+    Timer::ResendRinging,
+    Timer::AwaitPrack,
+    Timer::Refresh,
+    Timer::Expiry,
+    Timer::GiveUp,
+];
 
 /// A user agent, client and server.
 ///
@@ -123,6 +142,10 @@ impl Endpoint {
             match timer {
                 Timer::Resend => self.resend(dialog, now),
                 Timer::AwaitAck => self.hang_up(dialog, EndCause::NoAck, now),
+                Timer::ResendRinging => self.resend_ringing(dialog, now),
+                Timer::AwaitPrack => self.give_up_ringing(dialog, now),
+                Timer::Refresh => self.refresh(dialog, now),
+                Timer::Expiry => self.hang_up(dialog, EndCause::PeerGone, now),
                 Timer::GiveUp => self.give_up(dialog, now),
                 Timer::Linger => self.forget(dialog),
             }
@@ -216,7 +239,7 @@ impl Endpoint {
             .hash(&mut hasher);
         let tag = format!("{:016x}", hasher.finish());
         let status = refusal.answer.status();
-        // A request without the fields that a response copies cannot be answered at all.
+        // What a request holds that cannot be written again, an escaped NUL, cannot be answered.
         if let Ok(response) = refusal.answer.into_response(request, Some(&tag), &self.config.user_agent) {
             self.counters.count_response(&request.method, status);
             self.transactions.transmit(reply_to, Message::Response(response).to_bytes().to_vec());
@@ -281,7 +304,7 @@ impl Endpoint {
 
     /// Tells the end of a dialog, once, and lets go of all but what late NOTIFYs need.
     pub(super) fn end(&mut self, id: DialogId, cause: EndCause, now: Instant) {
-        for timer in [Timer::Resend, Timer::AwaitAck, Timer::GiveUp] {
+        for timer in OF_THE_SESSION {
             self.timers.clear((id, timer));
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
@@ -291,6 +314,9 @@ impl Endpoint {
         self.events.push_back(Event::Ended(id, cause));
         leg.phase = Phase::Lingering;
         let (lingers, tag) = (leg.outlives_its_session(), leg.tag.clone());
+        if let Some(reinvite) = leg.own_reinvite.take() {
+            self.transactions.abandon(reinvite, now);
+        }
         if let Some(Notifier::Asked { transaction, .. }) = leg.notifier {
             leg.notifier = None;
             self.respond(transaction, Answer::new(487), &tag, now);

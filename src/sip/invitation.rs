@@ -83,7 +83,7 @@ mod tests {
             ("<sip:+12025550101@trunk.example>;tag=1", Some("+12025550101")),
             ("sip:+12025550101@trunk.example;tag=1", Some("+12025550101")),
             ("\"O'Hara \\\"x\\\" <b>\" <sip:2025550101@h>;tag=1", Some("2025550101")),
-            ("José <sip:1@h>;tag=1", None),
+            ("José <sip:1@h>;tag=1", Some("1")),
             ("<tel:+1-202-555-0101;phone-context=x>;tag=1", Some("+1-202-555-0101")),
             ("<sip:+12025550101;npdi;rn=+1202@h>;tag=1", Some("+12025550101")),
             ("<sip:%2B12025550101@[2001:db8::1]:5070>;tag=1", Some("+12025550101")),
@@ -91,7 +91,7 @@ mod tests {
             ("\"Anonymous\" <sip:Anonymous@gw.example>;tag=1", None),
             ("<sip:12025550101@ANONYMOUS.invalid>;tag=1", None),
             ("<sip:trunk.example>;tag=1", None),
-            ("Bell, Alexander <sip:a@h>;tag=1", None),
+            ("Bell, Alexander <sip:a@h>;tag=1", Some("a")),
             ("\"unterminated <sip:a@h>;tag=1", None),
             ("", None),
         ];

@@ -7,6 +7,7 @@ use sipx_sip::error::ParseError;
 use sipx_sip::headers::{CSeq, CallId, From, To};
 use sipx_sip::{HeaderName, Headers, Limits, Message, Method, Request, parse_datagram};
 
+use super::leniency::quote_display_names;
 use super::limits::{HEADERS_MAX, MESSAGE_BYTES_MAX};
 
 /// A datagram that holds no message.
@@ -40,7 +41,12 @@ fn parse(payload: &[u8]) -> Result<Message, ParseError> {
         max_headers: HEADERS_MAX,
         ..Limits::datagram()
     };
-    parse_datagram(payload.to_vec().into(), &limits)
+    let mut message = parse_datagram(payload.to_vec().into(), &limits)?;
+    match &mut message {
+        Message::Request(request) => quote_display_names(&mut request.headers),
+        Message::Response(response) => quote_display_names(&mut response.headers),
+    }
+    Ok(message)
 }
 
 /// The header fields that a response copies from its request (RFC 3261 §8.2.6.2), with their compact forms.
@@ -106,6 +112,20 @@ pub fn call_id(headers: &Headers) -> Option<Vec<u8>> {
 /// The `CSeq` number.
 pub fn cseq(headers: &Headers) -> Option<u32> {
     headers.typed::<CSeq>()?.ok().map(|cseq| cseq.sequence)
+}
+
+/// Whether a list of option tags has this one.
+pub fn names_option(headers: &Headers, name: &HeaderName, option: &str) -> bool {
+    headers.get_all(name).any(|row| {
+        row.value()
+            .split(|&byte| byte == b',')
+            .any(|tag| tag.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+    })
+}
+
+/// Whether a response answers an INVITE.
+pub fn answers_invite(headers: &Headers) -> bool {
+    matches!(headers.typed::<CSeq>(), Some(Ok(cseq)) if cseq.method == Method::Invite)
 }
 
 /// The tag of From.

@@ -1,4 +1,4 @@
-//! The SIP façade: messages, transactions, dialogs, referrals, the endpoint (RFC 3261, 3515).
+//! The SIP façade: messages, transactions, dialogs, referrals, the endpoint (RFC 3261, 3262, 3311, 3515, 4028).
 
 mod admission;
 mod counters;
@@ -6,16 +6,20 @@ mod dialog;
 mod dtmf_info;
 mod endpoint;
 mod invitation;
+mod leniency;
 mod limits;
 mod message;
 mod referral;
+mod reliable;
 mod response;
 mod route;
+mod session_timer;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod uac;
 mod uas;
+mod update;
 mod usage;
 mod via;
 
@@ -95,7 +99,8 @@ pub enum EndCause {
     LocalReject,
     /// Our 2xx never got its ACK (RFC 3261 §13.3.1.4); BYE was sent.
     NoAck,
-    /// A request of ours in the dialog got 408 or 481, or timed out (RFC 3261 §12.2.1.2).
+    /// A request of ours in the dialog got 408 or 481, or timed out (RFC 3261 §12.2.1.2); or the peer did not
+    /// refresh the session (RFC 4028 §10), or never acknowledged our ringing (RFC 3262 §3).
     PeerGone,
     /// Our INVITE was refused with this status, or timed out (408).
     Refused(u16),
@@ -106,9 +111,10 @@ pub enum EndCause {
 pub enum Event {
     /// Somebody calls. Answer with `ring`, `accept` or `reject`.
     Invited(DialogId, Box<Invitation>),
-    /// The ACK to our 2xx came, with the peer's answer where our 2xx carried the offer.
+    /// The ACK to our 2xx came, with the peer's answer where our 2xx carried the offer. Later also: the peer's
+    /// answer to what we said again to refresh the session.
     Confirmed(DialogId, Option<String>),
-    /// A re-INVITE; `None` asks us to offer. Answer with `accept` or `reject`.
+    /// A re-INVITE, or an UPDATE with an offer; `None` asks us to offer. Answer with `accept` or `reject`.
     Reinvited(DialogId, Option<String>),
     /// A key by INFO (`application/dtmf-relay`, `application/dtmf`).
     Digit(DialogId, Digit),

@@ -8,7 +8,7 @@ use sipx_sip::{Header, HeaderName, Request, Response, ResponseBuilder, StatusCod
 use super::message;
 
 /// The methods served, without REFER, which only some configurations take.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, PRACK, UPDATE";
 
 /// What to answer, before it is tied to a request.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Answer {
             None => (500, StatusCode::new(500).expect("500 lies in 100-699")),
         };
         let phrase = self.phrase.unwrap_or_else(|| phrase(status).to_owned());
-        let mut builder = ResponseBuilder::to_request(request, code, phrase)?;
+        let mut builder = begin(request, code, phrase)?;
         // RFC 3261 §12.1.1: a response that makes a dialog carries the Record-Route of its request.
         if (101..300).contains(&status) && message::is_invite(&request.method) {
             for row in request.headers.get_all(&HeaderName::RecordRoute) {
@@ -90,6 +90,19 @@ impl Answer {
         }
         Ok(response)
     }
+}
+
+/// A response with what it copies of its request (RFC 3261 §8.2.6.2). A request that lacks some of that is
+/// answered with the rest (RFC 4475 §3.3.1): there is a peer to be told so.
+fn begin(request: &Request, code: StatusCode, phrase: String) -> Result<ResponseBuilder, BuildError> {
+    if let Ok(builder) = ResponseBuilder::to_request(request, code, phrase.clone()) {
+        return Ok(builder);
+    }
+    let copied = [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+    let rows = copied.iter().flat_map(|name| request.headers.get_all(name));
+    rows.into_iter().try_fold(ResponseBuilder::new(code, phrase)?, |builder, row| {
+        builder.header(row.name().clone(), row.value().into_owned())
+    })
 }
 
 /// A To that cannot be written again (it may hold an escaped NUL) stays as it came: such a request founds no
@@ -140,6 +153,7 @@ fn phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         469 => "Bad Info Package",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
@@ -154,6 +168,7 @@ fn phrase(status: u16) -> &'static str {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
         600 => "Busy Everywhere",
         603 => "Decline",

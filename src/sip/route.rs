@@ -60,7 +60,8 @@ impl RouteSet {
 /// The transport address that a URI names, where its host is an IP literal.
 pub fn literal_address(uri: &Uri) -> Option<SocketAddr> {
     match uri.host()? {
-        Host::Ip(ip) => Some(SocketAddr::new(*ip, uri.port().unwrap_or(DEFAULT_PORT))),
+        // RFC 5118 §4.9: an IPv4 address written as an IPv6 one is reached over IPv4.
+        Host::Ip(ip) => Some(SocketAddr::new(ip.to_canonical(), uri.port().unwrap_or(DEFAULT_PORT))),
         Host::Name(_) => None,
     }
 }
@@ -103,6 +104,8 @@ mod tests {
             literal_address(&uri("sip:a@[2001:db8::1]:5070")),
             Some("[2001:db8::1]:5070".parse().expect("an address"))
         );
+        let mapped = literal_address(&uri("sip:a@[::ffff:192.0.2.1]"));
+        assert_eq!(mapped, Some(SocketAddr::from(([192, 0, 2, 1], 5060))));
         assert_eq!(literal_address(&uri("sip:a@example.com")), None);
         assert_eq!(literal_address(&uri("tel:+12025550101")), None);
     }

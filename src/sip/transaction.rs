@@ -30,6 +30,8 @@ pub enum Purpose {
     Bye,
     /// Our REFER with this `CSeq`.
     Refer(u32),
+    /// Our UPDATE or re-INVITE that refreshes the session.
+    Refresh,
     /// Our NOTIFY about the peer's REFER.
     Notify,
 }

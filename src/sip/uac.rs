@@ -9,13 +9,16 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use rand::Rng;
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
+use sipx_sip::session;
+use sipx_sip::update::peer_allows;
 use sipx_sip::{Header, HeaderName, Message, Method, Params, Request, Response, Uri};
 
 use super::dialog::{Dialog, Ourselves, request_uri};
 use super::endpoint::{Endpoint, Timer};
 use super::limits::TIMEOUT;
 use super::response::allow;
-use super::transaction::{Owner, Purpose};
+use super::session_timer::adopt;
+use super::transaction::{Owner, Purpose, TransactionId};
 use super::usage::{Established, Leg, Outgoing, Phase};
 use super::{DialogId, EndCause, Event, message};
 
@@ -75,6 +78,7 @@ impl Endpoint {
         let headers = [carried_headers(&target), call.headers.clone()].concat();
         let request = with_headers(dialog.request(&Method::Invite, cseq, &ourselves).ok()?, &headers)
             .and_then(|builder| builder.header(HeaderName::Allow, allow(self.config.accept_referrals)))
+            .and_then(|builder| builder.header(HeaderName::Supported, session::OPTION_TAG))
             .and_then(|builder| builder.header(HeaderName::ContentType, "application/sdp"))
             .ok()?
             .body(call.sdp.clone())
@@ -83,7 +87,7 @@ impl Endpoint {
         let transaction = self.transactions.send(request, call.destination, Some(owner), now)?;
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
-        Some(self.hold(Leg { dialog, tag, phase, ack: None, subscription: None, notifier: None }))
+        Some(self.hold(Leg { description: call.sdp.clone(), ..Leg::new(dialog, tag, phase) }))
     }
 
     /// Gives up a call that has not been answered: CANCEL, and then `Ended(Refused(487))`. Where the answer
@@ -124,7 +128,7 @@ impl Endpoint {
         self.send_inside(id, &Method::Bye, owner, Ok, now).ok();
     }
 
-    /// Sends a request inside a dialog.
+    /// Sends a request inside a dialog; gives its transaction.
     pub(super) fn send_inside(
         &mut self,
         id: DialogId,
@@ -132,14 +136,12 @@ impl Endpoint {
         owner: Option<Owner>,
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Option<TransactionId>, BuildError> {
         let ourselves = self.ourselves();
-        if let Some(leg) = self.legs.get_mut(&id) {
-            let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
-            let destination = leg.dialog.destination();
-            self.transactions.send(request, destination, owner, now);
-        }
-        Ok(())
+        let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
+        let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
+        let destination = leg.dialog.destination();
+        Ok(self.transactions.send(request, destination, owner, now))
     }
 
     /// A response to a request of ours, or its ACK sent and its 2xx come again.
@@ -151,6 +153,7 @@ impl Endpoint {
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
             Purpose::Notify => self.on_notify_response(id, status),
+            Purpose::Refresh => self.on_refresh_response(id, response, now),
             Purpose::Invited => {}
         }
     }
@@ -162,6 +165,7 @@ impl Endpoint {
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, 408, now),
             Purpose::Notify => self.on_notify_response(id, 408),
+            Purpose::Refresh => self.hang_up(id, EndCause::PeerGone, now),
             Purpose::Invited => {}
         }
     }
@@ -193,19 +197,27 @@ impl Endpoint {
 
     fn on_answer(&mut self, id: DialogId, cancelled: bool, response: &Response, now: Instant) {
         self.timers.clear((id, Timer::GiveUp));
-        let ourselves = self.ourselves();
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.dialog.confirm(response);
-        leg.phase = Phase::Established(Established::default());
-        leg.ack = ack(&leg.dialog, response, &ourselves);
-        if let Some((destination, payload)) = leg.ack.clone() {
-            self.transactions.transmit(destination, payload);
-        }
+        let peer_updates = peer_allows(&response.headers);
+        leg.phase = Phase::Established(Established { peer_updates, ..Established::default() });
+        self.acknowledge(id, response);
         if cancelled {
             self.leave(id, now);
         } else {
+            self.time_session(id, adopt(response, None), now);
             let answer = message::body(response.body()).unwrap_or_default();
             self.events.push_back(Event::Answered(id, answer));
+        }
+    }
+
+    /// Sends the ACK to a 2xx, and keeps it for when that 2xx comes again.
+    pub(super) fn acknowledge(&mut self, id: DialogId, response: &Response) {
+        let ourselves = self.ourselves();
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.ack = ack(&leg.dialog, response, &ourselves);
+        if let Some((destination, payload)) = leg.ack.clone() {
+            self.transactions.transmit(destination, payload);
         }
     }
 

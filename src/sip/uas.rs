@@ -6,16 +6,18 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::Rng;
+use sipx_sip::update::peer_allows;
 use sipx_sip::{HeaderName, Method, Request};
 
-use super::admission::{Refusal, check_sdp_body, check_service};
+use super::admission::{Refusal, SUPPORTED, check_sdp, check_service};
 use super::counters::Rejection;
 use super::dialog::Dialog;
 use super::dtmf_info::{self, Info};
 use super::endpoint::{Endpoint, Timer};
 use super::response::Answer;
+use super::session_timer::{agree, check_interval};
 use super::transaction::{Purpose, TransactionId};
-use super::usage::{Established, Leg, Pending, Phase, Unacknowledged};
+use super::usage::{Established, Leg, Pending, Phase, Refreshing, Unacknowledged, Usage};
 use super::{DialogId, EndCause, Event, invitation, message};
 
 /// What serving a request gives: its answer now, one later, or a refusal.
@@ -25,27 +27,29 @@ pub(super) type Served = Result<Option<Answer>, Refusal>;
 const RETRY_AFTER_GLARE_MAX_S: u32 = 10;
 
 impl Endpoint {
-    /// 180 to an INVITE.
-    pub fn ring(&mut self, dialog: DialogId, now: Instant) {
-        let Some(leg) = self.legs.get(&dialog) else { return };
-        if let Phase::Incoming(pending) = leg.phase {
-            let (tag, answer) = (leg.tag.clone(), Answer::new(180).with_contact(self.config.local));
-            self.respond(pending.transaction, answer, &tag, now);
-        }
-    }
-
-    /// 200 with `sdp` to an INVITE or re-INVITE.
+    /// 200 with `sdp` to an INVITE, a re-INVITE or an UPDATE with an offer.
     pub fn accept(&mut self, dialog: DialogId, sdp: &str, now: Instant) {
         let Some(leg) = self.legs.get(&dialog) else { return };
         let Some(pending) = leg.pending() else { return };
-        let tag = leg.tag.clone();
+        let Some(request) = self.transactions.request(pending.transaction) else { return };
+        let (tag, updates) = (leg.tag.clone(), peer_allows(&request.headers));
         let answer = self.capable(Answer::new(200)).with_contact(self.config.local).with_sdp(sdp);
+        let (answer, timer) = agree(answer, &request.headers);
         let Some(sent) = self.respond(pending.transaction, answer, &tag, now) else { return };
-        if let Some(leg) = self.legs.get_mut(&dialog) {
-            let unacknowledged = Some(Unacknowledged::new(pending, sent.payload, sent.destination));
-            leg.phase = Phase::Established(Established { unacknowledged, ..Established::default() });
+        self.stop_ringing(dialog);
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        sdp.clone_into(&mut leg.description);
+        if let Phase::Incoming(_) = leg.phase {
+            leg.phase = Phase::Established(Established::default());
+        }
+        let Some(session) = leg.session() else { return };
+        session.reinvite = None;
+        session.peer_updates |= updates;
+        if pending.usage == Usage::Invite {
+            session.unacknowledged = Some(Unacknowledged::new(pending, sent.payload, sent.destination));
             self.await_ack(dialog, now);
         }
+        self.time_session(dialog, timer, now);
     }
 
     /// A final refusal (300-699) to an INVITE (then `Ended(LocalReject)`) or re-INVITE (the call stays as it
@@ -139,6 +143,8 @@ impl Endpoint {
                 Ok(Some(Answer::new(200)))
             }
             (_, Method::Invite) => self.on_reinvite(dialog, transaction, request, now),
+            (_, Method::Update) => self.on_update(dialog, transaction, request, now),
+            (_, Method::Prack) => self.on_prack(dialog, request),
             (_, Method::Refer) => self.on_refer(dialog, transaction, request),
             (_, Method::Info) => self.on_info(dialog, request),
             _ => Ok(Some(self.capable(Answer::new(200)))),
@@ -152,7 +158,8 @@ impl Endpoint {
         source: SocketAddr,
         now: Instant,
     ) -> Served {
-        check_sdp_body(request)?;
+        check_sdp(request)?;
+        check_interval(request)?;
         if self.legs.len() >= self.caps.dialogs {
             return Err(self.unavailable(Rejection::Overload));
         }
@@ -161,8 +168,7 @@ impl Endpoint {
             .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
         let invitation = invitation::read(request, source);
         let phase = Phase::Incoming(pending(transaction, request));
-        let id =
-            self.hold(Leg { dialog, tag: tag.clone(), phase, ack: None, subscription: None, notifier: None });
+        let id = self.hold(Leg::new(dialog, tag.clone(), phase));
         self.own(transaction, id);
         self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Invited(id, Box::new(invitation)));
@@ -176,15 +182,17 @@ impl Endpoint {
         request: &Request,
         now: Instant,
     ) -> Served {
-        check_sdp_body(request)?;
-        let too_early = self.rng.random_range(0..=RETRY_AFTER_GLARE_MAX_S).to_string();
-        let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
-        if leg.pending().is_some() {
-            let answer = Answer::new(500).with(HeaderName::RetryAfter, too_early);
-            return Err(answer.refuse(Rejection::Glare));
+        check_sdp(request)?;
+        check_interval(request)?;
+        if self.legs.get(&id).is_some_and(|leg| leg.pending().is_some()) {
+            return Err(self.too_early());
         }
-        let session = leg.session().ok_or_else(unknown_dialog)?;
+        let session = self.legs.get_mut(&id).and_then(Leg::session).ok_or_else(unknown_dialog)?;
         match &session.unacknowledged {
+            // RFC 3261 §14.2: ours is under way.
+            _ if session.refreshing == Some(Refreshing::ByReinvite) => {
+                return Err(Refusal::new(491, Rejection::Glare));
+            }
             // RFC 3264 §4: no new offer while our own waits for its answer, which only the ACK brings.
             Some(sent) if !sent.invite.offered => return Err(Refusal::new(491, Rejection::Glare)),
             // RFC 5407 §3.1.4: the peer has our 2xx, or it could not go on; its ACK is late or lost.
@@ -266,12 +274,18 @@ impl Endpoint {
         Ok(Some(Answer::new(200)))
     }
 
-    /// Adds what we can (RFC 3261 §11.2, §13.3.1.4): no extension is supported, and that is said.
-    fn capable(&self, answer: Answer) -> Answer {
+    /// 500 with a Retry-After to an offer whose forerunner has no answer yet (RFC 3261 §14.2, RFC 3311 §5.2).
+    pub(super) fn too_early(&mut self) -> Refusal {
+        let seconds = self.rng.random_range(0..=RETRY_AFTER_GLARE_MAX_S).to_string();
+        Answer::new(500).with(HeaderName::RetryAfter, seconds).refuse(Rejection::Glare)
+    }
+
+    /// Adds what we can (RFC 3261 §11.2, §13.3.1.4).
+    pub(super) fn capable(&self, answer: Answer) -> Answer {
         answer
             .with_allow(self.config.accept_referrals)
             .with(HeaderName::Accept, format!("application/sdp, {}", dtmf_info::ACCEPTED))
-            .with(HeaderName::Supported, "")
+            .with(HeaderName::Supported, SUPPORTED.join(", "))
     }
 }
 
@@ -285,5 +299,6 @@ fn pending(transaction: TransactionId, request: &Request) -> Pending {
         transaction,
         cseq: message::cseq(&request.headers).unwrap_or_default(),
         offered: message::body(request.body()).is_some(),
+        usage: Usage::Invite,
     }
 }

@@ -10,6 +10,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sipx_sip::session::Session;
+
+use super::Transmit;
 use super::dialog::Dialog;
 use super::limits::{T1, T2};
 use super::transaction::TransactionId;
@@ -23,12 +26,31 @@ pub struct Leg {
     pub tag: String,
     /// The INVITE's usage.
     pub phase: Phase,
+    /// What our last offer or answer was: a re-INVITE that only refreshes says it again.
+    pub description: String,
+    /// Our reliable ringing, until its PRACK comes.
+    pub provisional: Option<Provisional>,
+    /// Our re-INVITE, until its final response comes. Without one it would wait for ever (RFC 3261 §17.1.1.2).
+    pub own_reinvite: Option<TransactionId>,
     /// Our ACK to the peer's 2xx, for when that 2xx comes again.
     pub ack: Option<(SocketAddr, Vec<u8>)>,
     /// Our REFER's usage: the last one that was not refused.
     pub subscription: Option<Subscription>,
     /// The peer's REFER's usage: the last one.
     pub notifier: Option<Notifier>,
+}
+
+/// A reliable provisional response (RFC 3262).
+#[derive(Debug, Clone)]
+pub struct Provisional {
+    /// Its `RSeq`.
+    pub rseq: u32,
+    /// The `CSeq` of its INVITE.
+    pub cseq: u32,
+    /// The message.
+    pub sent: Transmit,
+    /// How long the last sending was waited upon.
+    pub interval: Duration,
 }
 
 /// How far the INVITE's usage is.
@@ -46,7 +68,7 @@ pub enum Phase {
     Lingering,
 }
 
-/// An INVITE of the peer that has no final response yet.
+/// An INVITE of the peer, or an UPDATE with an offer, that has no final response yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
     /// Its transaction.
@@ -55,6 +77,26 @@ pub struct Pending {
     pub cseq: u32,
     /// Whether it carried the offer; if not, our 2xx does and the ACK carries the answer.
     pub offered: bool,
+    /// Whether its 2xx gets an ACK.
+    pub usage: Usage,
+}
+
+/// The two requests that carry offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Answered with a 2xx that is resent until its ACK comes.
+    Invite,
+    /// Answered like any other request.
+    Update,
+}
+
+/// How we are refreshing the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refreshing {
+    /// By an UPDATE without an offer.
+    ByUpdate,
+    /// By a re-INVITE, with an offer.
+    ByReinvite,
 }
 
 /// An INVITE of ours that has no final response yet.
@@ -73,12 +115,18 @@ pub struct Outgoing {
 /// A session.
 #[derive(Debug, Clone, Default)]
 pub struct Established {
-    /// A re-INVITE of the peer.
+    /// A re-INVITE of the peer, or an UPDATE with an offer.
     pub reinvite: Option<Pending>,
     /// Our last 2xx, until its ACK comes.
     pub unacknowledged: Option<Unacknowledged>,
     /// Whether BYE is to follow the ACK (RFC 3261 §15 forbids it before).
     pub leaving: bool,
+    /// The session timer that was agreed (RFC 4028).
+    pub timer: Option<Session>,
+    /// Our refresh that has no final response yet.
+    pub refreshing: Option<Refreshing>,
+    /// Whether the peer allows UPDATE.
+    pub peer_updates: bool,
 }
 
 /// A 2xx that the core resends until its ACK comes (RFC 3261 §13.3.1.4).
@@ -138,6 +186,21 @@ pub enum Notifier {
 }
 
 impl Leg {
+    /// A dialog that is used for nothing but its INVITE yet.
+    pub fn new(dialog: Dialog, tag: String, phase: Phase) -> Self {
+        Self {
+            dialog,
+            tag,
+            phase,
+            description: String::new(),
+            provisional: None,
+            own_reinvite: None,
+            ack: None,
+            subscription: None,
+            notifier: None,
+        }
+    }
+
     /// The re-INVITE or INVITE that waits for our answer.
     pub fn pending(&self) -> Option<Pending> {
         match &self.phase {

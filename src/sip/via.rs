@@ -12,9 +12,10 @@ const DEFAULT_PORT: u16 = 5060;
 
 /// Notes on the topmost Via where `request` came from, and says where its responses go.
 ///
-/// `None` where there is no readable Via, which leaves nobody to answer.
+/// `None` where there is no Via, which leaves nobody to answer. One that cannot be read stays as it is; what
+/// is then to be said goes to where the request came from.
 pub fn stamp(request: &mut Request, source: SocketAddr) -> Option<SocketAddr> {
-    let via = request.headers.typed::<Via>()?.ok()?;
+    let Ok(via) = request.headers.typed::<Via>()? else { return Some(source) };
     let position = request.headers.iter().position(|header| header.name() == &HeaderName::Via)?;
     let row = request.headers.get(&HeaderName::Via)?.value().into_owned();
     let stamped = Header::build(HeaderName::Via, stamped_row(&row, source)).ok()?;

@@ -8,6 +8,7 @@
 )]
 
 mod canary;
+mod extensions;
 mod kill;
 mod life;
 mod scenarios;

@@ -46,7 +46,8 @@ fn the_torture_messages_are_survived() {
 fn a_call_survives_noise_with_its_own_names_on_it() {
     let mut wire = Wire::new();
     let (_, tag) = wire.established();
-    for method in ["INVITE", "ACK", "BYE", "CANCEL", "INFO", "NOTIFY", "REFER", "OPTIONS", "UPDATE"] {
+    for method in ["INVITE", "ACK", "BYE", "CANCEL", "INFO", "NOTIFY", "REFER", "OPTIONS", "UPDATE", "PRACK"]
+    {
         let text = Sketch::inside(method, &tag, 2).text(&format!("z9hG4bK{method}"));
         for end in 0..text.len() - 4 {
             wire.endpoint.receive(Wire::peer(), &text.as_bytes()[..end], wire.now);
@@ -58,8 +59,9 @@ fn a_call_survives_noise_with_its_own_names_on_it() {
 }
 
 fn any_request() -> impl Strategy<Value = Vec<u8>> {
-    let methods =
-        prop::sample::select(vec!["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "NOTIFY", "REFER"]);
+    let methods = prop::sample::select(vec![
+        "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "NOTIFY", "REFER", "PRACK", "UPDATE",
+    ]);
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12);
     (methods, changes).prop_map(|(method, changes)| {
         let mut text = Sketch { method, ..Sketch::invite() }.text("z9hG4bKmutated").into_bytes();

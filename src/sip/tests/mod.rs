@@ -5,6 +5,9 @@ mod calls;
 mod dialogs;
 mod hostile;
 mod pair;
+mod ringing;
+mod session_timers;
+mod updates;
 mod wire;
 
 use std::net::SocketAddr;

@@ -82,13 +82,21 @@ impl Pair {
     }
 
     pub fn call_to(&mut self, to_uri: &str) -> DialogId {
+        self.place(to_uri, Vec::new())
+    }
+
+    pub fn call_with(&mut self, headers: Vec<(String, String)>) -> DialogId {
+        self.place("sip:1000@192.0.2.2", headers)
+    }
+
+    fn place(&mut self, to_uri: &str, headers: Vec<(String, String)>) -> DialogId {
         let call = Call {
             to_uri: to_uri.to_owned(),
             from_user: "+12025550101".to_owned(),
             from_display: Some("O'Hara \"x\" <b>".to_owned()),
             destination: address(Side::Callee),
             sdp: SDP.to_owned(),
-            headers: Vec::new(),
+            headers,
         };
         self.caller.invite(&call, self.now).expect("there is room")
     }
