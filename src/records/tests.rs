@@ -22,7 +22,8 @@ use crate::call::record::Verdict;
 const QUICK: Limits = Limits {
     queue_records_max: 64,
     batch_records_max: 8,
-    patience: Duration::from_millis(20),
+    // Long enough for a write on a machine that is busy with other tests, short enough to wait for.
+    patience: Duration::from_millis(250),
     retry: Duration::from_millis(5),
 };
 
@@ -42,7 +43,8 @@ fn writer(store: &Store, limits: Limits) -> (Writer, mpsc::Receiver<Arc<CallReco
 }
 
 async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
-    let (writer, _told) = writer(store, Limits { queue_records_max: 10_000, ..QUICK });
+    let patient = Limits { queue_records_max: 10_000, patience: Duration::from_secs(10), ..QUICK };
+    let (writer, _told) = writer(store, patient);
     for record in records {
         writer.submit(record).expect("there is room");
     }
