@@ -1,7 +1,8 @@
 //! The floor: what the same packets cost, and how well they keep time, where nothing but sockets is at work.
 //!
 //! A thread that sends a packet and reads one for every call each 20 ms, a socket a call, and does nothing else.
-//! What it cannot do on this machine at this hour, no server can.
+//! What it cannot do on this machine at this hour, no server can. Like the server it passes over an instant that it
+//! comes a whole packet time too late for.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use portero::rtp::packet::HEADER_LEN;
 use crate::sound::{is_turn, on_grid};
 
 const SAMPLES: usize = 160;
+const PACKET_TIME: Duration = Duration::from_millis(20);
 const PORT_BASE: u16 = 10_000;
 
 /// The running thread.
@@ -31,6 +33,13 @@ pub struct Spent {
     pub packets: u64,
 }
 
+/// The socket of one call, and how many packets it has sent.
+struct Lane {
+    socket: UdpSocket,
+    remote: SocketAddr,
+    sequence: u16,
+}
+
 impl Floor {
     /// Sends to these from `ip`; tells from which addresses.
     pub fn start(ip: Ipv4Addr, callers: &[SocketAddr]) -> Result<(Self, Vec<SocketAddr>)> {
@@ -40,12 +49,12 @@ impl Floor {
         for (local, remote) in addresses.iter().zip(callers) {
             let socket = UdpSocket::bind(local)?;
             socket.set_nonblocking(true)?;
-            lanes.push((socket, *remote));
+            lanes.push(Lane { socket, remote: *remote, sequence: 0 });
         }
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let stop = Arc::clone(&stop);
-            move || run(&lanes, &stop)
+            move || run(&mut lanes, &stop)
         });
         Ok((Self { stop, thread }, addresses))
     }
@@ -57,23 +66,28 @@ impl Floor {
     }
 }
 
-fn run(lanes: &[(UdpSocket, SocketAddr)], stop: &AtomicBool) -> Result<Spent> {
+impl Lane {
+    fn send(&mut self, timestamp: u32, ssrc: u32) {
+        let mut datagram = [0x55; HEADER_LEN + SAMPLES];
+        let header = Header { payload_type: 0, marker: false, sequence: self.sequence, timestamp, ssrc };
+        datagram[..HEADER_LEN].copy_from_slice(&header.octets());
+        self.sequence = self.sequence.wrapping_add(1);
+        // A packet that the kernel does not take is missed by its caller, and counted there.
+        drop(self.socket.send_to(&datagram, self.remote));
+    }
+}
+
+fn run(lanes: &mut [Lane], stop: &AtomicBool) -> Result<Spent> {
     let mut packets = 0;
     let mut room = [0; 2048];
-    on_grid(|slot| {
-        let round = (slot / 20) as u32;
-        for (call, (socket, remote)) in lanes.iter().enumerate().filter(|(call, _)| is_turn(*call, slot)) {
-            let mut datagram = [0x55; HEADER_LEN + SAMPLES];
-            let header = Header {
-                payload_type: 0,
-                marker: round == 0,
-                sequence: round as u16,
-                timestamp: round * SAMPLES as u32,
-                ssrc: call as u32,
-            };
-            datagram[..HEADER_LEN].copy_from_slice(&header.octets());
-            packets += u64::from(socket.send_to(&datagram, remote).is_ok());
-            while socket.recv_from(&mut room).is_ok() {}
+    on_grid(|slot, late| {
+        let timestamp = (slot / 20 * SAMPLES) as u32;
+        for (call, lane) in lanes.iter_mut().enumerate().filter(|(call, _)| is_turn(*call, slot)) {
+            if late < PACKET_TIME {
+                lane.send(timestamp, call as u32);
+                packets += 1;
+            }
+            while lane.socket.recv_from(&mut room).is_ok() {}
         }
         !stop.load(Ordering::Relaxed)
     });

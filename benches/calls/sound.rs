@@ -110,11 +110,11 @@ pub fn open(address: SocketAddr) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Runs `work` for each slot of a millisecond, with its number, until it says `false`.
-pub fn on_grid(mut work: impl FnMut(usize) -> bool) {
+/// Runs `work` for each slot of a millisecond, with its number and how late it is, until it says `false`.
+pub fn on_grid(mut work: impl FnMut(usize, Duration) -> bool) {
     let began = Instant::now();
     let mut slot = 0;
-    while work(slot) {
+    while work(slot, (began + SLOT * slot as u32).elapsed()) {
         slot += 1;
         std::thread::sleep((began + SLOT * slot as u32).saturating_duration_since(Instant::now()));
     }
@@ -127,7 +127,7 @@ pub fn is_turn(call: usize, slot: usize) -> bool {
 
 fn talk(told: &Receiver<Command>) -> Vec<Trace> {
     let mut phones: Vec<Phone> = Vec::new();
-    on_grid(|slot| {
+    on_grid(|slot, _| {
         loop {
             match told.try_recv() {
                 Ok(Command::Connect(socket, remote)) => {
