@@ -32,7 +32,7 @@ const PACE: Duration = Duration::from_millis(10);
 /// Time for what is under way to come to rest.
 const REST: Duration = Duration::from_secs(1);
 /// The longest that all calls together may take to be answered, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The first of the ports that callers hear at.
 const PORT_BASE: u16 = 10_000;
 
@@ -109,7 +109,7 @@ fn set_ups(server: &Server, signalling: &mut Signalling, ip: Ipv4Addr, total: us
     let spent = began.elapsed();
     // Their records are written a moment later, and count as well.
     std::thread::sleep(REST);
-    let cpu = server.cpu()? - cpu;
+    let cpu = server.cpu()?.saturating_sub(cpu);
     println!(
         "set-up        {:.0} calls/s, {AT_A_TIME} at a time, answered after {}; {:.2} ms of CPU each, with hang-up and record",
         total as f64 / spent.as_secs_f64(),
@@ -137,7 +137,7 @@ fn hold(server: &Server, signalling: &mut Signalling, ip: Ipv4Addr, extent: &Ext
     pass(signalling, REST)?;
     let (begin, cpu) = (sound::now(), server.cpu()?);
     pass(signalling, Duration::from_secs(extent.seconds))?;
-    let (end, cpu, resident_kib) = (sound::now(), server.cpu()? - cpu, server.resident_kib()?);
+    let (end, cpu, resident_kib) = (sound::now(), server.cpu()?.saturating_sub(cpu), server.resident_kib()?);
     for call in 0..dialogs.len() {
         phones.press(call)?;
         pass(signalling, PACE)?;

@@ -99,7 +99,7 @@ fn configuration(ip: Ipv4Addr, calls: usize, folder: &Path) -> Result<String> {
         (&["back_end", "base_url"], format!("http://{ip}:8081").into()),
         (&["demo", "back_end", "listen"], format!("{ip}:8081").into()),
         (&["media", "ports"], "10000-59999".into()),
-        (&["limits", "calls"], Value::Integer(calls as i64 + 100)),
+        (&["limits", "calls"], Value::Integer(i64::try_from(calls)? + 100)),
         (&["records", "folder"], format!("{folder}/data").into()),
         (&["prompts", "folder"], format!("{folder}/prompts").into()),
     ];

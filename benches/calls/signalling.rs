@@ -23,6 +23,8 @@ pub struct Signalling {
     endpoint: Endpoint,
     server: SocketAddr,
     calls: u64,
+    /// Room for one datagram.
+    room: Vec<u8>,
 }
 
 impl Signalling {
@@ -36,7 +38,13 @@ impl Signalling {
             accept_referrals: false,
             retry_after: Duration::from_secs(1),
         };
-        Ok(Self { socket, endpoint: Endpoint::new(config, StdRng::seed_from_u64(1)), server, calls: 0 })
+        Ok(Self {
+            socket,
+            endpoint: Endpoint::new(config, StdRng::seed_from_u64(1)),
+            server,
+            calls: 0,
+            room: vec![0; 65_535],
+        })
     }
 
     /// Calls, with sound at `rtp`.
@@ -64,12 +72,11 @@ impl Signalling {
     /// Waits until something has come or `deadline` is past, and tells what it was and when what it asked for,
     /// an ACK for one, was sent.
     pub fn wait(&mut self, deadline: Instant) -> Result<Option<(Nanos, Vec<Event>)>> {
-        let mut datagram = [0; 65_535];
         let until = self.endpoint.poll_timeout().map_or(deadline, |due| due.min(deadline));
         let wait = until.saturating_duration_since(Instant::now()).max(WAIT_MIN);
         self.socket.set_read_timeout(Some(wait))?;
-        match self.socket.recv_from(&mut datagram) {
-            Ok((length, source)) => self.endpoint.receive(source, &datagram[..length], Instant::now()),
+        match self.socket.recv_from(&mut self.room) {
+            Ok((length, source)) => self.endpoint.receive(source, &self.room[..length], Instant::now()),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) => bail!("the callers' SIP socket: {error}"),
         }
