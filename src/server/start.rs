@@ -171,6 +171,7 @@ fn switchboard(configuration: Configuration, bound: SocketAddr, prompts: Library
         hand_over: configuration.hand_over,
         agents: configuration.demo_agents,
         prompts,
+        trunks: configuration.trunks,
         calls_max: configuration.limits.calls,
     };
     Switchboard::new(sip, network, Arc::new(plan), wall_clock(), StdRng::from_os_rng())

@@ -5,6 +5,7 @@ mod calls;
 mod dialogs;
 mod hostile;
 mod pair;
+mod strangers;
 mod wire;
 
 use std::net::SocketAddr;
