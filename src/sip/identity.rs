@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode;
-use sipx_sip::headers::{Address, From};
+use sipx_sip::headers::Address;
 use sipx_sip::{HeaderName, Headers, Uri};
 
 use super::message;
@@ -57,12 +57,13 @@ pub enum Privacy {
 impl Identity {
     /// Reads an INVITE's header fields.
     pub(super) fn read(headers: &Headers) -> Self {
+        let from = headers.value(&HeaderName::From).and_then(|value| address(&value));
         let asserted = addresses(headers, &HeaderName::PAssertedIdentity);
         let remote_party = addresses(headers, &message::extension("Remote-Party-ID"));
         Self {
             asserted: asserted.iter().filter_map(|address| claim(&address.uri)).collect(),
             remote_party: remote_party.iter().filter_map(remote_party_claim).collect(),
-            from: headers.typed::<From>().and_then(Result::ok).and_then(|from| claim(&from.uri)),
+            from: from.and_then(|address| claim(&address.uri)),
             privacy: privacy(headers),
         }
     }
@@ -120,7 +121,19 @@ fn remote_party_claim(address: &Address) -> Option<Claim> {
 fn addresses(headers: &Headers, name: &HeaderName) -> Vec<Address> {
     let rows: Vec<_> = headers.get_all(name).take(VALUES_MAX).map(|row| row.value().into_owned()).collect();
     let values = rows.iter().flat_map(|row| split(row)).take(VALUES_MAX);
-    values.filter_map(|value| Address::parse(value, "identity").ok()).collect()
+    values.filter_map(address).collect()
+}
+
+/// A display name that is not as RFC 3261 §25.1 has it does not cost the number: peers put letters, commas and
+/// dots into it without quotes. Behind a quote that never ends there is no telling where the address begins.
+fn address(value: &[u8]) -> Option<Address> {
+    let parse = |value| Address::parse(value, "identity").ok();
+    let behind_name = || {
+        let (name, address) = value.split_at(value.iter().position(|&byte| byte == b'<')?);
+        let quotes = name.split(|&byte| byte == b'"').count() - 1;
+        quotes.is_multiple_of(2).then(|| parse(address)).flatten()
+    };
+    parse(value).or_else(behind_name)
 }
 
 /// The values of one line: what stands between commas that are in no quotes and no angle brackets.
@@ -187,7 +200,7 @@ mod tests {
             ("<sip:+12025550101@trunk.example>;tag=1", "+12025550101"),
             ("sip:+12025550101@trunk.example;tag=1", "+12025550101"),
             ("\"O'Hara \\\"x\\\" <b>\" <sip:2025550101@h>;tag=1", "2025550101"),
-            ("José <sip:1@h>;tag=1", ""),
+            ("José <sip:1@h>;tag=1", "1"),
             ("<tel:+1-202-555-0101;phone-context=x>;tag=1", "+1-202-555-0101"),
             ("<sip:+12025550101;npdi;rn=+1202@h>;tag=1", "+12025550101"),
             ("<sip:%2B12025550101@[2001:db8::1]:5070>;tag=1", "+12025550101"),
@@ -195,7 +208,7 @@ mod tests {
             ("\"Anonymous\" <sip:Anonymous@gw.example>;tag=1", "-"),
             ("<sip:12025550101@ANONYMOUS.invalid>;tag=1", "-"),
             ("<sip:trunk.example>;tag=1", ""),
-            ("Bell, Alexander <sip:a@h>;tag=1", ""),
+            ("Bell, Alexander <sip:a@h>;tag=1", "a"),
             ("\"unterminated <sip:a@h>;tag=1", ""),
             ("", ""),
         ];
@@ -218,6 +231,7 @@ mod tests {
             ("garbage <, <tel:+12025550102>", ""),
             ("\"half, <tel:+12025550102>", ""),
             ("no address, <tel:+12025550102>", "+12025550102"),
+            ("Dr. José <sip:+12025550101@h>, <tel:+12025550102>", "+12025550101 +12025550102"),
             ("<mailto:a@b>, <sip:@h>, <tel:>, <tel:+12025550102>", "+12025550102"),
             ("<sip:anonymous@anonymous.invalid>", "-"),
             ("<tel:1>,<tel:2>,<tel:3>,<tel:4>,<tel:5>", "1 2 3 4"),
