@@ -219,6 +219,7 @@ impl Switchboard {
             && self.by_dialog.is_empty()
             && self.endpoint.is_idle()
             && self.ports.in_use() == 0
+            && self.loads.is_idle()
             && self.timers.is_empty()
     }
 

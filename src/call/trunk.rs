@@ -123,6 +123,11 @@ impl Loads {
             load.calls = load.calls.saturating_sub(1);
         }
     }
+
+    /// Whether no trunk has a call.
+    pub fn is_idle(&self) -> bool {
+        self.0.values().all(|load| load.calls == 0)
+    }
 }
 
 #[cfg(test)]
@@ -218,7 +223,10 @@ mod tests {
         assert!(loads.admit(&one, now), "whoever was admitted and never began holds no place");
         assert!(loads.admit(&one, now));
         loads.begin(&one);
-        assert!(!loads.admit(&one, now));
+        assert!(!loads.admit(&one, now) && !loads.is_idle());
+        loads.end(&one);
+        loads.end(&one);
+        assert!(loads.is_idle());
     }
 
     #[test]
