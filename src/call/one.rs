@@ -12,6 +12,7 @@ use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
 use super::plan::Plan;
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
+use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
 use crate::flow::{Ani, Flow, Line, PromptId, Standing, Step, Verdict};
 use crate::media;
@@ -34,6 +35,8 @@ impl fmt::Display for CallId {
 pub(super) struct Call {
     pub id: CallId,
     pub dialog: DialogId,
+    /// By which it came; `None` where its peer is on none.
+    pub trunk: Option<Arc<Trunk>>,
     pub plan: Arc<Plan>,
     pub party: Party,
     pub phase: Phase,
@@ -171,7 +174,9 @@ impl Call {
         Some(CallView {
             id: self.id.to_string(),
             line: line.number.to_string(),
-            ani: self.ani.as_ref().map(|ani| ani.as_str().to_owned()),
+            ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
+            ani_source: self.ani.as_ref().map(|ani| ani.source),
+            trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             started_at: self.started_at,
             stage: look.stage,
             verdict: look.verdict,
@@ -201,7 +206,9 @@ impl Call {
             version: RECORD_VERSION,
             id: self.id.to_string(),
             line: line.number.to_string(),
-            ani: self.ani.as_ref().map(|ani| ani.as_str().to_owned()),
+            ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
+            ani_source: self.ani.as_ref().map(|ani| ani.source),
+            trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             started_at: self.started_at,
             answered_at: self.answered_at,
             ended_at: ending.at,

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::trunk::Trunks;
 use crate::audio::Library;
 use crate::flow::{Line, TargetName};
 
@@ -22,6 +23,8 @@ pub struct Plan {
     pub agents: Option<Agents>,
     /// The recordings. Every prompt that a line names is here.
     pub prompts: Library,
+    /// Who may call.
+    pub trunks: Trunks,
     /// Calls at a time; the next one gets 503.
     pub calls_max: usize,
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::flow::{Method, Verdict};
+pub use crate::flow::{AniSource, Method, Verdict};
 
 /// The version of the record's JSON shape. Fields are added, never renamed, under one version.
 pub const RECORD_VERSION: u32 = 1;
@@ -19,6 +19,12 @@ pub struct CallRecord {
     pub line: String,
     /// The calling number, where it was usable.
     pub ani: Option<String>,
+    /// Which header told the calling number, where there is one.
+    #[serde(default)]
+    pub ani_source: Option<AniSource>,
+    /// Name of the trunk by which the call came; absent where its peer is on none.
+    #[serde(default)]
+    pub trunk: Option<String>,
     /// When the INVITE arrived.
     pub started_at: Timestamp,
     /// When the call was answered; absent if it never was.

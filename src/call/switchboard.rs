@@ -22,6 +22,7 @@ use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
+use super::trunk::Loads;
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
@@ -86,6 +87,7 @@ pub struct Switchboard {
     by_dialog: HashMap<DialogId, CallId>,
     ports: PortPool,
     expected: Expected,
+    loads: Loads,
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
     draining: bool,
@@ -110,6 +112,7 @@ impl Switchboard {
             calls: HashMap::new(),
             by_dialog: HashMap::new(),
             expected: Expected::default(),
+            loads: Loads::default(),
             timers: Timers::default(),
             actions: VecDeque::new(),
             draining: false,
@@ -118,7 +121,10 @@ impl Switchboard {
 
     /// Takes a SIP datagram in.
     pub fn datagram(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {
-        self.endpoint.receive(source, payload, now);
+        match self.plan.trunks.reception(source.ip()) {
+            None => self.endpoint.receive(source, payload, now),
+            Some(reception) => self.endpoint.receive_from_stranger(source, payload, reception, now),
+        }
         self.drain(now);
     }
 
@@ -223,6 +229,7 @@ impl Switchboard {
             && self.by_dialog.is_empty()
             && self.endpoint.is_idle()
             && self.ports.in_use() == 0
+            && self.loads.is_idle()
             && self.timers.is_empty()
     }
 

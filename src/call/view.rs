@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::record::{CallRecord, HandOverOutcome};
-use crate::flow::Verdict;
+use crate::flow::{AniSource, Verdict};
 
 /// One call, live or ended, in the shape that the API and the page show.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,6 +15,10 @@ pub struct CallView {
     pub line: String,
     /// The calling number, where it was usable.
     pub ani: Option<String>,
+    /// Which header told the calling number, where there is one.
+    pub ani_source: Option<AniSource>,
+    /// Name of the trunk by which the call came; absent where its peer is on none.
+    pub trunk: Option<String>,
     /// When the INVITE arrived.
     pub started_at: Timestamp,
     /// Where the caller is.
@@ -77,6 +81,8 @@ impl CallView {
             id: record.id.clone(),
             line: record.line.clone(),
             ani: record.ani.clone(),
+            ani_source: record.ani_source,
+            trunk: record.trunk.clone(),
             started_at: record.started_at,
             stage: Stage::Ended,
             verdict: record.verdict,

@@ -11,7 +11,7 @@ use super::section::{Complaint, Section};
 use super::values;
 use crate::call::Agents;
 use crate::crm::demo::{Config, Customer, Fault as CustomerFault};
-use crate::flow::{Ani, Line};
+use crate::flow::{Line, PhoneNumber};
 use crate::secret::Secret;
 
 const STAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
@@ -50,7 +50,7 @@ fn customer(section: &mut Section<'_>, ids: &mut HashSet<String>) -> Option<Cust
 }
 
 fn number(text: &str) -> Result<String, Complaint> {
-    let number = Ani::parse(text).map(|ani| ani.as_str().to_owned());
+    let number = PhoneNumber::parse(text).map(|number| number.as_str().to_owned());
     number.ok_or_else(|| {
         Complaint::new(
             format!("`{text}` is no telephone number"),

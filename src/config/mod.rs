@@ -13,6 +13,7 @@ mod read;
 mod section;
 mod settings;
 mod targets;
+mod trunks;
 mod values;
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ use std::sync::Arc;
 pub use fault::{Fault, Faults, Look};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
-use crate::call::{Agents, HandOverTimes, Target};
+use crate::call::{Agents, HandOverTimes, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
 
@@ -55,6 +56,8 @@ pub struct Configuration {
     pub prompts: Prompts,
     /// `[hand_over]`: how long a referral may take.
     pub hand_over: HandOverTimes,
+    /// `[[trunks]]`, and `strangers` in `[sip]`: who may call.
+    pub trunks: Trunks,
     /// `[targets]`: every target that a line names, and perhaps more.
     pub targets: HashMap<TargetName, Target>,
     /// `[[lines]]`: at least one, each with a number of its own, in the order of the file.

@@ -10,8 +10,8 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, demo, targets, values};
-use crate::call::HandOverTimes;
+use super::{Configuration, Environment, demo, targets, trunks, values};
+use crate::call::{HandOverTimes, Strangers};
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
@@ -44,7 +44,8 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 }
 
 fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
-    let sip = sip(file.section("sip", "[sip]"));
+    let (sip, strangers) = sip(file.section("sip", "[sip]"));
+    let trunks = trunks::read(&mut file, strangers);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
@@ -73,6 +74,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         records,
         prompts,
         hand_over,
+        trunks,
         targets,
         lines: lines.usable,
         back_end: back_end?,
@@ -86,11 +88,13 @@ fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
     section.entries().iter().map(|(name, _)| *name.get_ref()).collect()
 }
 
-fn sip(mut section: Section<'_>) -> Option<Sip> {
+/// What `[sip]` says of addresses, and what it says of strangers.
+fn sip(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>) {
     let listen = section.need("listen", "\"127.0.0.1:5060\"", values::socket_address);
     let contact = section.read("contact", values::socket_address);
+    let strangers = section.read("strangers", trunks::strangers);
     section.finish();
-    Some(Sip { listen: listen?, contact })
+    (listen.map(|listen| Sip { listen, contact }), strangers)
 }
 
 fn limits(mut section: Section<'_>) -> Limits {

@@ -1,6 +1,7 @@
 //! The demo's file value by value, bad files fault by fault, and whatever else a file may be.
 
 mod asked;
+mod trunks;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::call::Strangers;
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
 use crate::secret::{Digit, Secret};
@@ -60,6 +62,7 @@ fn the_demo_has_the_settings_that_it_tells_of() {
     assert_eq!(demo.sip, Sip { listen: ([127, 0, 0, 1], 5060).into(), contact: None });
     let media = Media { ports: 20_000..=29_999, address: None, silence_timeout: seconds(60), threads: None };
     assert_eq!(demo.media, media);
+    assert_eq!(demo.trunks, Trunks { list: vec![], strangers: Strangers::AdmitLocal });
     assert_eq!(demo.limits, Limits { calls: 1000, drain: seconds(60) });
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
     assert_eq!(demo.records, Records { folder: "portero-data".into() });

@@ -1,12 +1,13 @@
 //! Reads single values: each a text in, and out comes what it stands for or what is wrong with it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::fmt::friendly::{SpanParser, SpanPrinter};
 
 use super::section::Complaint;
+use crate::call::IpNet;
 use crate::crm::{JsonPath, Url};
 use crate::flow::PromptId;
 use crate::secret::Digit;
@@ -34,6 +35,34 @@ pub(super) fn ip_address(text: &str) -> Result<IpAddr, Complaint> {
             "write it as \"203.0.113.7\" or \"2001:db8::7\", without a port; names are not looked up",
         )
     })
+}
+
+/// An IP address, or a network with the length of its prefix.
+pub(super) fn network(text: &str) -> Result<IpNet, Complaint> {
+    let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_: AddrParseError| text.parse::<IpNet>());
+    let network = network.map_err(|_| {
+        Complaint::new(
+            format!("`{text}` is no IP address and no network"),
+            "write it as \"203.0.113.7\", \"203.0.113.0/28\" or \"2001:db8::/48\"; names are not looked up",
+        )
+    })?;
+    if network.trunc() != network {
+        return Err(Complaint::new(
+            format!("`{text}` says more than its prefix"),
+            format!(
+                "write \"{}\" for the network, or \"{}\" for the address",
+                network.trunc(),
+                network.addr()
+            ),
+        ));
+    }
+    if network.addr().to_canonical() != network.addr() {
+        return Err(Complaint::new(
+            format!("`{text}` is IPv4 in the form of IPv6"),
+            "write it as IPv4: its peers are known by that on every socket",
+        ));
+    }
+    Ok(network)
 }
 
 /// Reads a time that lies in `range`.

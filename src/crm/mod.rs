@@ -65,7 +65,7 @@ impl Config {
 /// The names and values that a template may use to ask `query`.
 fn variables(query: &Query) -> Vec<(&'static str, &str)> {
     match query {
-        Query::Number(ani) => vec![("ani", ani.as_str())],
+        Query::Number(ani) => vec![("ani", ani.number.as_str())],
         Query::Identifier(identifier) => vec![("identifier", identifier.expose())],
         Query::Secret { customer, secret } => vec![("customer", customer), ("secret", secret.expose())],
     }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::level_filters::LevelFilter;
 
 use super::*;
-use crate::flow::{Ani, Answer, Customer, Failure, Matches};
+use crate::flow::{Ani, AniSource, Answer, Customer, Failure, Matches, PhoneNumber, Trust};
 use crate::secret::Secret;
 
 /// Long enough for any answer on the loopback, and never waited for in full.
@@ -70,7 +70,9 @@ fn client(server: SocketAddr, deadline: Duration) -> Client {
 }
 
 fn number() -> (ActionName, Query) {
-    (ActionName::new("by_number"), Query::Number(Ani::parse("+12025550101").expect("a number")))
+    let number = PhoneNumber::parse("+12025550101").expect("a number");
+    let ani = Ani { number, source: AniSource::From, trust: Trust::Claimed };
+    (ActionName::new("by_number"), Query::Number(ani))
 }
 
 fn secret(customer: &str) -> (ActionName, Query) {

@@ -4,6 +4,7 @@
 //! SIP, RTP, HTTP or SQL: it is told what the caller keyed and what the back end answered, and says what to
 //! play, what to ask the back end and where the call goes.
 
+mod ani;
 mod entry;
 mod event;
 mod line;
@@ -12,10 +13,11 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use ani::{Ani, AniSource, Country, PhoneNumber, Trust};
 pub use event::{Action, Event, PlayId, RequestId, Step, Summary};
 pub use line::{ByVerdict, HandOverPlan, Line, Prompts, Question};
 pub use machine::Flow;
-pub use standing::{Ani, Customer, Method, Standing, Verdict};
+pub use standing::{Customer, Method, Standing, Verdict};
 
 use std::fmt;
 use std::sync::Arc;

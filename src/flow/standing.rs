@@ -4,35 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The calling number as claimed by the network: `+` and digits, or digits alone. Identifies, never verifies.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Ani(String);
-
-/// ITU-T E.164 §6: at most 15 digits; fewer than three cannot be anyone's number.
-const ANI_DIGITS: std::ops::RangeInclusive<usize> = 3..=15;
-
-impl Ani {
-    /// Reads a calling number. Visual separators (RFC 3966 §5.1.1: `-`, `.`, `(`, `)`) and spaces are dropped;
-    /// anything else than digits behind an optional `+`, and any length outside 3-15 digits, is no number.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (plus, rest) = text.strip_prefix('+').map_or(("", text), |rest| ("+", rest));
-        let digits: String = rest.chars().filter(|c| !"-.() ".contains(*c)).collect();
-        let usable = ANI_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        usable.then(|| Self(format!("{plus}{digits}")))
-    }
-
-    /// The number in full. Personal: not for logs above DEBUG, never for a metric label.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Ani {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Ani(…)")
-    }
-}
-
 /// A customer as the back end knows them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Customer {
@@ -139,26 +110,6 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_read_or_refused() {
-        let table = [
-            ("+12025550101", Some("+12025550101")),
-            ("12025550101", Some("12025550101")),
-            ("+1 (202) 555-01.01", Some("+12025550101")),
-            ("112", Some("112")),
-            ("11", None),
-            ("+1234567890123456", None),
-            ("anonymous", None),
-            ("", None),
-            ("+", None),
-            ("12ab34", None),
-            ("++12345", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(Ani::parse(text).as_ref().map(Ani::as_str), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn verdict_words_read_back() {

@@ -57,6 +57,14 @@ pub enum RecordsError {
         /// Its schema, where we know an earlier one.
         found: i64,
     },
+    /// The database was written by an earlier version of this program, and reading alone does not change that.
+    #[error("{} was made by an older portero (schema {found}); start this one on it once, then it can be read", path.display())]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+    },
     /// The database would not do as it was asked.
     #[error("{}: {source}", path.display())]
     Database {

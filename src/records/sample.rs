@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::call::record::{Method, RECORD_VERSION, Verdict};
+use crate::call::record::{AniSource, Method, RECORD_VERSION, Verdict};
 use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures};
 
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
@@ -14,6 +14,8 @@ pub(crate) fn record(number: u64) -> CallRecord {
         id: format!("{number:016x}"),
         line: if number.is_multiple_of(2) { "1000" } else { "1001" }.to_owned(),
         ani: Some("+12025550101".to_owned()),
+        ani_source: Some(AniSource::PAssertedIdentity),
+        trunk: Some("carrier".to_owned()),
         started_at,
         answered_at: Some(started_at + SignedDuration::from_nanos(1)),
         ended_at: started_at + SignedDuration::from_millis(41_250),
@@ -47,6 +49,8 @@ pub(crate) fn record(number: u64) -> CallRecord {
 pub(crate) fn bare(number: u64) -> CallRecord {
     CallRecord {
         ani: None,
+        ani_source: None,
+        trunk: None,
         answered_at: None,
         customer: None,
         name: None,

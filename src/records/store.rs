@@ -4,6 +4,7 @@
 //! record that was reported as written survives a power cut, too.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,10 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let step = |version, name, sql| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
-    Migrator::with_migrations(vec![step(1, "calls", include_str!("migrations/0001_calls.sql"))])
+    Migrator::with_migrations(vec![
+        step(1, "calls", include_str!("migrations/0001_calls.sql")),
+        step(2, "trunks", include_str!("migrations/0002_trunks.sql")),
+    ])
 });
 
 /// Connections that read at once; more queries wait their turn.
@@ -80,7 +84,8 @@ impl Store {
     /// Opens the database in `folder` for reading only, while a server may be writing it.
     ///
     /// # Errors
-    /// [`RecordsError::Missing`] where there is none; [`RecordsError::Newer`] if we would misread it.
+    /// [`RecordsError::Missing`] where there is none; [`RecordsError::Newer`] or
+    /// [`RecordsError::Older`] if we would misread it.
     pub async fn open_read_only(folder: &Path) -> Result<Self, RecordsError> {
         let path = database_path(folder);
         if !path.try_exists().map_err(RecordsError::unwritable(&path))? {
@@ -90,10 +95,11 @@ impl Store {
         let applied =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&store.reads).await;
         let found: i64 = applied.map_err(RecordsError::database(&path))?;
-        if MIGRATIONS.iter().all(|migration| migration.version < found) {
-            return Err(RecordsError::Newer { path, found });
+        match MIGRATIONS.iter().map(|migration| migration.version).max().cmp(&Some(found)) {
+            Ordering::Less => Err(RecordsError::Newer { path, found }),
+            Ordering::Equal => Ok(store),
+            Ordering::Greater => Err(RecordsError::Older { path, found }),
         }
-        Ok(store)
     }
 
     /// The data folder.

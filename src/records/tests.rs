@@ -304,6 +304,27 @@ async fn a_newer_database_is_left_alone() {
     }
 }
 
+#[tokio::test]
+async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
+    let folder = folder();
+    let store = open(&folder).await;
+    write(&store, [record(1)]).await;
+    drop(store);
+    let patience = Duration::from_secs(10);
+    let mut connection = store::connect_to_write(folder.path(), patience).await.expect("connected");
+    let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
+        DELETE FROM _sqlx_migrations WHERE version > 1";
+    connection.execute(first_schema).await.expect("written");
+    connection.close().await.expect("closed");
+    let unread = Store::open_read_only(folder.path()).await;
+    assert!(matches!(unread, Err(RecordsError::Older { found: 1, .. })), "{unread:?}");
+    let store = open(&folder).await;
+    let old = CallRecord { trunk: None, ani_source: None, ..record(1) };
+    assert_eq!(store.recent(9).await.expect("readable"), [old]);
+    write(&store, [record(2)]).await;
+    assert_eq!(store.by_id(&record(2).id).await.expect("readable"), Some(record(2)));
+}
+
 /// Plays two parts: the test starts itself again as the process that is killed.
 #[test]
 fn a_killed_process_has_kept_every_record_that_it_told() {

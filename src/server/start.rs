@@ -174,6 +174,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         hand_over: configuration.hand_over,
         agents: configuration.demo_agents.clone(),
         prompts,
+        trunks: configuration.trunks.clone(),
         calls_max: configuration.limits.calls,
     }
 }

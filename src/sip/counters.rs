@@ -31,6 +31,10 @@ pub enum Rejection {
     Glare,
     /// A REFER to us.
     Referral,
+    /// An INVITE from an address of no trunk.
+    Stranger,
+    /// An INVITE beyond what its trunk may have us take on.
+    TrunkBusy,
     /// We are full.
     Overload,
     /// We are draining.
@@ -53,6 +57,8 @@ impl Rejection {
             Self::OutOfOrder => "out_of_order",
             Self::Glare => "glare",
             Self::Referral => "referral",
+            Self::Stranger => "stranger",
+            Self::TrunkBusy => "trunk_busy",
             Self::Overload => "overload",
             Self::Draining => "draining",
         }

@@ -112,7 +112,12 @@ impl Endpoint {
 
     /// Takes one datagram in.
     pub fn receive(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {
-        match message::read(payload) {
+        self.take_in(message::read(payload), source, now);
+    }
+
+    /// Takes in what a datagram was read to be.
+    pub(super) fn take_in(&mut self, read: Result<Message, Unreadable>, source: SocketAddr, now: Instant) {
+        match read {
             Ok(Message::Request(request)) => self.on_request(request, source, now),
             Ok(Message::Response(response)) if validate_response(&response).is_empty() => {
                 if let Some((owner, response)) = self.transactions.receive_response(response, now) {
@@ -229,7 +234,7 @@ impl Endpoint {
     }
 
     /// Answers without a transaction (RFC 3261 §8.2.7), and never an ACK.
-    fn refuse_statelessly(&mut self, request: &Request, reply_to: SocketAddr, refusal: Refusal) {
+    pub(super) fn refuse_statelessly(&mut self, request: &Request, reply_to: SocketAddr, refusal: Refusal) {
         self.counters.count_rejection(refusal.reason);
         if request.method == Method::Ack {
             return;

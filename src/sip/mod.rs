@@ -5,10 +5,12 @@ mod counters;
 mod dialog;
 mod dtmf_info;
 mod endpoint;
+mod identity;
 mod invitation;
 mod leniency;
 mod limits;
 mod message;
+mod reception;
 mod referral;
 mod reliable;
 mod response;
@@ -25,6 +27,8 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
+pub use identity::{Claim, Identity, Privacy};
+pub use reception::Reception;
 pub use uac::Call;
 
 use std::net::SocketAddr;
@@ -53,9 +57,8 @@ pub struct Invitation {
     pub token: Option<String>,
     /// Value of an `X-Portero-Verdict` header, if there is one.
     pub verdict: Option<String>,
-    /// User part of the From URI (or the subscriber of a tel URI), unescaped and without parameters; `None`
-    /// where From does not parse, has no user or is anonymous (RFC 3323 §4.1.1.3: `anonymous.invalid`).
-    pub caller: Option<String>,
+    /// Who calls, by what the header fields say.
+    pub identity: Identity,
     /// The peer's Call-ID.
     pub sip_call_id: String,
     /// The transport address that the INVITE came from.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::live::Change;
 use super::{Live, Readiness, STREAMS_MAX, State, serve};
-use crate::call::record::Verdict;
+use crate::call::record::{AniSource, Verdict};
 use crate::call::{CallRecord, CallView, HandOverOutcome, HandOverView, Stage};
 use crate::records::{Store, Writer, sample};
 
@@ -98,6 +98,8 @@ fn live_call(number: u64) -> CallView {
         id: format!("{number:016x}"),
         line: "1000".to_owned(),
         ani: Some("+12025550101".to_owned()),
+        ani_source: Some(AniSource::PAssertedIdentity),
+        trunk: Some("carrier".to_owned()),
         started_at: now() + SignedDuration::from_secs(i64::try_from(number).expect("small")),
         stage: Stage::HandingOver,
         verdict,

@@ -15,3 +15,4 @@ mod scenarios;
 mod softphone;
 mod support;
 mod test_caller;
+mod trunks;

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use portero::audio::{Library, Source};
 use portero::call::{
-    Action, CallId, CallRecord, HandOverTimes, Network, Plan, Switchboard, Target, TargetUri, WallClock,
+    Action, CallId, CallRecord, HandOverTimes, Network, Plan, Strangers, Switchboard, Target, TargetUri,
+    Trunk, Trunks, WallClock,
 };
 use portero::flow::{
-    self, ActionName, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
+    self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
 };
 use portero::secret::Digit;
 use portero::sip::{self, DialogId, Endpoint};
@@ -212,7 +213,19 @@ fn make_plan() -> Plan {
         },
         agents: None,
         prompts,
+        trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
+    }
+}
+
+fn trunk() -> Trunk {
+    Trunk {
+        name: "carrier".into(),
+        addresses: vec![caller_address().ip().into()],
+        calls_max: Some(100),
+        calls_per_second: None,
+        identity: vec![AniSource::PAssertedIdentity, AniSource::From],
+        country: None,
     }
 }
 
@@ -435,7 +448,7 @@ impl World {
         let matches =
             |known| Answer::LookUp(if known { Matches::One(customer.clone()) } else { Matches::None });
         let answer = match &request.query {
-            Query::Number(ani) => matches(ani.as_str() == "+12025550101"),
+            Query::Number(ani) => matches(ani.number.as_str() == "+12025550101"),
             Query::Identifier(identifier) => matches(identifier.expose() == "10000001"),
             Query::Secret { secret, .. } => Answer::Check(secret.expose() == "4711"),
         };

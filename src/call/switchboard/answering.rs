@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
+use super::super::caller;
 use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
-use crate::flow::Ani;
-use crate::sip::{DialogId, Invitation};
+use crate::sip::{DialogId, Invitation, Rejection};
 use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
@@ -19,6 +19,10 @@ const PORT_TRIES: u32 = 8;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
+        let trunk = self.plan.trunks.of(invitation.source.ip()).cloned();
+        if trunk.as_ref().is_some_and(|trunk| !self.loads.admit(trunk, now)) {
+            return self.endpoint.turn_away(dialog, 503, Rejection::TrunkBusy, now);
+        }
         let Some(party) = self.party(invitation) else {
             return self.endpoint.reject(dialog, 404, now);
         };
@@ -35,9 +39,11 @@ impl Switchboard {
         let id = self.new_id();
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
         let local = SocketAddr::new(self.network.media_address, port);
+        let ani = caller::ani(&invitation.identity, trunk.as_deref());
         let call = Call {
             id,
             dialog,
+            trunk,
             plan: Arc::clone(&self.plan),
             party,
             phase: Phase::Opening { answer: String::new(), offer, tries: 0 },
@@ -45,7 +51,7 @@ impl Switchboard {
             media_open: false,
             description: Description { local, session, text: String::new() },
             peer: invitation.source,
-            ani: invitation.caller.as_deref().and_then(Ani::parse),
+            ani,
             keypad: Keypad::default(),
             early_keys: Vec::new(),
             started_at: self.clock.date(now),
@@ -53,6 +59,9 @@ impl Switchboard {
             hand_over: None,
             shown: None,
         };
+        if let Some(trunk) = &call.trunk {
+            self.loads.begin(trunk);
+        }
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
         self.open(id, now);

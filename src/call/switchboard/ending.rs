@@ -90,6 +90,9 @@ impl Switchboard {
         let Some(call) = self.calls.remove(&id) else { return };
         self.timers.clear((id, Timer::Figures));
         self.ports.release(call.port);
+        if let Some(trunk) = &call.trunk {
+            self.loads.end(trunk);
+        }
         if let Some(record) = call.record(figures) {
             self.actions.push_back(Action::Record(Box::new(record)));
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flow::tests::{at, line, line_with};
-use crate::flow::{TargetName, Verdict};
+use crate::flow::{AniSource, PhoneNumber, TargetName, Trust, Verdict};
 
 /// A caller on a line, who keeps a diary of what the flow did.
 struct Caller {
@@ -32,13 +32,10 @@ fn none() -> Answer {
 impl Caller {
     fn on(line: Arc<Line>, ani: &str) -> Self {
         let now = at(0);
-        let mut caller = Self {
-            flow: Flow::new(line, Ani::parse(ani), now),
-            now,
-            playing: None,
-            asked: None,
-            diary: vec![],
-        };
+        let number = PhoneNumber::parse(ani);
+        let ani = number.map(|number| Ani { number, source: AniSource::From, trust: Trust::Claimed });
+        let mut caller =
+            Self { flow: Flow::new(line, ani, now), now, playing: None, asked: None, diary: vec![] };
         caller.note();
         caller
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::wire::{Sketch, Wire, header, only_status, status};
 use super::{SDP, endpoint};
 use crate::sip::limits::Caps;
-use crate::sip::{Event, Rejection};
+use crate::sip::{Claim, Event, Rejection};
 
 fn replaced(sketch: &Sketch, from: &str, to: &str) -> String {
     let text = sketch.text("z9hG4bKreplaced");
@@ -224,7 +224,7 @@ fn an_invitation_is_told_with_all_that_it_says() {
     assert_eq!(invitation.dialled, "agents");
     assert_eq!(invitation.token.as_deref(), Some("abc"));
     assert_eq!(invitation.verdict.as_deref(), Some("verified"));
-    assert_eq!(invitation.caller.as_deref(), Some("+12025550101"));
+    assert_eq!(invitation.identity.from, Some(Claim::User("+12025550101".to_owned())));
     assert_eq!(invitation.sip_call_id, "call@192.0.2.1");
     assert_eq!(invitation.source, Wire::peer());
     assert_eq!(invitation.offer.as_deref(), Some(SDP));

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::SDP;
 use super::pair::{CLEAR, Hole, Pair, Side, User, Weather};
-use crate::sip::{EndCause, Event, Referral, ReferralEvent};
+use crate::sip::{Claim, EndCause, Event, Referral, ReferralEvent};
 
 fn is_answer(text: &str) -> bool {
     text.starts_with("SIP/2.0 200") && text.contains(" INVITE\r\n")
@@ -74,7 +74,7 @@ fn a_call_is_set_up_and_torn_down() {
     else {
         panic!("{told:?}")
     };
-    assert_eq!(invitation.caller.as_deref(), Some("+12025550101"));
+    assert_eq!(invitation.identity.from, Some(Claim::User("+12025550101".to_owned())));
     assert_eq!((*id, *id, EndCause::RemoteBye), (*confirmed, *ended, *cause));
 }
 
@@ -89,7 +89,7 @@ fn a_call_to_a_refer_to_carries_what_it_asks_for_and_no_more() {
     let [Event::Invited(id, invitation)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(invitation.dialled, "agents");
     assert_eq!((invitation.token.as_deref(), invitation.verdict.as_deref()), (Some("t"), Some("verified")));
-    assert_eq!(invitation.caller.as_deref(), Some("+12025550101"));
+    assert_eq!(invitation.identity.from, Some(Claim::User("+12025550101".to_owned())));
     pair.callee.reject(*id, 486, pair.now);
     pair.settle();
 }

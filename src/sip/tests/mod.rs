@@ -7,6 +7,7 @@ mod hostile;
 mod pair;
 mod ringing;
 mod session_timers;
+mod strangers;
 mod updates;
 mod wire;
 

@@ -1,0 +1,167 @@
+//! The calling number: what it is, which header told it, and who answers for it.
+//!
+//! Numbers are E.164 where that can be told (ITU-T E.164 §6), by the numbering plan of the country that the
+//! trunk is in. Whether a number is assigned to anybody is not asked: it is a claim, and never proof.
+
+use std::fmt;
+
+use phonenumber::{Mode, country, metadata};
+use serde::{Deserialize, Serialize};
+
+/// The calling number as claimed by the network. Identifies, never verifies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ani {
+    /// The number.
+    pub number: PhoneNumber,
+    /// Where it was read.
+    pub source: AniSource,
+    /// Who answers for it.
+    pub trust: Trust,
+}
+
+/// Which header told the calling number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AniSource {
+    /// What the network asserts (RFC 3325).
+    PAssertedIdentity,
+    /// What networks asserted before there was the other (draft-ietf-sip-privacy-04).
+    RemotePartyId,
+    /// What the caller's own device says (RFC 3261 §8.1.1.3).
+    From,
+}
+
+/// Who answers for a calling number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// Nobody but the caller: it came from an address of no trunk.
+    Claimed,
+    /// A trunk of ours, in a header that its setting names.
+    Trunk,
+}
+
+/// A telephone number: `+` and digits, or digits alone where the country is not known.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PhoneNumber(String);
+
+/// ITU-T E.164 §6: at most 15 digits; fewer than three cannot be anyone's number.
+const DIGITS: std::ops::RangeInclusive<usize> = 3..=15;
+
+impl PhoneNumber {
+    /// Reads a number. Visual separators (RFC 3966 §5.1.1: `-`, `.`, `(`, `)`) and spaces are dropped;
+    /// anything else than digits behind an optional `+`, and any length outside 3-15 digits, is no number.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (plus, rest) = text.strip_prefix('+').map_or(("", text), |rest| ("+", rest));
+        let digits: String = rest.chars().filter(|c| !"-.() ".contains(*c)).collect();
+        let usable = DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        usable.then(|| Self(format!("{plus}{digits}")))
+    }
+
+    /// The number as dialled in `country`, in E.164. One that begins with `+` is that already, and one that the
+    /// country's plan does not hold (an extension, an emergency number) stays as it came.
+    #[must_use]
+    pub fn in_country(self, country: Country) -> Self {
+        if self.0.starts_with('+') {
+            return self;
+        }
+        let number = phonenumber::parse(Some(country.0), &self.0).ok().filter(phonenumber::is_valid);
+        number.map_or(self, |number| Self(number.format().mode(Mode::E164).to_string()))
+    }
+
+    /// The number in full. Personal: not for logs above DEBUG, never for a metric label.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PhoneNumber(…)")
+    }
+}
+
+/// A country with a numbering plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Country(country::Id);
+
+impl Country {
+    /// Reads a country's two letters (ISO 3166-1 alpha-2), such as `US`.
+    ///
+    /// The first of these has the plans of all countries loaded, which takes a while: not for a call to wait for.
+    pub fn parse(code: &str) -> Option<Self> {
+        let id: country::Id = code.parse().ok()?;
+        metadata::DATABASE.by_id(code).map(|_| Self(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_or_refused() {
+        let table = [
+            ("+12025550101", Some("+12025550101")),
+            ("12025550101", Some("12025550101")),
+            ("+1 (202) 555-01.01", Some("+12025550101")),
+            ("112", Some("112")),
+            ("11", None),
+            ("+1234567890123456", None),
+            ("anonymous", None),
+            ("", None),
+            ("+", None),
+            ("12ab34", None),
+            ("++12345", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(PhoneNumber::parse(text).as_ref().map(PhoneNumber::as_str), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_country_makes_national_numbers_international() {
+        let table = [
+            ("US", "2025550101", "+12025550101"),
+            ("US", "12025550101", "+12025550101"),
+            ("US", "011442079460000", "+442079460000"),
+            ("US", "+442079460000", "+442079460000"),
+            ("US", "442079460000", "442079460000"),
+            ("US", "911", "911"),
+            ("US", "5550101", "5550101"),
+            ("GB", "02079460000", "+442079460000"),
+            ("GB", "00442079460000", "+442079460000"),
+            ("DE", "01711234567", "+491711234567"),
+            ("IT", "0612345678", "+390612345678"),
+            ("FR", "0612345678", "+33612345678"),
+            ("MX", "5512345678", "+525512345678"),
+        ];
+        for (code, text, expected) in table {
+            let country = Country::parse(code).expect("a country");
+            let number = PhoneNumber::parse(text).expect("a number").in_country(country);
+            assert_eq!(number.as_str(), expected, "{text} in {code}");
+        }
+    }
+
+    #[test]
+    fn countries_are_read_or_refused() {
+        for (code, known) in
+            [("US", true), ("DE", true), ("us", false), ("XX", false), ("USA", false), ("", false)]
+        {
+            assert_eq!(Country::parse(code).is_some(), known, "{code}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_stays_one_in_any_country(code in "[A-Z]{2}", text in "(0|00|011|9|15)?[0-9]{3,10}") {
+            let number = PhoneNumber::parse(&text).expect("digits");
+            if let Some(country) = Country::parse(&code) {
+                let number = number.in_country(country);
+                prop_assert_eq!(PhoneNumber::parse(number.as_str()), Some(number.clone()));
+                prop_assert_eq!(number.clone().in_country(country), number);
+            }
+        }
+    }
+}
