@@ -2,7 +2,7 @@
 
 use super::trunk::Trunk;
 use crate::flow::{Ani, AniSource, PhoneNumber, Trust};
-use crate::sip::{Claim, Identity};
+use crate::sip::{Claim, Identity, Invitation};
 
 /// The calling number; `None` where there is none, or where it is withheld.
 ///
@@ -25,6 +25,16 @@ pub fn ani(identity: &Identity, trunk: Option<&Trunk>) -> Option<Ani> {
         None => number?,
     };
     Some(Ani { number, source, trust })
+}
+
+/// The number that the caller dialled, where the call has been diverted to us from there. Only a trunk is believed.
+pub fn first_dialled(invitation: &Invitation, trunk: Option<&Trunk>) -> Option<PhoneNumber> {
+    let user = invitation.identity.first_dialled.as_deref().filter(|user| *user != invitation.dialled)?;
+    let number = PhoneNumber::parse(user)?;
+    Some(match trunk?.country {
+        Some(country) => number.in_country(country),
+        None => number,
+    })
 }
 
 /// What one header tells.
@@ -83,6 +93,7 @@ mod tests {
             asserted: claims(asserted),
             remote_party: claims(remote_party),
             from: claims(from).pop(),
+            first_dialled: None,
             privacy: Vec::new(),
         }
     }
@@ -119,6 +130,32 @@ mod tests {
         let told = ani(&identity("+12025550101", "+12025550102", "+12025550103"), None).expect("a number");
         assert_eq!((told.number.as_str(), told.source, told.trust), ("+12025550103", FROM, Trust::Claimed));
         assert_eq!(ani(&identity("+12025550101", "+12025550102", ""), None), None);
+    }
+
+    #[test]
+    fn a_diverted_call_was_dialled_elsewhere() {
+        let table = [
+            (Some("2025550001"), Some("US"), Some("+12025550001")),
+            (Some("2025550001"), None, Some("2025550001")),
+            (Some("1000"), None, None),
+            (Some("front-desk"), None, None),
+            (None, Some("US"), None),
+        ];
+        for (first, country, expected) in table {
+            let identity = Identity { first_dialled: first.map(ToOwned::to_owned), ..Identity::default() };
+            let invitation = Invitation {
+                dialled: "1000".into(),
+                token: None,
+                verdict: None,
+                identity,
+                sip_call_id: String::new(),
+                source: ([192, 0, 2, 1], 5060).into(),
+                offer: None,
+            };
+            let told = first_dialled(&invitation, Some(&trunk(&[FROM], country)));
+            assert_eq!(told.as_ref().map(PhoneNumber::as_str), expected, "{first:?}");
+            assert_eq!(first_dialled(&invitation, None), None, "{first:?} of a stranger");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
-use crate::flow::{Ani, Flow, Line, PromptId, Standing, Step, Verdict};
+use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
 use crate::media;
 use crate::sdp;
 use crate::secret::Digit;
@@ -48,6 +48,8 @@ pub(super) struct Call {
     /// Where the INVITE came from.
     pub peer: SocketAddr,
     pub ani: Option<Ani>,
+    /// What the caller dialled, where the call was diverted to us.
+    pub first_dialled: Option<PhoneNumber>,
     pub keypad: Keypad,
     /// Keys pressed between our 200 and its ACK.
     pub early_keys: Vec<Digit>,
@@ -209,6 +211,7 @@ impl Call {
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
+            first_dialled: self.first_dialled.as_ref().map(|number| number.as_str().to_owned()),
             started_at: self.started_at,
             answered_at: self.answered_at,
             ended_at: ending.at,

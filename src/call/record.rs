@@ -25,6 +25,9 @@ pub struct CallRecord {
     /// Name of the trunk by which the call came; absent where its peer is on none.
     #[serde(default)]
     pub trunk: Option<String>,
+    /// The number that the caller dialled, where its trunk says that the call was diverted to us from there.
+    #[serde(default)]
+    pub first_dialled: Option<String>,
     /// When the INVITE arrived.
     pub started_at: Timestamp,
     /// When the call was answered; absent if it never was.

@@ -17,7 +17,7 @@ use crate::call::{CallRecord, HandOver, MediaFigures};
 pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_at, ended_at, customer, name, \
     identified_by, identifier_attempts, secret_attempts, opted_out, back_end_failure, verdict, hand_over_target, \
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
-    jitter_ms, remote_loss, ani_source, trunk";
+    jitter_ms, remote_loss, ani_source, trunk, first_dialled";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -44,7 +44,9 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(word(&record.ended_by))
         .push_bind(record.reason.clone());
     bind_media(row, &record.media);
-    row.push_bind(record.ani_source.map(|source| word(&source))).push_bind(record.trunk.clone());
+    row.push_bind(record.ani_source.map(|source| word(&source)))
+        .push_bind(record.trunk.clone())
+        .push_bind(record.first_dialled.clone());
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -64,6 +66,7 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         ani: row.try_get("ani")?,
         ani_source: optional(row, "ani_source", unword)?,
         trunk: row.try_get("trunk")?,
+        first_dialled: row.try_get("first_dialled")?,
         started_at: parsed(row, "started_at")?,
         answered_at: optional(row, "answered_at", str::parse)?,
         ended_at: parsed(row, "ended_at")?,

@@ -1,5 +1,6 @@
 //! Who calls, by the header fields that tell it: From (RFC 3261 §8.1.1.3), P-Asserted-Identity (RFC 3325 §9.1),
-//! Remote-Party-ID (draft-ietf-sip-privacy-04), and whether they ask not to be told: Privacy (RFC 3323 §4.2).
+//! Remote-Party-ID (draft-ietf-sip-privacy-04), and whether they ask not to be told: Privacy (RFC 3323 §4.2). And
+//! whom they called, where somebody has diverted the call: History-Info (RFC 7044 §5), Diversion (RFC 5806 §5).
 //!
 //! Everything here is a claim. Which of them to believe is not decided here, and display names are not read.
 //! A value that does not parse is left out, and the others are read all the same.
@@ -30,6 +31,8 @@ pub struct Identity {
     pub remote_party: Vec<Claim>,
     /// From; `None` where it does not parse, or has no user.
     pub from: Option<Claim>,
+    /// User of the address that was called first, where the call has been diverted on its way to us.
+    pub first_dialled: Option<String>,
     /// What Privacy asks for.
     pub privacy: Vec<Privacy>,
 }
@@ -64,6 +67,7 @@ impl Identity {
             asserted: asserted.iter().filter_map(|address| claim(&address.uri)).collect(),
             remote_party: remote_party.iter().filter_map(remote_party_claim).collect(),
             from: from.and_then(|address| claim(&address.uri)),
+            first_dialled: first_dialled(headers),
             privacy: privacy(headers),
         }
     }
@@ -134,6 +138,16 @@ fn address(value: &[u8]) -> Option<Address> {
         quotes.is_multiple_of(2).then(|| parse(address)).flatten()
     };
     parse(value).or_else(behind_name)
+}
+
+/// RFC 7044 §5.1 has the oldest entry first, RFC 5806 §5 the oldest diversion last.
+fn first_dialled(headers: &Headers) -> Option<String> {
+    let called = |value: Option<&&[u8]>| user(&address(value?)?.uri);
+    let history = message::extension("History-Info");
+    let entry = headers.value(&history).and_then(|row| called(split(&row).first()));
+    let diversion = message::extension("Diversion");
+    let oldest = || headers.get_all(&diversion).last().and_then(|row| called(split(&row.value()).last()));
+    entry.or_else(oldest)
 }
 
 /// The values of one line: what stands between commas that are in no quotes and no angle brackets.
@@ -262,6 +276,24 @@ mod tests {
     }
 
     #[test]
+    fn the_number_dialled_first() {
+        let table = [
+            ("Diversion: <sip:+12025550001@h>;reason=unconditional", Some("+12025550001")),
+            ("Diversion: <tel:2>;reason=no-answer, \"A, B\" <tel:1>;reason=user-busy", Some("1")),
+            ("Diversion: <sip:2@h>\r\nDiversion: <sip:1@h>", Some("1")),
+            ("History-Info: <sip:1@h?Reason=SIP%3Bcause%3D302>;index=1, <sip:2@h>;index=1.1", Some("1")),
+            ("History-Info: <sip:1@h>;index=1\r\nHistory-Info: <sip:2@h>;index=1.1", Some("1")),
+            ("History-Info: <sip:1@h>;index=1\r\nDiversion: <sip:2@h>", Some("1")),
+            ("History-Info: garbage <\r\nDiversion: <sip:2@h>", Some("2")),
+            ("Diversion: <sip:h>", None),
+            ("Diversion:", None),
+        ];
+        for (lines, expected) in table {
+            assert_eq!(identity(&format!("{lines}\r\n")).first_dialled.as_deref(), expected, "{lines}");
+        }
+    }
+
+    #[test]
     fn every_wish_for_privacy() {
         let table = [
             ("id", true),
@@ -285,9 +317,11 @@ mod tests {
         assert!(!shown.contains("2025550101"), "{shown}");
     }
 
+    const NAMES: &str = "From|P-Asserted-Identity|Remote-Party-ID|Privacy|Diversion|History-Info";
+
     proptest! {
         #[test]
-        fn nothing_panics(value in "[ -~é]{0,80}", name in "From|P-Asserted-Identity|Remote-Party-ID|Privacy") {
+        fn nothing_panics(value in "[ -~é]{0,80}", name in NAMES) {
             let identity = identity(&format!("{name}: {value}\r\n"));
             prop_assert!(identity.asserted.len() <= VALUES_MAX && identity.privacy.len() <= VALUES_MAX);
         }

@@ -70,7 +70,7 @@ fn a_trunk_tells_the_number_and_brings_no_more_calls_than_it_may() {
     let server = Server::serve(&[("\n[web]\n", TRUNK), ring]);
     let peer = Peer::of(&server);
     let asserted = "P-Asserted-Identity: \"Jane\" <sip:2025550101;npdi@carrier.example>\r\n";
-    peer.send("INVITE", "first", asserted);
+    peer.send("INVITE", "first", &format!("{asserted}Diversion: <sip:2025550001@carrier.example>\r\n"));
     peer.answer("180");
     peer.send("INVITE", "second", asserted);
     let busy = peer.answer("503");
@@ -79,8 +79,8 @@ fn a_trunk_tells_the_number_and_brings_no_more_calls_than_it_may() {
     peer.answer("487");
     let record = server.wait_for_record("1000");
     assert_eq!(
-        json!([record["ani"], record["ani_source"], record["trunk"]]),
-        json!(["+12025550101", "p_asserted_identity", "carrier"])
+        json!([record["ani"], record["ani_source"], record["trunk"], record["first_dialled"]]),
+        json!(["+12025550101", "p_asserted_identity", "carrier", "+12025550001"])
     );
     let counted = wait_for("count", Duration::from_secs(10), || rejected(&server, "trunk_busy"));
     assert_eq!(counted, "1");

@@ -40,6 +40,7 @@ impl Switchboard {
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
         let local = SocketAddr::new(self.network.media_address, port);
         let ani = caller::ani(&invitation.identity, trunk.as_deref());
+        let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
         let call = Call {
             id,
             dialog,
@@ -52,6 +53,7 @@ impl Switchboard {
             description: Description { local, session, text: String::new() },
             peer: invitation.source,
             ani,
+            first_dialled,
             keypad: Keypad::default(),
             early_keys: Vec::new(),
             started_at: self.clock.date(now),

@@ -10,7 +10,7 @@ use crate::call::CallRecord;
 const HEADER: &str = "id,version,line,ani,started_at,answered_at,ended_at,customer,name,identified_by,\
     identifier_attempts,secret_attempts,opted_out,back_end_failure,verdict,hand_over_target,token,\
     hand_over_outcome,hand_over_status,ended_by,reason,packets_sent,packets_received,packets_lost,\
-    jitter_ms,remote_loss,ani_source,trunk";
+    jitter_ms,remote_loss,ani_source,trunk,first_dialled";
 
 /// Writes the column names.
 pub(super) fn header(output: &mut dyn Write) -> io::Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn row(output: &mut dyn Write, record: &CallRecord) -> io::Result<()>
     write!(output, "{}\r\n", fields.join(","))
 }
 
-fn fields(record: &CallRecord) -> [String; 28] {
+fn fields(record: &CallRecord) -> [String; 29] {
     let hand_over = record.hand_over.as_ref();
     let media = &record.media;
     [
@@ -56,6 +56,7 @@ fn fields(record: &CallRecord) -> [String; 28] {
         text(media.remote_loss),
         word(&record.ani_source),
         record.trunk.clone().unwrap_or_default(),
+        record.first_dialled.clone().unwrap_or_default(),
     ]
 }
 
