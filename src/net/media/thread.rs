@@ -269,7 +269,7 @@ impl MediaThread {
 }
 
 /// Asks the system to let this thread go first. A thread that shares its processor with busy programs is else made to
-/// wait for a packet time and longer. Where this is not permitted (CAP_SYS_NICE, RLIMIT_NICE) it goes on as it is.
+/// wait for a packet time and longer. Where this is not permitted (`CAP_SYS_NICE`, `RLIMIT_NICE`) it goes on as it is.
 #[cfg(target_os = "linux")]
 fn ask_for_precedence() {
     // To Linux a thread is a process where its priority is concerned.
