@@ -34,9 +34,6 @@ const BACKLOG_MAX: usize = 16_384;
 const BACKLOG_RETRY: Duration = Duration::from_millis(2);
 /// RTP that is longer was not asked for; its end is cut off.
 const DATAGRAM_LEN_MAX: usize = 2048;
-/// The niceness that a media thread asks for: ahead of all ordinary work, behind the kernel's own.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = -15;
 
 /// See the module.
 pub(super) struct MediaThread {
@@ -95,7 +92,6 @@ impl MediaThread {
 
     /// Works until told to stop.
     pub(super) fn run(mut self) {
-        ask_for_precedence();
         let mut ready = Events::with_capacity(READY_MAX);
         let mut buffer = [0; DATAGRAM_LEN_MAX];
         let mut more_commands = false;
@@ -267,21 +263,6 @@ impl MediaThread {
         self.settle(place);
     }
 }
-
-/// Asks the system to let this thread go first. A thread that shares its processor with busy programs is else made to
-/// wait for a packet time and longer. Where this is not permitted (`CAP_SYS_NICE`, `RLIMIT_NICE`) it goes on as it is.
-#[cfg(target_os = "linux")]
-fn ask_for_precedence() {
-    // To Linux a thread is a process where its priority is concerned.
-    let asked = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-    if let Err(error) = asked {
-        tracing::debug!(%error, "a media thread has no precedence over other work");
-    }
-}
-
-/// Other systems have no priority of a single thread that can be asked for.
-#[cfg(not(target_os = "linux"))]
-fn ask_for_precedence() {}
 
 /// Sends a datagram; one that cannot be sent is lost, like one on the wire.
 fn deliver(sockets: &Sockets, outgoing: &Outgoing<'_>, failures: &Counter) {
