@@ -26,7 +26,6 @@ impl Switchboard {
         if let Some(hand_over) = &mut call.hand_over {
             hand_over.peer_hung_up();
         }
-        self.by_dialog.remove(&call.dialog);
         self.close(id, by, reason, now);
     }
 
@@ -38,7 +37,6 @@ impl Switchboard {
         }
         let reason = reason.map(ToOwned::to_owned).or_else(|| call.failed_hand_over());
         self.endpoint.bye(call.dialog, now);
-        self.by_dialog.remove(&call.dialog);
         self.close(id, by, reason.as_deref(), now);
     }
 
@@ -46,7 +44,6 @@ impl Switchboard {
     pub(super) fn refuse(&mut self, id: CallId, status: u16, reason: &str, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
         self.endpoint.reject(call.dialog, status, now);
-        self.by_dialog.remove(&call.dialog);
         self.close(id, EndedBy::Portero, Some(reason), now);
     }
 
@@ -60,6 +57,7 @@ impl Switchboard {
         if matches!(call.phase, Phase::Closing(_)) {
             return;
         }
+        self.by_dialog.remove(&call.dialog);
         let ending = Ending { at, by, reason: reason.map(ToOwned::to_owned), flow: None };
         let flow = match std::mem::replace(&mut call.phase, Phase::Closing(ending)) {
             Phase::Talking(Script::Line(mut flow)) => {
