@@ -124,6 +124,8 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
         threads: section
             .number("threads", THREADS)
             .and_then(|threads| usize::try_from(threads).ok()?.try_into().ok()),
+        pin_threads: section.flag("pin_threads").unwrap_or(true),
+        kernel_filter: section.flag("kernel_filter").unwrap_or(true),
     };
     section.finish();
     media

@@ -60,7 +60,14 @@ fn shown<T: AsRef<[PromptId]>>(prompts: T) -> Vec<String> {
 fn the_demo_has_the_settings_that_it_tells_of() {
     let demo = Configuration::demo(&Overrides::default());
     assert_eq!(demo.sip, Sip { listen: ([127, 0, 0, 1], 5060).into(), contact: None });
-    let media = Media { ports: 20_000..=29_999, address: None, silence_timeout: seconds(60), threads: None };
+    let media = Media {
+        ports: 20_000..=29_999,
+        address: None,
+        silence_timeout: seconds(60),
+        threads: None,
+        pin_threads: true,
+        kernel_filter: true,
+    };
     assert_eq!(demo.media, media);
     assert_eq!(demo.trunks, Trunks { list: vec![], strangers: Strangers::AdmitLocal });
     assert_eq!(demo.limits, Limits { calls: 1000, drain: seconds(60) });
@@ -185,7 +192,7 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\ncontact = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\naddress = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
+        .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\naddress = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
         .replace(
             "identifier.digits = 6",
             "name = \"Sales\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
@@ -194,6 +201,7 @@ fn what_is_said_is_taken() {
     assert_eq!(read.sip.contact, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
     assert_eq!(read.media.address, "203.0.113.7".parse().ok());
+    assert!(!read.media.pin_threads && !read.media.kernel_filter);
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));

@@ -10,7 +10,7 @@ mod playout;
 mod reports;
 mod session;
 
-pub use session::{Outgoing, Port, Session};
+pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

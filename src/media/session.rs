@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::grid::{Grid, SAMPLES_MAX, Slot};
@@ -22,8 +23,14 @@ use crate::rtp::{DigitReceiver, Header, Packet, Reception};
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name.
-const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
+pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
 const _: () = assert!(rtcp::REPORT_LEN_MAX <= DATAGRAM_LEN_MAX);
+
+/// Where a session writes what it has to send. All sessions of a thread share one, which stays in its caches.
+pub type Room = [u8; DATAGRAM_LEN_MAX];
+
+/// What RTCP's packet types look like where a payload type is expected (RFC 5761 §4).
+const RTCP_TYPES: RangeInclusive<u8> = 64..=95;
 
 /// Which of a session's two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,8 +48,6 @@ pub struct Outgoing<'a> {
     pub port: Port,
     /// Where to.
     pub destination: SocketAddr,
-    /// When it should have left; nothing for RTCP, whose time is left to chance.
-    pub due: Option<Instant>,
     /// The whole of it.
     pub datagram: &'a [u8],
 }
@@ -75,7 +80,6 @@ pub struct Session {
     slots_missed: u64,
     remote_loss: Option<f64>,
     events: VecDeque<Event>,
-    datagram: [u8; DATAGRAM_LEN_MAX],
 }
 
 /// What a received packet carries.
@@ -111,7 +115,6 @@ impl Session {
             slots_missed: 0,
             remote_loss: None,
             events: VecDeque::new(),
-            datagram: [0; DATAGRAM_LEN_MAX],
             origin,
             parameters,
         }
@@ -205,6 +208,31 @@ impl Session {
         Arrival::Probation
     }
 
+    /// The payload type of audio of which one packet in [`SAMPLED`] is enough. An IVR does not listen to what callers
+    /// say; their keys are not audio. Nothing while the source is not settled, and has not shown its sequence.
+    ///
+    /// [`SAMPLED`]: crate::rtp::sequence::SAMPLED
+    pub fn dispensable(&self) -> Option<u8> {
+        let established = self.reception.as_ref().is_some_and(Reception::is_established);
+        let followed = self.parameters.receives && self.latch.is_settled() && established;
+        // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
+        let payload_type = self.parameters.payload_type;
+        (followed && !RTCP_TYPES.contains(&payload_type)).then_some(payload_type)
+    }
+
+    /// Counts packets of dispensable audio that came before the next one that is shown.
+    pub fn receive_unseen(&mut self, packets: u32) {
+        self.packets_received += u64::from(packets);
+        if let Some(reception) = &mut self.reception {
+            reception.receive_unseen(packets);
+        }
+    }
+
+    /// The one address from which RTP can still be believed, if it is down to one.
+    pub fn only_source(&self) -> Option<SocketAddr> {
+        self.latch.only_source()
+    }
+
     /// Takes a datagram that came to the RTCP port.
     pub fn receive_rtcp(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
         let expected = source == self.parameters.remote_rtcp || source.ip() == self.latch.destination().ip();
@@ -229,16 +257,16 @@ impl Session {
     }
 
     /// Gives the next datagram that is due at `now`; to be asked until there is none.
-    pub fn tick(&mut self, now: Instant) -> Option<Outgoing<'_>> {
+    pub fn tick<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
         if self.silent_at.take_if(|at| *at <= now).is_some() {
             self.events.push_back(Event::Silent);
         }
         if self.is_sending()
             && let Some(slot) = self.grid.take(now)
         {
-            return Some(self.audio(slot));
+            return Some(self.audio(slot, room));
         }
-        if self.reports.take(now) { self.report(now, false) } else { None }
+        if self.reports.take(now) { self.report(now, false, room) } else { None }
     }
 
     /// When [`Session::tick`] should be asked next.
@@ -253,8 +281,8 @@ impl Session {
     }
 
     /// The last report, with BYE (RFC 3550 §6.6).
-    pub fn farewell(&mut self, now: Instant) -> Option<Outgoing<'_>> {
-        self.report(now, true)
+    pub fn farewell<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
+        self.report(now, true, room)
     }
 
     /// The figures so far.
@@ -279,7 +307,7 @@ impl Session {
         self.parameters.sends && is_usable(self.latch.destination())
     }
 
-    fn audio(&mut self, slot: Slot) -> Outgoing<'_> {
+    fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Outgoing<'a> {
         self.slots_missed += slot.missed;
         let header = Header {
             payload_type: self.parameters.payload_type,
@@ -290,7 +318,7 @@ impl Session {
             ssrc: self.origin.ssrc,
         };
         let length = HEADER_LEN + slot.samples;
-        let (head, payload) = self.datagram[..length].split_at_mut(HEADER_LEN);
+        let (head, payload) = room[..length].split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
         let ended = self.playout.fill(self.parameters.codec, payload);
         self.events.extend(ended.map(Event::PlayEnded));
@@ -298,15 +326,10 @@ impl Session {
         self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));
         self.packets_sent += 1;
         self.octets_sent += slot.samples as u64;
-        Outgoing {
-            port: Port::Rtp,
-            destination: self.latch.destination(),
-            due: Some(slot.due),
-            datagram: &self.datagram[..length],
-        }
+        Outgoing { port: Port::Rtp, destination: self.latch.destination(), datagram: &room[..length] }
     }
 
-    fn report(&mut self, now: Instant, bye: bool) -> Option<Outgoing<'_>> {
+    fn report<'a>(&mut self, now: Instant, bye: bool, room: &'a mut Room) -> Option<Outgoing<'a>> {
         let (port, destination) = self.rtcp_destination();
         if !is_usable(destination) {
             return None;
@@ -322,8 +345,8 @@ impl Session {
         });
         let reception = self.reception.as_mut().map(|reception| reception.report(now));
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
-        let length = report.write(&mut self.datagram)?;
-        Some(Outgoing { port, destination, due: None, datagram: &self.datagram[..length] })
+        let length = report.write(room)?;
+        Some(Outgoing { port, destination, datagram: &room[..length] })
     }
 
     /// Behind a NAT the RTCP address in the SDP is as wrong as the RTP address; until RTCP comes from there, the

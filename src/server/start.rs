@@ -127,6 +127,8 @@ pub async fn start(
     let usual = MediaConfig::default();
     let plane = MediaConfig {
         threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        pinned: configuration.media.pin_threads,
+        kernel_filter: configuration.media.kernel_filter,
         silence_limit: configuration.media.silence_timeout,
         ..usual
     };

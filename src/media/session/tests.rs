@@ -104,7 +104,8 @@ impl Stage {
     }
 
     fn drain(&mut self) {
-        while let Some(outgoing) = self.session.tick(self.now) {
+        let mut room = [0; DATAGRAM_LEN_MAX];
+        while let Some(outgoing) = self.session.tick(self.now, &mut room) {
             let sent = Sent {
                 at: self.now - self.zero,
                 port: outgoing.port,
@@ -424,7 +425,8 @@ fn reports_say_what_was_sent_and_heard() {
         let expected = origin().timestamp.wrapping_add((sent.at.as_micros() * 8 / 1000) as u32);
         assert!(timestamp.wrapping_sub(expected).cast_signed().abs() <= 1, "the same moment on both clocks");
     }
-    let farewell = stage.session.farewell(stage.now).expect("there is somebody to say it to");
+    let mut room = [0; DATAGRAM_LEN_MAX];
+    let farewell = stage.session.farewell(stage.now, &mut room).expect("there is somebody to say it to");
     assert!(rtcp::read(farewell.datagram, 0).expect("readable").bye);
 }
 
@@ -448,7 +450,7 @@ fn reports_follow_the_stream() {
     let mut nowhere =
         Stage::new(Parameters { remote: address(1, 0), remote_rtcp: address(1, 0), ..parameters() });
     assert_eq!(last(&mut nowhere), None);
-    assert_eq!(nowhere.session.farewell(nowhere.now), None);
+    assert_eq!(nowhere.session.farewell(nowhere.now, &mut [0; DATAGRAM_LEN_MAX]), None);
 }
 
 fn report_about_us(lost: i32, ssrc: u32) -> Vec<u8> {
