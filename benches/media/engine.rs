@@ -12,7 +12,7 @@ use portero::net::media::{MediaConfig, MediaPlane};
 use tokio::sync::mpsc;
 
 use crate::floor::{Floor, KEYS, PACKET_TIME};
-use crate::{ENGINE_PORT, Kind, Setup, prompts};
+use crate::{ENGINE_PORT, Kind, Setup, peer_port, prompts};
 
 /// Room for events. What the calls key is counted by nobody.
 const EVENTS_MAX: usize = 16_384;
@@ -37,7 +37,7 @@ fn portero(setup: &Setup) -> Result<()> {
     let prompt = Arc::new(Prompt::from_samples(&prompts::tone(8000 * seconds)));
     wait_for_go()?;
     for call in 0..setup.calls {
-        command(&plane, call, &open(setup, call));
+        command(&plane, call, &open(call));
         command(&plane, call, &Command::Play(PlayId(1), vec![Arc::clone(&prompt)]));
     }
     for _ in 0..setup.calls {
@@ -58,8 +58,8 @@ fn command(plane: &MediaPlane, call: u16, command: &Command) {
     }
 }
 
-fn open(setup: &Setup, call: u16) -> Command {
-    let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, setup.peer_port(call)));
+fn open(call: u16) -> Command {
+    let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, peer_port(call)));
     let origin =
         Origin { ssrc: call.into(), sequence: 0, timestamp: 0, cname: "bench".to_owned(), seed: call.into() };
     let parameters = Parameters {

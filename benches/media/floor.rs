@@ -13,7 +13,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::thread::ClockId;
 use socket2::{SockFilter, SockRef};
 
-use crate::{ENGINE_PORT, Kind, Setup, processors};
+use crate::{ENGINE_PORT, Kind, Setup, peer_port, processors};
 
 const SLOTS: usize = 20;
 const SLOT_NANOS: i64 = 1_000_000;
@@ -44,7 +44,7 @@ impl Floor {
         for call in 0..setup.calls {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call))?;
             socket.set_nonblocking(true)?;
-            let remote = (Ipv4Addr::LOCALHOST, setup.peer_port(call)).into();
+            let remote = (Ipv4Addr::LOCALHOST, peer_port(call)).into();
             if joined {
                 socket.connect(remote)?;
             }
@@ -63,10 +63,10 @@ impl Floor {
         let begin = rustix::time::clock_gettime(ClockId::Monotonic);
         let begin = begin.tv_sec * 1_000_000_000 + begin.tv_nsec;
         let mut ready = Vec::with_capacity(READY_MAX);
-        for slot in 0.. {
-            wait_until(begin + slot * SLOT_NANOS);
-            let phase = (slot % SLOTS as i64) as usize;
-            let tick = (slot / SLOTS as i64) as u32;
+        for slot in 0_u64.. {
+            wait_until(begin + slot.cast_signed() * SLOT_NANOS);
+            let phase = (slot % SLOTS as u64) as usize;
+            let tick = (slot / SLOTS as u64) as u32;
             for call in (phase..self.lanes.len()).step_by(SLOTS) {
                 self.send(call, tick);
             }

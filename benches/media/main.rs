@@ -94,7 +94,9 @@ fn main() -> Result<()> {
                 let measured = Kind::ALL.map(|kind| measure(Setup { kind, calls, seconds, filter }));
                 let [floor, joined, portero] = measured;
                 let (floor, joined, portero) = (floor?, joined?, portero?);
-                [floor, joined, portero].iter().for_each(|outcome| println!("{outcome}"));
+                for outcome in [floor, joined, portero] {
+                    println!("{outcome}");
+                }
                 ratios.push(portero.cpu_micros / floor.cpu_micros);
             }
             ratios.sort_by(f64::total_cmp);
@@ -123,11 +125,11 @@ impl Setup {
             self.filter.to_string(),
         ]
     }
+}
 
-    /// The peer's port that a call talks with.
-    fn peer_port(&self, call: u16) -> u16 {
-        PEER_PORT + (call / 20) % PEER_SOCKETS
-    }
+/// The peer's port that a call talks with.
+fn peer_port(call: u16) -> u16 {
+    PEER_PORT + (call / 20) % PEER_SOCKETS
 }
 
 /// A program of this benchmark's, with what it hears and says.

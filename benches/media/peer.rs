@@ -17,7 +17,7 @@ use socket2::SockRef;
 
 use crate::floor::{KEYS, wait_until};
 use crate::pacing::{Summary, Trace};
-use crate::{ENGINE_PORT, PEER_PORT, PEER_SOCKETS, Setup, processors};
+use crate::{ENGINE_PORT, PEER_PORT, PEER_SOCKETS, Setup, peer_port, processors};
 
 const SLOTS: usize = 20;
 const SLOT_NANOS: i64 = 1_000_000;
@@ -42,7 +42,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             drop(stdin().read_exact(&mut word));
             ended.store(true, Ordering::Relaxed);
         });
-        talk(setup, &sockets, &mut traces, &ended)
+        talk(&sockets, &mut traces, &ended)
     })?;
     writeln!(out, "{}", Summary::of(&traces).line())?;
     Ok(out.flush()?)
@@ -56,29 +56,31 @@ fn open(number: u16) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-fn talk(setup: &Setup, sockets: &[UdpSocket], traces: &mut [Trace], ended: &AtomicBool) -> Result<()> {
+fn talk(sockets: &[UdpSocket], traces: &mut [Trace], ended: &AtomicBool) -> Result<()> {
     processors::pin(1)?;
     let begin = rustix::time::clock_gettime(ClockId::Monotonic);
     let begin = begin.tv_sec * 1_000_000_000 + begin.tv_nsec;
-    for slot in 0.. {
-        wait_until(begin + slot * SLOT_NANOS);
+    for slot in 0_u64.. {
+        wait_until(begin + slot.cast_signed() * SLOT_NANOS);
         if ended.load(Ordering::Relaxed) {
             break;
         }
-        let phase = (slot % SLOTS as i64) as usize;
-        let tick = (slot / SLOTS as i64) as u32;
+        let phase = (slot % SLOTS as u64) as usize;
+        let tick = (slot / SLOTS as u64) as u32;
         for call in (phase..traces.len()).step_by(SLOTS) {
-            send(sockets, setup, call as u16, tick);
+            send(sockets, call as u16, tick);
         }
         for socket in sockets.iter().skip(phase).step_by(SLOTS) {
             listen(socket, traces);
         }
     }
-    sockets.iter().for_each(|socket| listen(socket, traces));
+    for socket in sockets {
+        listen(socket, traces);
+    }
     Ok(())
 }
 
-fn send(sockets: &[UdpSocket], setup: &Setup, call: u16, tick: u32) {
+fn send(sockets: &[UdpSocket], call: u16, tick: u32) {
     let number = tick.wrapping_add(u32::from(call) * SPREAD);
     let is_key = number.is_multiple_of(KEY_EVERY);
     let header = Header {
@@ -94,7 +96,7 @@ fn send(sockets: &[UdpSocket], setup: &Setup, call: u16, tick: u32) {
         let key = TelephoneEvent { code: 1, end: true, volume: 10, duration: 160 };
         datagram[HEADER_LEN..][..4].copy_from_slice(&key.octets());
     }
-    let socket = &sockets[usize::from(setup.peer_port(call) - PEER_PORT)];
+    let socket = &sockets[usize::from(peer_port(call) - PEER_PORT)];
     // What the kernel does not take is as good as lost on the way; the engine costs the less for it, in either kind.
     drop(socket.send_to(&datagram, (Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call)));
 }

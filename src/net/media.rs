@@ -14,7 +14,7 @@ mod wheel;
 
 use std::io;
 use std::num::NonZero;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -85,10 +85,9 @@ impl MediaPlane {
     /// [`Overloaded`] when the thread's queue is full. Nothing has happened then.
     pub fn send(&self, session: SessionId, command: Command) -> Result<(), Overloaded> {
         let lane = &self.lanes[(session.0 % self.lanes.len() as u64) as usize];
-        let sent = lane.commands.as_ref().map(|commands| commands.try_send((session, command)));
-        match sent {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => Err(Overloaded),
+        match &lane.commands {
+            Some(commands) => commands.try_send((session, command)).map_err(|_| Overloaded),
+            None => Err(Overloaded),
         }
     }
 }
