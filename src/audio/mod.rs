@@ -4,6 +4,7 @@
 //! that are already right for the wire. Nothing here knows of packets: that is `rtp` and `media`.
 
 mod codec;
+mod g722;
 mod library;
 mod prompt;
 mod resample;
