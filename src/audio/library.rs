@@ -8,17 +8,22 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rust_embed::RustEmbed;
 
-use super::Prompt;
+use super::recording::{self, RecordingFault};
 use super::resample::Resampler;
-use super::wav::{self, WavFault};
+use super::{Prompt, SAMPLE_RATE, WIDE_RATE, loudness};
 
 /// The largest file that is read: ten minutes of 48 kHz stereo with 24 bits fit.
 const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// What recordings' names may end in. What is inside is seen from the file itself.
+const ENDINGS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
 
 /// The recordings that come with the program. A build without them says so when it starts, file by file.
 #[derive(RustEmbed)]
@@ -26,7 +31,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 #[allow_missing = true]
 struct Shipped;
 
-/// Where recordings come from; both are laid out as `<language>/<id>.wav`.
+/// Where recordings come from; both are laid out as `<language>/<id>.wav`, or `.flac`, `.ogg` or `.mp3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A folder on disk.
@@ -63,7 +68,7 @@ pub enum PromptFault {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        fault: WavFault,
+        fault: RecordingFault,
     },
 }
 
@@ -86,12 +91,12 @@ impl Library {
         if !is_plain_name(language) {
             return Err(vec![PromptFault::Name(language.to_owned())]);
         }
-        let mut resampler = Resampler::default();
+        let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut prompts = HashMap::new();
         let mut faults = Vec::new();
-        for id in ids.into_iter().collect::<BTreeSet<_>>() {
-            match source.prompt(language, id, &mut resampler) {
-                Ok(prompt) => drop(prompts.insert(id.to_owned(), Arc::new(prompt))),
+        for (id, loaded) in ids.iter().zip(side_by_side(source, language, &ids)) {
+            match loaded {
+                Ok(prompt) => drop(prompts.insert((*id).to_owned(), Arc::new(prompt))),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -114,22 +119,61 @@ impl Library {
     }
 }
 
+/// Loads recordings on all processors, each by whoever is free; in the order of their names all the same.
+fn side_by_side(source: &Source, language: &str, ids: &[&str]) -> Vec<Result<Prompt, PromptFault>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut resampler = Resampler::default();
+        let mine = std::iter::from_fn(|| {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            ids.get(place).map(|id| (place, source.prompt(language, id, &mut resampler)))
+        });
+        mine.collect::<Vec<_>>()
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(ids.len());
+    let mut loaded = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut loaded = work();
+        for other in others {
+            loaded.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        loaded
+    });
+    loaded.sort_by_key(|(place, _)| *place);
+    loaded.into_iter().map(|(_, loaded)| loaded).collect()
+}
+
 impl Source {
     fn prompt(&self, language: &str, id: &str, resampler: &mut Resampler) -> Result<Prompt, PromptFault> {
         if !is_plain_name(id) {
             return Err(PromptFault::Name(id.to_owned()));
         }
-        let relative = format!("{language}/{id}.wav");
+        let (relative, found) = self.find(&format!("{language}/{id}"));
         let path = self.path(&relative);
-        let bytes = match self.bytes(&relative) {
+        let bytes = match found {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(PromptFault::Missing { path });
             }
             Err(error) => return Err(PromptFault::Unreadable { path, error }),
         };
-        let recording = wav::read(&bytes).map_err(|fault| PromptFault::Unusable { path, fault })?;
-        Ok(Prompt::from_samples(&resampler.convert(&recording)))
+        let read = recording::read(&bytes);
+        let mut recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
+        loudness::level(&mut recording);
+        let [narrow, wide] = [SAMPLE_RATE, WIDE_RATE].map(|rate| resampler.convert(&recording, rate));
+        Ok(Prompt::new(&narrow, &wide))
+    }
+
+    /// The recording of this name: the first there is by its ending. Where there is none, that is told of the first.
+    fn find(&self, name: &str) -> (String, io::Result<Cow<'static, [u8]>>) {
+        let is_missing =
+            |found: &io::Result<_>| matches!(found, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let candidates = ENDINGS.iter().map(|ending| format!("{name}.{ending}"));
+        let mut found = candidates.map(|relative| (self.bytes(&relative), relative));
+        let first = found.next().expect("there are endings");
+        let found = if is_missing(&first.0) { found.find(|(bytes, _)| !is_missing(bytes)) } else { None };
+        let (bytes, relative) = found.unwrap_or(first);
+        (relative, bytes)
     }
 
     /// The path to name in a fault.
@@ -163,6 +207,7 @@ fn is_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::wav;
 
     /// A folder of recordings that is gone when the test is over.
     struct Folder(PathBuf);
@@ -216,11 +261,31 @@ mod tests {
             ("en/folder.wav", "irectory"),
             ("en/missing.wav", "no such recording"),
             ("en/silent.wav", "no sound"),
-            ("en/strange.wav", "not a WAV file"),
+            ("en/strange.wav", "damaged"),
         ];
         assert_eq!(told.len(), expected.len(), "{told:#?}");
         for (line, (place, reason)) in told.iter().zip(expected) {
             assert!(line.contains(place) && line.contains(reason), "{line}");
+        }
+    }
+
+    #[test]
+    fn recordings_of_other_kinds_are_found_by_the_same_names() {
+        let folder = Folder::new("kinds");
+        let chord: [(&str, &[u8]); 4] = [
+            ("one.flac", include_bytes!("testdata/chord.flac")),
+            ("two.ogg", include_bytes!("testdata/chord.ogg")),
+            ("three.mp3", include_bytes!("testdata/chord.mp3")),
+            ("four.wav", include_bytes!("testdata/chord.ogg")),
+        ];
+        for (name, bytes) in chord {
+            std::fs::write(folder.0.join("en").join(name), bytes).expect("the folder is writable");
+        }
+        let library =
+            Library::load(&folder.source(), "en", ["one", "two", "three", "four"]).expect("all are good");
+        for id in ["one", "two", "three", "four"] {
+            let length = library.prompt(id).expect("it was loaded").len();
+            assert!((4000..4900).contains(&length), "{id}: {length}");
         }
     }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
-use super::plan::Plan;
+use super::plan::{Plan, Sound};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
@@ -39,6 +39,7 @@ pub(super) struct Call {
     pub trunk: Option<Arc<Trunk>>,
     pub plan: Arc<Plan>,
     pub party: Party,
+    pub sound: Sound,
     pub phase: Phase,
     /// The reserved RTP port.
     pub port: u16,

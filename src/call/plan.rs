@@ -9,12 +9,15 @@ use std::time::Duration;
 use super::trunk::Trunks;
 use crate::audio::Library;
 use crate::flow::{Line, TargetName};
+use crate::sdp::Codecs;
 
 /// Everything about calls that the configuration says. A call keeps the plan it began with.
 #[derive(Debug)]
 pub struct Plan {
     /// Lines by the user part that is dialled.
     pub lines: HashMap<Arc<str>, Arc<Line>>,
+    /// How lines sound, by the same; a line that is not here sounds as usual.
+    pub sounds: HashMap<Arc<str>, Sound>,
     /// Where calls can be handed to. Every target that a line names is here.
     pub targets: HashMap<TargetName, Target>,
     /// How long a referral may take.
@@ -27,6 +30,13 @@ pub struct Plan {
     pub trunks: Trunks,
     /// Calls at a time; the next one gets 503.
     pub calls_max: usize,
+}
+
+/// How a line's calls sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sound {
+    /// Which codecs are taken.
+    pub codecs: Codecs,
 }
 
 /// Where we are on the network.

@@ -12,6 +12,7 @@ mod nearest;
 mod read;
 mod section;
 mod settings;
+mod sound;
 mod targets;
 mod trunks;
 mod values;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 pub use fault::{Fault, Faults, Look};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
-use crate::call::{Agents, HandOverTimes, Target, Trunks};
+use crate::call::{Agents, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
 
@@ -62,6 +63,8 @@ pub struct Configuration {
     pub targets: HashMap<TargetName, Target>,
     /// `[[lines]]`: at least one, each with a number of its own, in the order of the file.
     pub lines: Vec<Arc<Line>>,
+    /// How those lines sound, by their numbers.
+    pub sounds: HashMap<Arc<str>, Sound>,
     /// `[back_end]` and `[actions]`: every action that a line names, and perhaps more.
     pub back_end: crm::Config,
     /// `[demo.back_end]`: the stand-in for the business's service.

@@ -77,6 +77,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         trunks,
         targets,
         lines: lines.usable,
+        sounds: lines.sounds,
         back_end: back_end?,
         demo_back_end,
         demo_agents,

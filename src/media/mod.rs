@@ -10,6 +10,7 @@ mod playout;
 mod reports;
 mod session;
 
+pub use crate::rtp::sequence::SAMPLED;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 
 use std::net::SocketAddr;

@@ -172,6 +172,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
     let lines = configuration.lines.iter();
     Plan {
         lines: lines.map(|line| (Arc::clone(&line.number), Arc::clone(line))).collect(),
+        sounds: configuration.sounds.clone(),
         targets: configuration.targets.clone(),
         hand_over: configuration.hand_over,
         agents: configuration.demo_agents.clone(),

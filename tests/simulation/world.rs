@@ -206,6 +206,7 @@ fn make_plan() -> Plan {
     };
     Plan {
         lines: [("1000".into(), Arc::new(line()))].into(),
+        sounds: HashMap::new(),
         targets: [(flow::TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {
             timeout: Duration::from_secs(10),
@@ -268,8 +269,11 @@ impl World {
 
     /// Dials line 1000.
     pub fn place_call(&mut self, caller: Caller) {
-        let sdp =
-            sdp::offer("127.0.0.1:30000".parse().expect("an address"), sdp::Session { id: 1, version: 1 });
+        let sdp = sdp::offer(
+            "127.0.0.1:30000".parse().expect("an address"),
+            sdp::Session { id: 1, version: 1 },
+            &sdp::Codecs::Theirs,
+        );
         let known = caller != Caller::Random || self.rng.random();
         let from = if known { "+12025550101" } else { "anonymous" };
         let call = sip::Call {

@@ -41,12 +41,14 @@ impl Switchboard {
         let local = SocketAddr::new(self.network.media_address, port);
         let ani = caller::ani(&invitation.identity, trunk.as_deref());
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
+        let sound = self.plan.sounds.get(invitation.dialled.as_str()).cloned().unwrap_or_default();
         let call = Call {
             id,
             dialog,
             trunk,
             plan: Arc::clone(&self.plan),
             party,
+            sound,
             phase: Phase::Opening { answer: String::new(), offer, tries: 0 },
             port,
             media_open: false,
@@ -95,10 +97,11 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Phase::Opening { answer, offer, .. } = &mut call.phase else { return };
         let Some(offer) = offer else {
-            *answer = sdp::offer(call.description.local, call.description.session);
+            *answer = sdp::offer(call.description.local, call.description.session, &call.sound.codecs);
             return self.opened(id, now);
         };
-        match sdp::negotiate(offer, call.description.local, call.description.session) {
+        let Description { local, session, .. } = call.description;
+        match sdp::negotiate(offer, local, session, &call.sound.codecs) {
             Ok((text, negotiated)) => {
                 call.description.text.clone_from(&text);
                 *answer = text;
@@ -209,12 +212,12 @@ impl Switchboard {
         let renewed = sdp::Session { version: description.session.version + 1, ..description.session };
         let Some(offer) = offer else {
             description.session = renewed;
-            description.text = sdp::offer(description.local, renewed);
+            description.text = sdp::offer(description.local, renewed, &call.sound.codecs);
             return self.endpoint.accept(call.dialog, &description.text, now);
         };
         let negotiate = |session| {
             let offer = sdp::Offer::parse(offer)?;
-            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, description.local, session)?)
+            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, description.local, session, &call.sound.codecs)?)
         };
         match negotiate(description.session) {
             Ok((text, negotiated)) => {
@@ -244,6 +247,7 @@ fn parameters(negotiated: &sdp::Negotiated, peer: SocketAddr) -> media::Paramete
         codec: match negotiated.codec {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
             sdp::Codec::Pcma => audio::Codec::Pcma,
+            sdp::Codec::G722 => audio::Codec::G722,
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,

@@ -14,7 +14,7 @@ use super::address::{Address, AddressError};
 use super::caller::{Action, Caller, Event};
 use super::recording::Recording;
 use super::timeline::Leg;
-use super::voice::{Origin, Voice};
+use super::voice::{Origin, Voice, codecs};
 use crate::sdp::{self, Negotiated, Offer, Session};
 use crate::sip::{self, Call, DialogId, EndCause, Endpoint};
 
@@ -139,7 +139,7 @@ impl Phone {
             from_user: self.from.clone(),
             from_display: None,
             destination,
-            sdp: sdp::offer(rtp.local_addr()?, session),
+            sdp: sdp::offer(rtp.local_addr()?, session, &codecs()),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
@@ -273,10 +273,11 @@ impl Phone {
         let session = Session { version: line.session.version + 1, ..line.session };
         line.session = session;
         let Some(offer) = offer else {
-            self.endpoint.accept(dialog, &sdp::offer(local, session), now);
+            self.endpoint.accept(dialog, &sdp::offer(local, session, &codecs()), now);
             return;
         };
-        let answer = Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session).ok());
+        let answer =
+            Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session, &codecs()).ok());
         match answer {
             Some((answer, agreed)) => {
                 self.endpoint.accept(dialog, &answer, now);

@@ -308,6 +308,15 @@ fn codec_and_packet_time_change_between_packets_and_keep_their_place() {
     expected.extend(&sound.octets(Codec::Pcma)[800..]);
     expected.resize(expected.len() + 160, Codec::Pcma.silence());
     assert_eq!(stage.payloads(), expected);
+
+    let wide = Parameters { codec: Codec::G722, payload_type: 9, packet_time: 20 * MS, ..parameters() };
+    let mut stage = Stage::new(wide);
+    stage.play(1, &[&sound, &sound]);
+    stage.run(200 * MS);
+    stage.command(Command::Change(parameters()));
+    stage.run(200 * MS);
+    stage.check_continuity();
+    assert_eq!(stage.payloads(), [sound.octets(Codec::G722), sound.octets(Codec::Pcmu)].concat());
 }
 
 #[test]

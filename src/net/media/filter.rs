@@ -6,7 +6,7 @@
 
 use socket2::SockFilter;
 
-use crate::rtp::sequence::SAMPLED;
+use crate::media::SAMPLED;
 
 /// A socket's filter sees a datagram from its UDP header on (`sk_filter_trim_cap` in the kernel's `net/ipv4/udp.c`).
 const RTP: u32 = 8;

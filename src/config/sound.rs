@@ -1,0 +1,35 @@
+//! How a line sounds: which codecs it takes.
+
+use super::fault::Fault;
+use super::nearest::one_of;
+use super::section::{Complaint, Section};
+use crate::call::Sound;
+use crate::sdp::{Codec, Codecs};
+
+const CODECS: [(&str, Codec); 3] = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("g722", Codec::G722)];
+
+/// What a line says of it.
+pub(super) fn read(section: &mut Section<'_>) -> Sound {
+    Sound { codecs: codecs(section).map_or(Codecs::Theirs, Codecs::Ours) }
+}
+
+fn codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {
+    let texts = section.texts("codecs")?;
+    if texts.is_empty() {
+        let span = section.value("codecs").map_or(section.span(), toml::Spanned::span);
+        let fault = Fault::at(span, "`codecs` names no codec");
+        section.note(fault.help("name at least one, or delete this to take what the caller likes best"));
+    }
+    let mut codecs = Vec::new();
+    for text in texts {
+        let read = one_of(&CODECS, text.get_ref(), "codecs")
+            .map_err(|help| Complaint::new(format!("`{}` is no codec of ours", text.get_ref()), help));
+        let Some(codec) = section.accept(text.span(), read) else { continue };
+        if codecs.contains(&codec) {
+            let fault = Fault::at(text.span(), format!("`{}` is named already", text.get_ref()));
+            section.note(fault.help("name each codec once, the best first"));
+        }
+        codecs.push(codec);
+    }
+    Some(codecs)
+}
