@@ -18,7 +18,7 @@ use crate::{ENGINE_PORT, Kind, Setup, peer_port, prompts};
 const EVENTS_MAX: usize = 16_384;
 
 pub fn run(setup: &Setup) -> Result<()> {
-    if setup.kind == Kind::Portero { portero(setup) } else { floor(setup) }
+    if setup.kind.is_portero() { portero(setup) } else { floor(setup) }
 }
 
 /// In the only thread of its process: with a second one each system call would have to look after shared files.
@@ -37,7 +37,7 @@ fn portero(setup: &Setup) -> Result<()> {
     let prompt = Arc::new(Prompt::from_samples(&prompts::tone(8000 * seconds)));
     wait_for_go()?;
     for call in 0..setup.calls {
-        command(&plane, call, &open(call));
+        command(&plane, call, &open(setup.kind, call));
         command(&plane, call, &Command::Play(PlayId(1), vec![Arc::clone(&prompt)]));
     }
     for _ in 0..setup.calls {
@@ -58,7 +58,7 @@ fn command(plane: &MediaPlane, call: u16, command: &Command) {
     }
 }
 
-fn open(call: u16) -> Command {
+fn open(kind: Kind, call: u16) -> Command {
     let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, peer_port(call)));
     let origin =
         Origin { ssrc: call.into(), sequence: 0, timestamp: 0, cname: "bench".to_owned(), seed: call.into() };
@@ -71,6 +71,7 @@ fn open(call: u16) -> Command {
         remote_rtcp: remote,
         sends: true,
         receives: true,
+        tones: kind == Kind::Listening,
     };
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call));
     Command::Open { local, origin, parameters }

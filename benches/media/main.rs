@@ -37,17 +37,24 @@ enum Kind {
     /// The same, with each socket connected to its peer, as the plane does where it can.
     JoinedFloor,
     Portero,
+    /// The same, listening for keys in the callers' audio, who send none as events.
+    Listening,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Floor, Self::JoinedFloor, Self::Portero];
+    const ALL: [Self; 4] = [Self::Floor, Self::JoinedFloor, Self::Portero, Self::Listening];
 
     fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::JoinedFloor => "joined-floor",
             Self::Portero => "portero",
+            Self::Listening => "listening",
         }
+    }
+
+    fn is_portero(self) -> bool {
+        matches!(self, Self::Portero | Self::Listening)
     }
 }
 
@@ -89,21 +96,33 @@ fn main() -> Result<()> {
     println!("{:>12} {:>6} {:>7}  {}", "", "calls", "filter", Outcome::HEADING);
     for calls in calls {
         for filter in [false, true] {
-            let mut ratios = Vec::new();
+            // Whoever listens for keys wants all of the audio.
+            let kinds = if filter { &Kind::ALL[..3] } else { &Kind::ALL[..] };
+            let mut costs: Vec<Vec<f64>> = Vec::new();
             for _ in 0..rounds {
-                let measured = Kind::ALL.map(|kind| measure(Setup { kind, calls, seconds, filter }));
-                let [floor, joined, portero] = measured;
-                let (floor, joined, portero) = (floor?, joined?, portero?);
-                for outcome in [floor, joined, portero] {
+                let mut round = Vec::new();
+                for kind in kinds {
+                    let outcome = measure(Setup { kind: *kind, calls, seconds, filter })?;
                     println!("{outcome}");
+                    round.push(outcome.cpu_micros);
                 }
-                ratios.push(portero.cpu_micros / floor.cpu_micros);
+                costs.push(round);
             }
-            ratios.sort_by(f64::total_cmp);
-            println!("{:>27}  {:.2} times the floor", "", ratios[ratios.len() / 2]);
+            let medians: Vec<f64> =
+                (0..kinds.len()).map(|kind| median(costs.iter().map(|round| round[kind]))).collect();
+            println!("{:>27}  {:.2} times the floor", "", medians[2] / medians[0]);
+            if let Some(listening) = medians.get(3) {
+                println!("{:>27}  {:+.2} µs for listening", "", listening - medians[2]);
+            }
         }
     }
     prompts::load()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 impl Setup {
@@ -183,7 +202,7 @@ fn measure(setup: Setup) -> Result<Outcome> {
     peer.say("go")?;
     std::thread::sleep(REST);
     // The plane is one thread of its process; the floor is a process of one thread.
-    let thread = (setup.kind == Kind::Portero).then_some("media-0");
+    let thread = setup.kind.is_portero().then_some("media-0");
     let before = processors::used_nanos(process, thread)?;
     std::thread::sleep(Duration::from_secs(setup.seconds));
     let used = processors::used_nanos(process, thread)? - before;

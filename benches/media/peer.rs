@@ -17,7 +17,7 @@ use socket2::SockRef;
 
 use crate::floor::{KEYS, wait_until};
 use crate::pacing::{Summary, Trace};
-use crate::{ENGINE_PORT, PEER_PORT, PEER_SOCKETS, Setup, peer_port, processors};
+use crate::{ENGINE_PORT, Kind, PEER_PORT, PEER_SOCKETS, Setup, peer_port, processors};
 
 const SLOTS: usize = 20;
 const SLOT_NANOS: i64 = 1_000_000;
@@ -42,7 +42,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             drop(stdin().read_exact(&mut word));
             ended.store(true, Ordering::Relaxed);
         });
-        talk(&sockets, &mut traces, &ended)
+        talk(&sockets, &mut traces, setup.kind != Kind::Listening, &ended)
     })?;
     writeln!(out, "{}", Summary::of(&traces).line())?;
     Ok(out.flush()?)
@@ -56,7 +56,7 @@ fn open(number: u16) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-fn talk(sockets: &[UdpSocket], traces: &mut [Trace], ended: &AtomicBool) -> Result<()> {
+fn talk(sockets: &[UdpSocket], traces: &mut [Trace], with_keys: bool, ended: &AtomicBool) -> Result<()> {
     processors::pin(1)?;
     let begin = rustix::time::clock_gettime(ClockId::Monotonic);
     let begin = begin.tv_sec * 1_000_000_000 + begin.tv_nsec;
@@ -68,7 +68,7 @@ fn talk(sockets: &[UdpSocket], traces: &mut [Trace], ended: &AtomicBool) -> Resu
         let phase = (slot % SLOTS as u64) as usize;
         let tick = (slot / SLOTS as u64) as u32;
         for call in (phase..traces.len()).step_by(SLOTS) {
-            send(sockets, call as u16, tick);
+            send(sockets, call as u16, tick, with_keys);
         }
         for socket in sockets.iter().skip(phase).step_by(SLOTS) {
             listen(socket, traces);
@@ -80,9 +80,9 @@ fn talk(sockets: &[UdpSocket], traces: &mut [Trace], ended: &AtomicBool) -> Resu
     Ok(())
 }
 
-fn send(sockets: &[UdpSocket], call: u16, tick: u32) {
+fn send(sockets: &[UdpSocket], call: u16, tick: u32, with_keys: bool) {
     let number = tick.wrapping_add(u32::from(call) * SPREAD);
-    let is_key = number.is_multiple_of(KEY_EVERY);
+    let is_key = with_keys && number.is_multiple_of(KEY_EVERY);
     let header = Header {
         payload_type: if is_key { KEYS } else { 0 },
         marker: is_key,

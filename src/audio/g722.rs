@@ -240,15 +240,21 @@ impl Decoder {
     }
 
     /// What is below 4000 Hz of an octet: a sample at 8000 Hz.
+    ///
+    /// A stream is decoded in one way or the other: the upper band's state is left alone here.
     pub fn decode_narrow(&mut self, octet: u8) -> i16 {
-        let (low, _) = self.decode_bands(octet);
-        saturated(low << 1) as i16
+        saturated(self.decode_lower(octet) << 1) as i16
     }
 
-    fn decode_bands(&mut self, octet: u8) -> (i32, i32) {
+    fn decode_lower(&mut self, octet: u8) -> i32 {
         let six = usize::from(octet & 0x3F);
         let low = self.lower.reconstructed(LOWER_SIX[six]);
         self.lower.follow(LOWER_FOUR[six >> 2], LOWER_GROWTH[six >> 2]);
+        low
+    }
+
+    fn decode_bands(&mut self, octet: u8) -> (i32, i32) {
+        let low = self.decode_lower(octet);
         let two = usize::from(octet >> 6);
         let high = self.upper.reconstructed(UPPER_TWO[two]);
         self.upper.follow(UPPER_TWO[two], UPPER_GROWTH[two]);

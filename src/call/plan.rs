@@ -37,6 +37,20 @@ pub struct Plan {
 pub struct Sound {
     /// Which codecs are taken.
     pub codecs: Codecs,
+    /// Whether keys are listened for in the caller's audio.
+    pub tones: Tones,
+}
+
+/// When keys are listened for in callers' audio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tones {
+    /// Where the caller's side has agreed on no telephone-events.
+    #[default]
+    Needed,
+    /// Until the first telephone-event shows that there is no need.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// Where we are on the network.

@@ -1,16 +1,25 @@
-//! How a line sounds: which codecs it takes.
+//! How a line sounds: which codecs it takes, and whether it listens for keys.
 
 use super::fault::Fault;
 use super::nearest::one_of;
 use super::section::{Complaint, Section};
-use crate::call::Sound;
+use crate::call::{Sound, Tones};
 use crate::sdp::{Codec, Codecs};
 
 const CODECS: [(&str, Codec); 3] = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("g722", Codec::G722)];
 
+const TONES: [(&str, Tones); 3] =
+    [("needed", Tones::Needed), ("always", Tones::Always), ("never", Tones::Never)];
+
 /// What a line says of it.
 pub(super) fn read(section: &mut Section<'_>) -> Sound {
-    Sound { codecs: codecs(section).map_or(Codecs::Theirs, Codecs::Ours) }
+    let codecs = codecs(section).map_or(Codecs::Theirs, Codecs::Ours);
+    Sound { codecs, tones: section.read("tones", tones).unwrap_or_default() }
+}
+
+fn tones(text: &str) -> Result<Tones, Complaint> {
+    one_of(&TONES, text, "ways")
+        .map_err(|help| Complaint::new(format!("`{text}` is no way to listen for tones"), help))
 }
 
 fn codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::Strangers;
+use crate::call::{Sound, Tones};
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
 use crate::sdp::{Codec, Codecs};
@@ -196,7 +197,7 @@ fn what_is_said_is_taken() {
         .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\naddress = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
         .replace(
             "identifier.digits = 6",
-            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
+            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(read.sip.contact, "[2001:db8::7]:5080".parse().ok());
@@ -206,7 +207,8 @@ fn what_is_said_is_taken() {
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
-    assert_eq!(read.sounds[&line.number].codecs, Codecs::Ours(vec![Codec::G722, Codec::Pcma]));
+    let sound = Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always };
+    assert_eq!(read.sounds[&line.number], sound);
     assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));
     assert_eq!(shown(&line.identifier.prompts.no_match), ["a", "b"]);
     assert_eq!(shown(&line.identifier.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);

@@ -13,7 +13,9 @@ use super::grid::{Grid, SAMPLES_MAX, Slot};
 use super::latch::Latch;
 use super::playout::Playout;
 use super::reports::Reports;
+use super::tones::ToneDetector;
 use super::{Command, Event, Figures, Origin, Parameters};
+use crate::audio::{Codec, G722Decoder, Law};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
@@ -62,6 +64,10 @@ pub struct Session {
     latch: Latch,
     reports: Reports,
     digits: DigitReceiver,
+    /// Present while keys are listened for in the audio.
+    ear: Option<Box<Ear>>,
+    /// A telephone-event has come: whoever sends those need not be listened to.
+    sends_events: bool,
     reception: Option<Reception>,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
@@ -80,6 +86,34 @@ pub struct Session {
     slots_missed: u64,
     remote_loss: Option<f64>,
     events: VecDeque<Event>,
+}
+
+/// What listens for keys in the audio.
+struct Ear {
+    wide: G722Decoder,
+    detector: ToneDetector,
+}
+
+impl Default for Ear {
+    fn default() -> Self {
+        Self { wide: G722Decoder::default(), detector: ToneDetector::new() }
+    }
+}
+
+impl Ear {
+    fn hear(&mut self, codec: Codec, packet: &Packet<'_>, events: &mut VecDeque<Event>) {
+        let octets = packet.payload.iter().copied();
+        let timestamp = packet.header.timestamp;
+        let tell = |digit| events.push_back(Event::Tone(digit));
+        match codec {
+            Codec::Pcmu => self.detector.hear(timestamp, octets.map(|octet| Law::Mu.decode(octet)), tell),
+            Codec::Pcma => self.detector.hear(timestamp, octets.map(|octet| Law::A.decode(octet)), tell),
+            Codec::G722 => {
+                let narrow = octets.map(|octet| self.wide.decode_narrow(octet));
+                self.detector.hear(timestamp, narrow, tell);
+            }
+        }
+    }
 }
 
 /// What a received packet carries.
@@ -101,6 +135,8 @@ impl Session {
             latch: Latch::new(parameters.remote, now),
             reports: Reports::new(origin.seed, now),
             digits: DigitReceiver::default(),
+            ear: parameters.tones.then(Box::default),
+            sends_events: false,
             reception: None,
             lost_before: 0,
             rtcp_source: None,
@@ -150,6 +186,9 @@ impl Session {
         if parameters.receives != self.parameters.receives {
             self.silent_at = parameters.receives.then_some(now + self.silence_limit);
         }
+        if parameters.codec != self.parameters.codec || parameters.tones != self.parameters.tones {
+            self.ear = (parameters.tones && !self.sends_events).then(Box::default);
+        }
         self.parameters = parameters;
         self.grid.set_packet_time(self.parameters.packet_time);
         if self.is_sending() && !was_sending {
@@ -178,9 +217,14 @@ impl Session {
                 if let Some(reception) = &mut self.reception {
                     reception.time(&packet.header, now);
                 }
+                if let Some(ear) = &mut self.ear {
+                    ear.hear(self.parameters.codec, &packet, &mut self.events);
+                }
             }
             Content::TelephoneEvent => {
                 self.packets_received += 1;
+                self.sends_events = true;
+                self.ear = None;
                 let digit = self.digits.telephone_event(&packet, now);
                 self.events.extend(digit.map(Event::Digit));
             }
@@ -209,12 +253,16 @@ impl Session {
     }
 
     /// The payload type of audio of which one packet in [`SAMPLED`] is enough. An IVR does not listen to what callers
-    /// say; their keys are not audio. Nothing while the source is not settled, and has not shown its sequence.
+    /// say; their keys are not audio. Nothing while the source is not settled, and has not shown its sequence, nor
+    /// while keys are listened for.
     ///
     /// [`SAMPLED`]: crate::rtp::sequence::SAMPLED
     pub fn dispensable(&self) -> Option<u8> {
         let established = self.reception.as_ref().is_some_and(Reception::is_established);
         let followed = self.parameters.receives && self.latch.is_settled() && established;
+        if self.ear.is_some() {
+            return None;
+        }
         // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
         let payload_type = self.parameters.payload_type;
         (followed && !RTCP_TYPES.contains(&payload_type)).then_some(payload_type)

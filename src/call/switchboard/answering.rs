@@ -9,6 +9,7 @@ use rand::Rng;
 use super::super::caller;
 use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
+use super::super::plan::Tones;
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
 use crate::sip::{DialogId, Invitation, Rejection};
@@ -122,7 +123,7 @@ impl Switchboard {
             seed: self.rng.random(),
         };
         let local = SocketAddr::new(self.network.media_bind, call.port);
-        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call.peer) };
+        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call) };
         self.actions.push_back(Action::Media(call.session(), open));
     }
 
@@ -198,7 +199,7 @@ impl Switchboard {
                 self.hang_up(id, EndedBy::Portero, Some("no usable answer to our offer"), now);
             }
             (Phase::Talking(_), Some(Ok(negotiated))) => {
-                let change = media::Command::Change(parameters(&negotiated, call.peer));
+                let change = media::Command::Change(parameters(&negotiated, call));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             _ => {}
@@ -227,7 +228,7 @@ impl Switchboard {
                     description.text = negotiate(renewed).map_or(text, |(text, _)| text);
                 }
                 self.endpoint.accept(call.dialog, &description.text, now);
-                let change = media::Command::Change(parameters(&negotiated, call.peer));
+                let change = media::Command::Change(parameters(&negotiated, call));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             Err(error) => self.endpoint.reject(call.dialog, sdp_status(&error), now),
@@ -242,7 +243,8 @@ fn sdp_status(error: &sdp::SdpError) -> u16 {
     }
 }
 
-fn parameters(negotiated: &sdp::Negotiated, peer: SocketAddr) -> media::Parameters {
+fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
+    let peer = call.peer;
     media::Parameters {
         codec: match negotiated.codec {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
@@ -256,6 +258,11 @@ fn parameters(negotiated: &sdp::Negotiated, peer: SocketAddr) -> media::Paramete
         remote_rtcp: reachable(negotiated.remote_rtcp, peer),
         sends: negotiated.sends,
         receives: negotiated.receives,
+        tones: match call.sound.tones {
+            Tones::Needed => negotiated.telephone_event.is_none(),
+            Tones::Always => true,
+            Tones::Never => false,
+        },
     }
 }
 

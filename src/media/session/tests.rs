@@ -13,6 +13,8 @@ use crate::rtp::KeyPress;
 use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
 
+mod keys;
+
 const MS: Duration = Duration::from_millis(1);
 
 const SSRC: u32 = 0x1234_5678;
@@ -45,6 +47,7 @@ fn parameters() -> Parameters {
         remote_rtcp: address(1, 4001),
         sends: true,
         receives: true,
+        tones: false,
     }
 }
 

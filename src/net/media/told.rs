@@ -15,11 +15,13 @@ pub(super) struct Told {
     events: mpsc::Sender<(SessionId, Event)>,
     backlog: VecDeque<(SessionId, Event)>,
     digits: Counter,
+    tones: Counter,
 }
 
 impl Told {
     pub(super) fn new(events: mpsc::Sender<(SessionId, Event)>) -> Self {
-        Self { events, backlog: VecDeque::new(), digits: counter!("portero_digits_total", "source" => "rtp") }
+        let heard = |source| counter!("portero_digits_total", "source" => source);
+        Self { events, backlog: VecDeque::new(), digits: heard("rtp"), tones: heard("tone") }
     }
 
     /// Whether events are kept here, for want of room in the queue.
@@ -28,8 +30,10 @@ impl Told {
     }
 
     pub(super) fn tell(&mut self, id: SessionId, event: Event) {
-        if matches!(event, Event::Digit(_)) {
-            self.digits.increment(1);
+        match event {
+            Event::Digit(_) => self.digits.increment(1),
+            Event::Tone(_) => self.tones.increment(1),
+            _ => {}
         }
         if self.backlog.len() == BACKLOG_MAX {
             counter!("portero_media_events_lost_total").increment(1);
