@@ -9,6 +9,7 @@ mod identity;
 mod invitation;
 mod leniency;
 mod limits;
+mod locate;
 mod message;
 mod reception;
 mod referral;
@@ -28,6 +29,9 @@ mod via;
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
 pub use identity::{Claim, Identity, Privacy};
+pub use locate::{
+    Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Transport, Way,
+};
 pub use reception::Reception;
 pub use uac::Call;
 
