@@ -28,7 +28,7 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
-pub use identity::{Claim, Identity, Privacy};
+pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use locate::{
     Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Transport, Way,
 };
