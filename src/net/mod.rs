@@ -1,4 +1,5 @@
-//! Sockets: SIP over UDP, and the threads that carry media.
+//! Sockets: SIP over UDP, the DNS, and the threads that carry media.
 
+pub mod dns;
 pub mod media;
 pub mod udp;
