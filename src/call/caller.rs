@@ -98,7 +98,7 @@ fn told(identity: &Identity, source: AniSource) -> Told {
 mod tests {
     use super::*;
     use crate::flow::{Attestation, CheckOutcome, Country};
-    use crate::sip::{Privacy, Verstat};
+    use crate::sip::{Hop, Privacy, Verstat};
 
     const PAI: AniSource = AniSource::PAssertedIdentity;
     const RPID: AniSource = AniSource::RemotePartyId;
@@ -188,7 +188,7 @@ mod tests {
                 verdict: None,
                 identity,
                 sip_call_id: String::new(),
-                source: ([192, 0, 2, 1], 5060).into(),
+                hop: Hop::udp(([192, 0, 2, 2], 5060).into(), ([192, 0, 2, 1], 5060).into()),
                 offer: None,
             };
             let told = first_dialled(&invitation, Some(&trunk(&[FROM], country)));

@@ -1,6 +1,6 @@
 //! All calls: the one place where SIP, media, the conversation and the back end meet.
 //!
-//! Pure: datagrams, media events, back-end answers and the time come in; datagrams, media commands, back-end
+//! Pure: SIP messages, media events, back-end answers and the time come in; messages, media commands, back-end
 //! requests, views and records come out. Children are drained and translated; none sees another.
 
 mod answering;
@@ -8,7 +8,6 @@ mod conversing;
 mod ending;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,13 +25,13 @@ use super::trunk::Loads;
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Endpoint, Transmit};
+use crate::sip::{self, DialogId, Endpoint, Hop, Transmit};
 use crate::timer::Timers;
 
 /// What the shell is to do.
 #[derive(Debug)]
 pub enum Action {
-    /// Send a SIP datagram.
+    /// Send a SIP message.
     Transmit(Transmit),
     /// Tell a media session.
     Media(media::SessionId, media::Command),
@@ -119,12 +118,18 @@ impl Switchboard {
         }
     }
 
-    /// Takes a SIP datagram in.
-    pub fn datagram(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {
-        match self.plan.trunks.reception(source.ip()) {
-            None => self.endpoint.receive(source, payload, now),
-            Some(reception) => self.endpoint.receive_from_stranger(source, payload, reception, now),
+    /// Takes a SIP message in.
+    pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
+        match self.plan.trunks.reception(hop.peer.ip()) {
+            None => self.endpoint.receive(hop, payload, now),
+            Some(reception) => self.endpoint.receive_from_stranger(hop, payload, reception, now),
         }
+        self.drain(now);
+    }
+
+    /// Takes note that what was sent by `hop` cannot be delivered.
+    pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
+        self.endpoint.unreachable(hop, now);
         self.drain(now);
     }
 

@@ -1,5 +1,5 @@
-//! Sockets: SIP over UDP, the DNS, and the threads that carry media.
+//! Sockets: those that SIP travels by, the DNS, and the threads that carry media.
 
 pub mod dns;
 pub mod media;
-pub mod udp;
+pub mod sip;

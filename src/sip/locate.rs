@@ -17,6 +17,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sipx_sip::{Host, Uri};
 
+use super::Transport;
+
 /// The records of one answer that are looked at. A name with more has those of the best priority considered.
 const RECORDS_MAX: usize = 32;
 /// The services of one domain that are asked for, which are one for each transport and some to spare.
@@ -29,22 +31,6 @@ const ADDRESSES_MAX: usize = 4;
 const DESTINATIONS_MAX: usize = 16;
 /// How long a list counts where nothing in it came from the DNS.
 const ALWAYS: Duration = Duration::from_hours(24);
-
-/// The port of a URI that names none (RFC 3261 §19.1.2).
-const DEFAULT_PORT: u16 = 5060;
-/// The same over TLS.
-const DEFAULT_TLS_PORT: u16 = 5061;
-
-/// How messages travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
-    /// A stream.
-    Tcp,
-    /// A stream inside TLS.
-    Tls,
-}
 
 /// A way of sending that is open to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,13 +169,14 @@ impl Sought {
             return None;
         }
         let secure = uri.scheme().is_secure();
-        let transport = match uri.transport().map(<[u8]>::to_ascii_lowercase).as_deref() {
-            None => None,
-            // RFC 3261 §26.2.2: a SIPS URI wants TLS, which is over TCP.
-            Some(b"udp") => Some(Transport::Udp).filter(|_| !secure).map(Some)?,
-            Some(b"tcp") if !secure => Some(Transport::Tcp),
-            Some(b"tcp" | b"tls") => Some(Transport::Tls),
-            Some(_) => return None,
+        let named = uri.transport().map(<[u8]>::to_ascii_lowercase);
+        // RFC 3261 §26.2.2: of a SIPS URI, TCP is the transport below TLS, and datagrams are none.
+        let transport = match (named.as_deref(), secure) {
+            (None, _) => None,
+            (Some(b"udp"), false) => Some(Transport::Udp),
+            (Some(b"tcp"), false) => Some(Transport::Tcp),
+            (Some(b"tcp" | b"tls"), _) => Some(Transport::Tls),
+            (Some(_), _) => return None,
         };
         let host = match uri.params().and_then(|parameters| parameters.value("maddr")) {
             // RFC 3263 §4: where there is one, it is the target.
@@ -203,7 +190,7 @@ impl Sought {
     pub fn literal(&self) -> Option<Destination> {
         let Place::Address(ip) = self.host else { return None };
         let transport = self.usual_transport();
-        let address = SocketAddr::new(ip, self.port.unwrap_or_else(|| default_port(transport)));
+        let address = SocketAddr::new(ip, self.port.unwrap_or_else(|| transport.default_port()));
         Some(Destination { transport, address })
     }
 
@@ -231,10 +218,6 @@ impl Place {
             }
         }
     }
-}
-
-fn default_port(transport: Transport) -> u16 {
-    if transport == Transport::Tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT }
 }
 
 /// What the names of a service's SRV records begin with (RFC 3263 §4.1).
@@ -305,7 +288,7 @@ impl Search {
         }
         if asked.iter().all(|(_, answer)| answer.records.is_empty()) {
             // RFC 3263 §4.2: no SRV records at all.
-            return self.hosts([(usual, name.as_str(), default_port(usual))], lacking);
+            return self.hosts([(usual, name.as_str(), usual.default_port())], lacking);
         }
         let targets = asked.iter().flat_map(|(transport, answer)| {
             answer.records.iter().filter_map(|record| match record {
