@@ -2,6 +2,7 @@
 //!
 //! The resolver keeps answers for as long as they hold, and just so that a name has no records of a kind
 //! (RFC 2308), and follows aliases. It asks the name servers that the configuration names, else the system's.
+#![expect(clippy::disallowed_methods, reason = "shell: searches are tasks")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,11 +15,11 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{RData, RecordType};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::sip::{Answer, Kind, Located, Question, Record, Search, Srv, Step};
+use crate::sip::{Answer, Kind, Located, Question, Record, Search, SearchId, Srv, Step};
 
 /// Searches at a time. One more finds nothing, at once: its caller has somewhere else to send, or fails soon.
 const SEARCHES_MAX: usize = 256;
@@ -38,6 +39,34 @@ const SEARCH_WITHIN: Duration = Duration::from_secs(5);
 pub struct Dns {
     resolver: Option<TokioResolver>,
     places: Arc<Semaphore>,
+}
+
+/// Searches beside the loop that wants to know.
+pub struct Locator {
+    dns: Dns,
+    found: mpsc::Sender<(SearchId, Located)>,
+}
+
+/// What searches have found, for the loop to take.
+pub type Found = mpsc::Receiver<(SearchId, Located)>;
+
+impl Locator {
+    /// One that asks by `dns`, and where its answers come out.
+    pub fn new(dns: Dns) -> (Self, Found) {
+        let (found, receiver) = mpsc::channel(SEARCHES_MAX);
+        (Self { dns, found }, receiver)
+    }
+
+    /// Begins a search. What it finds comes out later, always.
+    pub fn locate(&self, id: SearchId, search: Search) {
+        let (dns, found) = (self.dns.clone(), self.found.clone());
+        tokio::spawn(async move {
+            let located = dns.locate(search).await;
+            debug!("a peer known by name: {} addresses found", located.destinations.len());
+            // Without a loop to hear it, nobody waits for it.
+            drop(found.send((id, located)).await);
+        });
+    }
 }
 
 impl Dns {

@@ -10,7 +10,7 @@ mod srv;
 mod tests;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -210,6 +210,10 @@ impl Place {
         match host {
             // RFC 5118 §4.9: an IPv4 address written as an IPv6 one is reached over IPv4.
             Host::Ip(ip) => Self::Address(ip.to_canonical()),
+            // RFC 6761 §6.3: nobody need be asked for this one.
+            Host::Name(name) if name.as_bytes().eq_ignore_ascii_case(b"localhost") => {
+                Self::Address(Ipv4Addr::LOCALHOST.into())
+            }
             Host::Name(name) => {
                 let name = String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase();
                 // A name of one label may be short for one in the resolver's own domain; any other is complete.

@@ -5,6 +5,7 @@ mod counters;
 mod dialog;
 mod dtmf_info;
 mod endpoint;
+mod finding;
 mod hop;
 mod identity;
 mod invitation;
@@ -40,6 +41,10 @@ use crate::secret::Digit;
 /// Names a dialog of this endpoint for its whole life, from the INVITE on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
+
+/// Names a search for a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SearchId(pub u64);
 
 /// An INVITE that asks for a new call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
 use super::address::{Address, AddressError};
 use super::caller::{Action, Caller, Event};
 use super::recording::Recording;
 use super::timeline::Leg;
 use super::voice::{Origin, Voice};
+use crate::net::dns::{Dns, Found, Locator};
 use crate::sdp::{self, Negotiated, Offer, Session};
-use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Whereabouts};
+use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts};
 
 /// Longest datagram of SIP or RTP.
 const DATAGRAM_MAX: usize = 65_535;
@@ -66,13 +68,22 @@ pub struct Phone {
     target: Option<Line>,
     caller: Caller,
     recording: Recording,
+    dns: Dns,
+    locator: Locator,
+    found: Found,
+    /// Where the target of a REFER was found to be.
+    targets: (mpsc::Sender<Target>, mpsc::Receiver<Target>),
 }
+
+/// An address, and where it leads.
+type Target = (Address, Vec<SocketAddr>);
 
 impl Phone {
     /// Opens the sockets and readies the INVITE from the user `from`; `caller` begins now. Needs a tokio runtime.
-    pub fn dial(from: &str, to: &Address, caller: Caller) -> Result<Self, PhoneError> {
-        let destination = to.resolve()?;
-        let ip = local_ip_towards(destination)?;
+    pub async fn dial(from: &str, to: &Address, dns: Dns, caller: Caller) -> Result<Self, PhoneError> {
+        let destinations = find(&dns, to).await;
+        let ip =
+            destinations.first().ok_or_else(|| to.unresolved()).map(|&first| local_ip_towards(first))??;
         let sip = open((ip, 0).into())?;
         let local = sip.local_addr()?;
         let mut rng = StdRng::from_os_rng();
@@ -85,9 +96,24 @@ impl Phone {
         let endpoint = Endpoint::new(config, StdRng::from_rng(&mut rng));
         let from = from.to_owned();
         let recording = Recording::default();
-        let mut phone =
-            Self { from, ip, sip, local, endpoint, rng, service: None, target: None, caller, recording };
-        phone.service = Some(phone.place(to, destination)?);
+        let (locator, found) = Locator::new(dns.clone());
+        let mut phone = Self {
+            from,
+            ip,
+            sip,
+            local,
+            endpoint,
+            rng,
+            service: None,
+            target: None,
+            caller,
+            recording,
+            dns,
+            locator,
+            found,
+            targets: mpsc::channel(1),
+        };
+        phone.service = Some(phone.place(to, &destinations)?);
         Ok(phone)
     }
 
@@ -107,7 +133,13 @@ impl Phone {
             }
             let due = self.poll_timeout();
             tokio::select! {
-                () = self.readable() => {}
+                Some((id, located)) = self.found.recv() => {
+                    self.endpoint.located(id, located, Instant::now());
+                }
+                Some((address, destinations)) = self.targets.1.recv() => {
+                    self.call_target(&address, &destinations);
+                }
+                () = readable(&self.sip, [self.service.as_ref(), self.target.as_ref()]) => {}
                 () = sleep_until(due) => {}
                 _ = &mut interruption, if !interrupted => {
                     interrupted = true;
@@ -134,28 +166,23 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destination: SocketAddr) -> Result<Line, PhoneError> {
+    fn place(&mut self, to: &Address, destinations: &[SocketAddr]) -> Result<Line, PhoneError> {
+        let mut hops = destinations.iter().filter(|it| it.is_ipv4() == self.ip.is_ipv4());
+        let hop = hops.next().map(|&peer| Hop::udp(self.local, peer)).ok_or_else(|| to.unresolved())?;
+        let spares = hops.map(|&peer| Hop::udp(self.local, peer)).collect();
         let (rtp, control) = open_pair(self.ip)?;
         let session = Session { id: self.rng.random::<u32>().into(), version: 1 };
         let call = Call {
             to_uri: to.uri.clone(),
             from_user: self.from.clone(),
             from_display: None,
-            hop: Hop::udp(self.local, destination),
+            hop,
+            spares,
             sdp: sdp::offer(rtp.local_addr()?, session),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
         Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
-    }
-
-    async fn readable(&self) {
-        // An error here is one of a datagram sent earlier; SIP's time-outs decide what it means.
-        tokio::select! {
-            _ = self.sip.readable() => {}
-            () = rtp_readable(self.service.as_ref()) => {}
-            () = rtp_readable(self.target.as_ref()) => {}
-        }
     }
 
     fn receive(&mut self, buffer: &mut [u8], now: Instant) {
@@ -214,6 +241,9 @@ impl Phone {
             } else {
                 break;
             }
+        }
+        while let Some((id, search)) = self.endpoint.poll_search() {
+            self.locator.locate(id, search);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             // SIP retransmits what the kernel has no room for.
@@ -315,7 +345,7 @@ impl Phone {
                     self.endpoint.notify(line.dialog, status, last, now);
                 }
             }
-            Action::CallTarget(address) => self.call_target(&address, now),
+            Action::CallTarget(address) => self.find_target(address),
             Action::HangUp(leg) => {
                 let Some((dialog, answered)) = self.line(leg).map(|line| (line.dialog, line.answered)) else {
                     return;
@@ -329,19 +359,47 @@ impl Phone {
         }
     }
 
-    fn call_target(&mut self, address: &Address, now: Instant) {
-        let placed = address.resolve().map_err(PhoneError::from);
-        match placed.and_then(|destination| self.place(address, destination)) {
-            Ok(line) => self.target = Some(line),
+    /// Looks up where a REFER leads, beside the call that goes on meanwhile.
+    fn find_target(&self, address: Address) {
+        let (dns, targets) = (self.dns.clone(), self.targets.0.clone());
+        tokio::spawn(async move {
+            let destinations = find(&dns, &address).await;
+            // Without a phone to hear it, nobody waits for it.
+            drop(targets.send((address, destinations)).await);
+        });
+    }
+
+    fn call_target(&mut self, address: &Address, destinations: &[SocketAddr]) {
+        if let Ok(line) = self.place(address, destinations) {
+            self.target = Some(line);
+        } else {
             // RFC 3261 §21.4.5: whom we cannot find is not found.
-            Err(_) => self.caller.handle(Event::Ended(Leg::Target, EndCause::Refused(404)), now),
+            let ended = Event::Ended(Leg::Target, EndCause::Refused(404));
+            self.caller.handle(ended, Instant::now());
         }
     }
+}
+
+/// Where an address leads by UDP, the best first, of what this machine has a route to.
+async fn find(dns: &Dns, address: &Address) -> Vec<SocketAddr> {
+    let ways = [true, false].map(|ipv6| Way { transport: Transport::Udp, ipv6 });
+    let search = Search::new(address.sought.clone(), &ways, rand::random());
+    let destinations = dns.locate(search).await.destinations.into_iter().map(|found| found.address);
+    destinations.filter(|&address| local_ip_towards(address).is_ok()).collect()
 }
 
 /// The shell's clock.
 pub fn now() -> Instant {
     Instant::now()
+}
+
+async fn readable(sip: &UdpSocket, [service, target]: [Option<&Line>; 2]) {
+    // An error here is one of a datagram sent earlier; SIP's time-outs decide what it means.
+    tokio::select! {
+        _ = sip.readable() => {}
+        () = rtp_readable(service) => {}
+        () = rtp_readable(target) => {}
+    }
 }
 
 async fn rtp_readable(line: Option<&Line>) {

@@ -32,7 +32,7 @@ impl Zone {
     }
 
     fn answer(&self, question: &Question) -> Answer {
-        let none = Answer { records: Vec::new(), valid_for: Duration::from_secs(300) };
+        let none = Answer { records: Vec::new(), valid_for: Duration::from_mins(5) };
         self.0.get(question).cloned().unwrap_or(none)
     }
 
@@ -142,6 +142,7 @@ fn every_way_from_a_uri_to_its_addresses() {
         ("sip:a@192.0.2.1;transport=tls", "Tls/192.0.2.1:5061"),
         ("sip:a@[::ffff:192.0.2.1]", "Udp/192.0.2.1:5060"),
         ("sip:a@[2001:db8::1]", ""),
+        ("sip:a@LocalHost:5070", "Udp/127.0.0.1:5070"),
         // The domain's preference, of what both can do.
         ("sip:a@example.com", "Tls/192.0.2.1:5061"),
         ("sips:a@Example.COM.", "Tls/192.0.2.1:5061"),
