@@ -6,6 +6,7 @@ mod dialog;
 mod dtmf_info;
 mod endpoint;
 mod finding;
+mod framing;
 mod hop;
 mod identity;
 mod invitation;
@@ -30,6 +31,7 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
+pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};

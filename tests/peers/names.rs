@@ -42,7 +42,7 @@ fn a_domain_leads_to_its_server() {
     let sip = server.loopback.sip();
     let mut names = NameServer::claim();
     let records = [
-        naptr("pool.example", 10, "SIP+D2T", "_sip._tcp.pool.example"),
+        naptr("pool.example", 10, "SIP+D2S", "_sip._sctp.pool.example"),
         naptr("pool.example", 20, "SIP+D2U", "_odd._udp.pool.example"),
         srv("_odd._udp.pool.example", "one.pool.example", sip.port(), 10),
         host("one.pool.example", sip),

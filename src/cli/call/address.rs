@@ -1,11 +1,11 @@
 //! SIP addresses as the test caller needs them: whom to find, and what a Refer-To asks for (RFC 3261 §19.1).
 //!
-//! Not a parser of every SIP URI: `sips:`, `tel:` and transports other than UDP are refused, and a password or a
+//! Not a parser of every SIP URI: `tel:` and transports that we do not speak are refused, and a password or a
 //! parameter is passed on unread.
 
 use percent_encoding::percent_decode_str;
 
-use crate::sip::Sought;
+use crate::sip::{Sought, Transport};
 
 /// Header fields that a Refer-To may put into the INVITE. Anything else could forge who we are or where the
 /// call goes (RFC 3261 §19.1.5 says to be as careful).
@@ -29,26 +29,29 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Another scheme, or none.
-    #[error("`{0}` is not a `sip:` address")]
+    #[error("`{0}` is not a `sip:` or `sips:` address")]
     Scheme(String),
     /// No user, no host, or a port that is no number.
     #[error("`{0}` is not of the form `sip:user@host[:port]`")]
     Form(String),
     /// A transport that the test caller does not speak.
-    #[error("`{0}` asks for a transport other than UDP")]
+    #[error("`{0}` asks for a transport other than udp, tcp and tls")]
     Transport(String),
-    /// The host cannot be found, or not by UDP.
-    #[error("no address found for `{0}` that could be called by UDP")]
+    /// The host cannot be found.
+    #[error("no address found for host `{0}`")]
     Unresolved(String),
 }
 
 impl Address {
-    /// Reads `sip:user@host[:port][;parameters][?headers]`.
+    /// Reads `sip:user@host[:port][;parameters][?headers]`, or the same with `sips:`, which means TLS.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let scheme_length = "sip:".len();
-        if !text.get(..scheme_length).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sip:")) {
+        let begins =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        let secure = begins("sips:");
+        if !secure && !begins("sip:") {
             return Err(AddressError::Scheme(text.to_owned()));
         }
+        let scheme_length = if secure { "sips:".len() } else { "sip:".len() };
         let form = || AddressError::Form(text.to_owned());
         if text.chars().any(|c| c.is_ascii_control() || c.is_whitespace() || "<>\"".contains(c)) {
             return Err(form());
@@ -56,16 +59,17 @@ impl Address {
         let (uri, headers) = text.split_once('?').unwrap_or((text, ""));
         let (user, rest) = uri[scheme_length..].rsplit_once('@').ok_or_else(form)?;
         let (host_port, parameters) = rest.split_once(';').unwrap_or((rest, ""));
+        let named = parameters.split(';').find_map(|parameter| parameter.strip_prefix("transport="));
+        if named.is_some_and(|name| Transport::parse(name).is_none()) {
+            return Err(AddressError::Transport(text.to_owned()));
+        }
         let host = host_of(host_port).ok_or_else(form)?;
         if user.is_empty() || host.is_empty() {
             return Err(form());
         }
-        let transport = parameters.split(';').find_map(|parameter| parameter.strip_prefix("transport="));
-        if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("udp")) {
-            return Err(AddressError::Transport(text.to_owned()));
-        }
         let sought = Sought::parse(uri).ok_or_else(form)?;
-        Ok(Self { uri: uri.to_owned(), headers: headers_of(headers), sought, host: host.to_owned() })
+        let (uri, host) = (uri.to_owned(), host.to_owned());
+        Ok(Self { uri, headers: headers_of(headers), sought, host })
     }
 
     /// The fault of a host that was not found.
@@ -115,6 +119,7 @@ mod tests {
             ("sip:1000@[::1]:5070;transport=udp", Ok("[::1]")),
             ("sip:1000@[::1]", Ok("[::1]")),
             ("sip:a%40b@host", Ok("host")),
+            ("sip:a@b@host", Err(form("sip:a@b@host"))),
             ("sip:host", Err(form("sip:host"))),
             ("sip:@host", Err(form("sip:@host"))),
             ("sip:1000@", Err(form("sip:1000@"))),
@@ -122,7 +127,10 @@ mod tests {
             ("sip:1000@[::1", Err(form("sip:1000@[::1"))),
             ("sip:1000@host\r\nX: y", Err(form("sip:1000@host\r\nX: y"))),
             ("tel:+1202", Err(AddressError::Scheme("tel:+1202".to_owned()))),
-            ("sip:1@h;transport=tcp", Err(AddressError::Transport("sip:1@h;transport=tcp".to_owned()))),
+            ("sip:1@h;transport=tcp", Ok("h")),
+            ("sip:1@h;transport=TLS", Ok("h")),
+            ("sips:1@h", Ok("h")),
+            ("sip:1@h;transport=sctp", Err(AddressError::Transport("sip:1@h;transport=sctp".to_owned()))),
         ];
         for (text, expected) in table {
             let read = Address::parse(text);
@@ -138,6 +146,11 @@ mod tests {
         assert_eq!(address.uri, "sip:agents@127.0.0.1:5060;portero-token=abc");
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(address.headers, [field("X-Portero-Verdict", "verified"), field("X-Name", "Ana O'H")]);
+        let found = address.sought.literal().expect("an address");
+        assert_eq!(
+            (found.transport, found.address.to_string()),
+            (Transport::Udp, "127.0.0.1:5060".to_owned())
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The test caller's shell: its sockets, its clock, and the loop that joins SIP, media and the [`Caller`].
 #![expect(clippy::disallowed_methods, reason = "shell: the test caller's loop reads the clock")]
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -16,14 +17,22 @@ use super::caller::{Action, Caller, Event};
 use super::recording::Recording;
 use super::timeline::Leg;
 use super::voice::{Origin, Voice};
-use crate::net::dns::{Dns, Found, Locator};
+use crate::net::{
+    self,
+    dns::{Dns, Found, Locator},
+    sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
+};
 use crate::sdp::{self, Negotiated, Offer, Session};
-use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts};
+use crate::sip::{
+    self, Call, Destination, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts,
+};
 
-/// Longest datagram of SIP or RTP.
+/// Longest datagram of RTP.
 const DATAGRAM_MAX: usize = 65_535;
 /// Datagrams taken from one socket before the others have their turn.
 const DATAGRAMS_AT_ONCE: usize = 64;
+/// Connections at a time: to the service, to the target, and what peers may make of their own.
+const CONNECTIONS_MAX: usize = 16;
 /// How often a pair of neighbouring ports is looked for.
 const PORT_TRIES: usize = 200;
 
@@ -60,8 +69,8 @@ struct Line {
 pub struct Phone {
     from: String,
     ip: IpAddr,
-    sip: UdpSocket,
-    local: SocketAddr,
+    inlet: Inlet,
+    outlet: Outlet,
     endpoint: Endpoint,
     rng: StdRng,
     service: Option<Line>,
@@ -76,19 +85,28 @@ pub struct Phone {
 }
 
 /// An address, and where it leads.
-type Target = (Address, Vec<SocketAddr>);
+type Target = (Address, Vec<Destination>);
 
 impl Phone {
     /// Opens the sockets and readies the INVITE from the user `from`; `caller` begins now. Needs a tokio runtime.
-    pub async fn dial(from: &str, to: &Address, dns: Dns, caller: Caller) -> Result<Self, PhoneError> {
+    pub async fn dial(
+        from: &str,
+        to: &Address,
+        caller: Caller,
+        dns: Dns,
+        tls: Tls,
+    ) -> Result<Self, PhoneError> {
         let destinations = find(&dns, to).await;
-        let ip =
-            destinations.first().ok_or_else(|| to.unresolved()).map(|&first| local_ip_towards(first))??;
-        let sip = open((ip, 0).into())?;
-        let local = sip.local_addr()?;
+        let first = destinations.first().ok_or_else(|| to.unresolved())?;
+        let ip = local_ip_towards(first.address)?;
+        let listen = [Transport::Udp, Transport::Tcp]
+            .map(|transport| Listen { transport, address: SocketAddr::new(ip, 0) });
+        let caps = Caps { connections: CONNECTIONS_MAX, connections_per_source: CONNECTIONS_MAX };
+        let (outlet, inlet) = net::sip::open(&listen, caps, tls).await.map_err(|fault| fault.source)?;
+        let listeners = outlet.listeners().to_vec();
         let mut rng = StdRng::from_os_rng();
         let config = sip::Config {
-            whereabouts: Whereabouts::udp(local),
+            whereabouts: Whereabouts { listeners, external: None, local_networks: Vec::new() },
             user_agent: concat!("portero-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             accept_referrals: true,
             retry_after: Duration::from_secs(1),
@@ -100,8 +118,8 @@ impl Phone {
         let mut phone = Self {
             from,
             ip,
-            sip,
-            local,
+            inlet,
+            outlet,
             endpoint,
             rng,
             service: None,
@@ -120,8 +138,6 @@ impl Phone {
     /// Runs the call to its end; `tell` is called after everything that happens. Gives back the caller and what it
     /// heard.
     pub async fn run(mut self, mut tell: impl FnMut(&Caller)) -> (Caller, Recording) {
-        // The runtime learns only now that the socket takes sends; the INVITE must not be the one to find out.
-        let _ = self.sip.writable().await;
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut interruption = pin!(tokio::signal::ctrl_c());
         let mut interrupted = false;
@@ -133,20 +149,25 @@ impl Phone {
             }
             let due = self.poll_timeout();
             tokio::select! {
+                arrival = self.inlet.receive() => match arrival {
+                    Arrival::Message(hop, payload) => self.endpoint.receive(hop, &payload, Instant::now()),
+                    Arrival::Unreachable(hop) => self.endpoint.unreachable(&hop, Instant::now()),
+                },
                 Some((id, located)) = self.found.recv() => {
                     self.endpoint.located(id, located, Instant::now());
                 }
                 Some((address, destinations)) = self.targets.1.recv() => {
                     self.call_target(&address, &destinations);
                 }
-                () = readable(&self.sip, [self.service.as_ref(), self.target.as_ref()]) => {}
+                () = rtp_readable(self.service.as_ref()) => {}
+                () = rtp_readable(self.target.as_ref()) => {}
                 () = sleep_until(due) => {}
                 _ = &mut interruption, if !interrupted => {
                     interrupted = true;
                     self.caller.leave(Instant::now());
                 }
             }
-            self.receive(&mut buffer, Instant::now());
+            self.hear_all(&mut buffer, Instant::now());
             self.handle_timeout(Instant::now());
         }
     }
@@ -166,10 +187,10 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destinations: &[SocketAddr]) -> Result<Line, PhoneError> {
-        let mut hops = destinations.iter().filter(|it| it.is_ipv4() == self.ip.is_ipv4());
-        let hop = hops.next().map(|&peer| Hop::udp(self.local, peer)).ok_or_else(|| to.unresolved())?;
-        let spares = hops.map(|&peer| Hop::udp(self.local, peer)).collect();
+    fn place(&mut self, to: &Address, destinations: &[Destination]) -> Result<Line, PhoneError> {
+        let mut hops = self.hops_to(destinations);
+        // The target may be at an address of the other family than the service.
+        let hop = hops.pop_front().ok_or_else(|| to.unresolved())?;
         let (rtp, control) = open_pair(self.ip)?;
         let session = Session { id: self.rng.random::<u32>().into(), version: 1 };
         let call = Call {
@@ -177,7 +198,7 @@ impl Phone {
             from_user: self.from.clone(),
             from_display: None,
             hop,
-            spares,
+            spares: hops.into(),
             sdp: sdp::offer(rtp.local_addr()?, session),
             headers: to.headers.clone(),
         };
@@ -185,12 +206,12 @@ impl Phone {
         Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
     }
 
-    fn receive(&mut self, buffer: &mut [u8], now: Instant) {
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let Ok((length, source)) = self.sip.try_recv_from(buffer) else { break };
-            let hop = Hop::udp(self.local, source);
-            self.endpoint.receive(hop, &buffer[..length], now);
-        }
+    fn hops_to(&self, destinations: &[Destination]) -> VecDeque<Hop> {
+        let whereabouts = self.endpoint.whereabouts();
+        destinations.iter().filter_map(|it| whereabouts.hop_to(it.transport, it.address)).collect()
+    }
+
+    fn hear_all(&mut self, buffer: &mut [u8], now: Instant) {
         for leg in [Leg::Service, Leg::Target] {
             for _ in 0..DATAGRAMS_AT_ONCE {
                 let Some(line) = self.line(leg) else { break };
@@ -246,8 +267,10 @@ impl Phone {
             self.locator.locate(id, search);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            // SIP retransmits what the kernel has no room for.
-            let _ = self.sip.try_send_to(&transmit.payload, transmit.hop.peer);
+            let hop = transmit.hop;
+            if self.outlet.send(transmit).is_err() {
+                self.endpoint.unreachable(&hop, now);
+            }
         }
     }
 
@@ -369,7 +392,7 @@ impl Phone {
         });
     }
 
-    fn call_target(&mut self, address: &Address, destinations: &[SocketAddr]) {
+    fn call_target(&mut self, address: &Address, destinations: &[Destination]) {
         if let Ok(line) = self.place(address, destinations) {
             self.target = Some(line);
         } else {
@@ -380,26 +403,18 @@ impl Phone {
     }
 }
 
-/// Where an address leads by UDP, the best first, of what this machine has a route to.
-async fn find(dns: &Dns, address: &Address) -> Vec<SocketAddr> {
-    let ways = [true, false].map(|ipv6| Way { transport: Transport::Udp, ipv6 });
-    let search = Search::new(address.sought.clone(), &ways, rand::random());
-    let destinations = dns.locate(search).await.destinations.into_iter().map(|found| found.address);
-    destinations.filter(|&address| local_ip_towards(address).is_ok()).collect()
+/// Where an address leads, the best first, of what this machine has a route to.
+async fn find(dns: &Dns, address: &Address) -> Vec<Destination> {
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let ways = transports.into_iter().flat_map(|transport| [true, false].map(|ipv6| Way { transport, ipv6 }));
+    let search = Search::new(address.sought.clone(), &ways.collect::<Vec<_>>(), rand::random());
+    let found = dns.locate(search).await.destinations.into_iter();
+    found.filter(|found| local_ip_towards(found.address).is_ok()).collect()
 }
 
 /// The shell's clock.
 pub fn now() -> Instant {
     Instant::now()
-}
-
-async fn readable(sip: &UdpSocket, [service, target]: [Option<&Line>; 2]) {
-    // An error here is one of a datagram sent earlier; SIP's time-outs decide what it means.
-    tokio::select! {
-        _ = sip.readable() => {}
-        () = rtp_readable(service) => {}
-        () = rtp_readable(target) => {}
-    }
 }
 
 async fn rtp_readable(line: Option<&Line>) {
