@@ -183,11 +183,15 @@ impl Dialog {
         self.ways_found(whereabouts).next().unwrap_or_else(way)
     }
 
-    /// The ways of the next request where nobody takes it by the first.
+    /// The ways of the next request where nobody takes it by the first. The last is that by which the peer spoke:
+    /// a name may lead where the peer is not, or not any more.
     pub fn spares(&self, whereabouts: &Whereabouts) -> VecDeque<Hop> {
         let mut spares = VecDeque::new();
         let first = self.next_hop(whereabouts);
-        for hop in self.ways_found(whereabouts) {
+        if self.ways_found(whereabouts).next().is_none() {
+            return spares;
+        }
+        for hop in self.ways_found(whereabouts).chain([self.heard]) {
             if hop != first && !spares.contains(&hop) {
                 spares.push_back(hop);
             }

@@ -200,8 +200,11 @@ impl Sought {
         self.transport.unwrap_or(usual)
     }
 
+    /// Whether a domain may choose this transport. TLS is for URIs that ask for it: a certificate is held against the
+    /// address that we connect to, and that of a domain names the domain (RFC 5922 §4), which would fail.
     fn takes(&self, transport: Transport) -> bool {
-        self.transport.map_or(!self.secure || transport == Transport::Tls, |wanted| wanted == transport)
+        let wants_tls = self.usual_transport() == Transport::Tls;
+        self.transport.map_or(wants_tls == (transport == Transport::Tls), |wanted| wanted == transport)
     }
 }
 

@@ -65,6 +65,23 @@ fn a_domain_leads_to_its_server() {
 }
 
 #[test]
+fn a_domain_chooses_the_transport() {
+    let server = Server::demo();
+    let sip = server.loopback.sip();
+    let mut names = NameServer::claim();
+    let records = [
+        naptr("pool.example", 10, "SIP+D2T", "_sip._tcp.pool.example"),
+        naptr("pool.example", 20, "SIP+D2U", "_sip._udp.pool.example"),
+        srv("_sip._tcp.pool.example", "one.pool.example", sip.port(), 10),
+        host("one.pool.example", sip),
+    ];
+    names.start(60, &records);
+    let (code, outcome) = call("sip:1002@pool.example", &names);
+    assert_eq!(code, 0, "{outcome:#}");
+    assert_eq!(names.asked("query[SRV] _sip._udp.pool.example"), 0);
+}
+
+#[test]
 fn a_target_that_is_dead_costs_seconds_and_not_the_call() {
     let server = Server::demo();
     let mut names = NameServer::claim();

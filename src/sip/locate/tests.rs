@@ -143,8 +143,8 @@ fn every_way_from_a_uri_to_its_addresses() {
         ("sip:a@[::ffff:192.0.2.1]", "Udp/192.0.2.1:5060"),
         ("sip:a@[2001:db8::1]", ""),
         ("sip:a@LocalHost:5070", "Udp/127.0.0.1:5070"),
-        // The domain's preference, of what both can do.
-        ("sip:a@example.com", "Tls/192.0.2.1:5061"),
+        // The domain's preference, of what both can do; TLS only for a URI that asks for it.
+        ("sip:a@example.com", "Tcp/192.0.2.1:5060 Tcp/192.0.2.2:5060"),
         ("sips:a@Example.COM.", "Tls/192.0.2.1:5061"),
         // A transport: no NAPTR. A port: no SRV either.
         ("sip:a@example.com;transport=tcp", "Tcp/192.0.2.1:5060 Tcp/192.0.2.2:5060"),
@@ -221,7 +221,7 @@ fn no_more_is_asked_than_is_needed() {
         (
             "sip:a@srv.example",
             "Naptr srv.example., Srv _sip._udp.srv.example., Srv _sip._tcp.srv.example., \
-             Srv _sips._tcp.srv.example., A a.srv.example., A b.srv.example.",
+             A a.srv.example., A b.srv.example.",
         ),
     ];
     for (uri, expected) in table {

@@ -169,6 +169,20 @@ fn a_request_inside_a_dialog_goes_on_to_the_next_address_and_those_after_it_too(
     assert_eq!(only(sent(&mut wire.endpoint)).0, "192.0.2.78:5060");
 }
 
+#[test]
+fn where_a_name_leads_to_nobody_the_peer_is_where_it_spoke_from() {
+    let mut wire = Wire::new();
+    let (id, _) = call_of_a_name(&mut wire);
+    let search = only_search(&mut wire);
+    wire.endpoint.located(search, located(&["192.0.2.77:5060"], 600), wire.now);
+    wire.endpoint.bye(id, wire.now);
+    assert_eq!(only(sent(&mut wire.endpoint)).0, "192.0.2.77:5060");
+    let (after, bye) = until_sent_to(&mut wire, "192.0.2.1:5060");
+    assert!(after == Duration::from_secs(4) && bye.starts_with("BYE "), "{after:?} {bye}");
+    wire.send_text(&response_to(&bye, 200, None, ""));
+    assert_eq!(wire.events(), [Event::Ended(id, EndCause::LocalBye)]);
+}
+
 /// A caller whose callee has three addresses, at its first INVITE.
 fn caller() -> (Wire, DialogId, String) {
     let mut wire = Wire::new();
