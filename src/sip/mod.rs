@@ -5,16 +5,19 @@ mod counters;
 mod dialog;
 mod dtmf_info;
 mod endpoint;
+mod hop;
 mod identity;
 mod invitation;
 mod leniency;
 mod limits;
 mod message;
 mod reception;
+mod redaction;
 mod referral;
 mod reliable;
 mod response;
 mod route;
+mod seen;
 mod session_timer;
 #[cfg(test)]
 mod tests;
@@ -27,8 +30,11 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
+pub use hop::{ConnectionId, Hop, Transport};
 pub use identity::{Claim, Identity, Privacy};
 pub use reception::Reception;
+pub use redaction::Redacted;
+pub use seen::{Direction, Seen};
 pub use uac::Call;
 
 use std::net::SocketAddr;

@@ -1,0 +1,31 @@
+//! Hops: by which way a message came, or goes.
+
+use std::net::SocketAddr;
+
+/// What carries messages (RFC 3261 §18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream that is encrypted.
+    Tls,
+}
+
+/// One connection of a stream transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Both ends of a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hop {
+    /// What carries it.
+    pub transport: Transport,
+    /// Our end as the peer reached it; never a wildcard.
+    pub local: SocketAddr,
+    /// The peer's end.
+    pub peer: SocketAddr,
+    /// The connection, where the transport has any.
+    pub connection: Option<ConnectionId>,
+}
