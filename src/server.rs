@@ -234,6 +234,7 @@ impl Server {
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Trace(_) | call::Action::Copy(_) => {}
                 call::Action::Record(record) => {
                     // A loss has been counted and logged where it happened.
                     if let Err(lost) = self.records.submit(*record) {

@@ -9,12 +9,14 @@ mod plan;
 mod ports;
 pub mod record;
 mod switchboard;
+mod trace;
 mod trunk;
 pub mod view;
 
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Network, Plan, Target, TargetUri};
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
-pub use switchboard::{Action, Switchboard, WallClock};
+pub use switchboard::{Action, Copied, Switchboard, Tap, WallClock};
+pub use trace::{Message, Trace};
 pub use trunk::{IpNet, Strangers, Trunk, Trunks};
 pub use view::{CallView, HandOverView, Stage};
