@@ -4,6 +4,7 @@ mod agents;
 mod caller;
 mod hand_over;
 mod keypad;
+mod ladder;
 mod one;
 mod plan;
 mod ports;
@@ -13,6 +14,7 @@ mod trace;
 mod trunk;
 pub mod view;
 
+pub use ladder::Ladder;
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Network, Plan, Target, TargetUri};
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};

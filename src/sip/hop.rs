@@ -16,6 +16,17 @@ pub enum Transport {
     Tls,
 }
 
+impl Transport {
+    /// Its name in a Via (RFC 3261 §20.42).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
 /// One connection of a stream transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
