@@ -10,7 +10,6 @@ mod reload;
 mod start;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +25,7 @@ pub use start::{Addresses, StartError};
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
 use crate::net::media::MediaPlane;
-use crate::net::udp::{Datagram, SipSocket};
+use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::{flow, media, records, web};
 use reload::{InEffect, Reply, Reread};
 
@@ -74,7 +73,7 @@ struct Answered {
     answer: flow::Answer,
 }
 
-/// What the loop listens to besides the socket.
+/// What the loop listens to.
 struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
@@ -84,7 +83,7 @@ struct Inputs {
     /// The way in for what has been read again beside the loop.
     rereader: mpsc::Sender<(Reread, Reply)>,
     housekeeping: Interval,
-    room: Datagram,
+    sip: Inlet,
 }
 
 impl Inputs {
@@ -92,28 +91,20 @@ impl Inputs {
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         answers: mpsc::Receiver<Answered>,
         reloads: mpsc::Receiver<web::ReloadRequest>,
+        sip: Inlet,
     ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hang_up = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let (rereader, reread) = mpsc::channel(1);
-        Ok(Self {
-            media,
-            answers,
-            reloads,
-            hang_up,
-            reread,
-            rereader,
-            housekeeping,
-            room: Datagram::default(),
-        })
+        Ok(Self { media, answers, reloads, hang_up, reread, rereader, housekeeping, sip })
     }
 }
 
 /// The parts, and the switchboard that they serve.
 struct Server {
     switchboard: Switchboard,
-    socket: SipSocket,
+    sip: Outlet,
     media: MediaPlane,
     /// Commands that a media thread had no room for yet; a few for each call that is up, at the most.
     held: VecDeque<(media::SessionId, media::Command)>,
@@ -178,9 +169,8 @@ impl Server {
     async fn turn(&mut self, inputs: &mut Inputs) {
         let deadline = self.switchboard.poll_timeout();
         tokio::select! {
-            received = self.socket.receive(&mut inputs.room) => match received {
-                Ok((source, payload)) => self.switchboard.datagram(source, payload, Instant::now()),
-                Err(error) => warn!("the SIP socket: {error}"),
+            arrival = inputs.sip.receive() => match arrival {
+                Arrival::Message(hop, payload) => self.switchboard.message(hop, &payload, Instant::now()),
             },
             Some((session, event)) = inputs.media.recv() => {
                 self.switchboard.media(session, &event, Instant::now());
@@ -190,7 +180,7 @@ impl Server {
             }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
-                measure::totals(&self.switchboard, &self.socket);
+                measure::totals(&self.switchboard, &self.sip);
             }
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
@@ -227,10 +217,8 @@ impl Server {
         self.release_held();
         while let Some(action) = self.switchboard.poll_action() {
             match action {
-                call::Action::Transmit(transmit) => {
-                    // What the kernel does not take now is counted, and sent again by SIP's own timers.
-                    self.socket.send(&transmit);
-                }
+                // What the kernel does not take now is counted, and sent again by SIP's own timers.
+                call::Action::Transmit(transmit) => self.sip.send(&transmit),
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),
@@ -319,24 +307,4 @@ impl StopSignal {
             _ = self.terminate.recv() => Stop::Drain,
         }
     }
-}
-
-/// The address that peers on the other side of `listen` see, where `listen` itself is a wildcard: the one
-/// that this machine sends from.
-fn own_address(listen: SocketAddr) -> SocketAddr {
-    if !listen.ip().is_unspecified() {
-        return listen;
-    }
-    let (any, far) = match listen {
-        SocketAddr::V4(_) => ("0.0.0.0:0", "192.0.2.1:9"),
-        SocketAddr::V6(_) => ("[::]:0", "[2001:db8::1]:9"),
-    };
-    // Connecting a UDP socket sends nothing; it only asks the kernel which address it would send from.
-    let routed = std::net::UdpSocket::bind(any).and_then(|socket| {
-        socket.connect(far)?;
-        socket.local_addr()
-    });
-    let loopback =
-        if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
-    SocketAddr::new(routed.map_or(loopback, |address| address.ip()), listen.port())
 }

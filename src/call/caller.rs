@@ -65,7 +65,7 @@ fn told(identity: &Identity, source: AniSource) -> Told {
 mod tests {
     use super::*;
     use crate::flow::Country;
-    use crate::sip::Privacy;
+    use crate::sip::{Hop, Privacy};
 
     const PAI: AniSource = AniSource::PAssertedIdentity;
     const RPID: AniSource = AniSource::RemotePartyId;
@@ -149,7 +149,7 @@ mod tests {
                 verdict: None,
                 identity,
                 sip_call_id: String::new(),
-                source: ([192, 0, 2, 1], 5060).into(),
+                hop: Hop::udp(([192, 0, 2, 2], 5060).into(), ([192, 0, 2, 1], 5060).into()),
                 offer: None,
             };
             let told = first_dialled(&invitation, Some(&trunk(&[FROM], country)));

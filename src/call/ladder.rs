@@ -159,7 +159,7 @@ impl<'t> Ladder<'t> {
 
 impl Party {
     fn place(&self) -> String {
-        format!("{} {}", self.transport.as_str(), self.address)
+        format!("{} {}", self.transport.via_name(), self.address)
     }
 }
 

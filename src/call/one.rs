@@ -18,7 +18,7 @@ use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdic
 use crate::media;
 use crate::sdp;
 use crate::secret::Digit;
-use crate::sip::DialogId;
+use crate::sip::{DialogId, Hop};
 
 /// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,8 +53,8 @@ pub(super) struct Call {
     /// Whether a media session has been asked for, and so will hand in figures.
     pub media_open: bool,
     pub description: Description,
-    /// Where the INVITE came from.
-    pub peer: SocketAddr,
+    /// The way by which the INVITE came.
+    pub hop: Hop,
     pub ani: Option<Ani>,
     /// What the caller dialled, where the call was diverted to us.
     pub first_dialled: Option<PhoneNumber>,

@@ -1,6 +1,6 @@
 //! All calls: the one place where SIP, media, the conversation and the back end meet.
 //!
-//! Pure: datagrams, media events, back-end answers and the time come in; datagrams, media commands, back-end
+//! Pure: SIP messages, media events, back-end answers and the time come in; messages, media commands, back-end
 //! requests, views and records come out. Children are drained and translated; none sees another.
 
 mod answering;
@@ -11,7 +11,6 @@ mod tapping;
 pub use tapping::{Copied, Tap};
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,13 +29,13 @@ use super::trunk::Loads;
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Direction, Endpoint, Hop, Seen, Transmit, Transport};
+use crate::sip::{self, DialogId, Direction, Endpoint, Hop, Seen, Transmit};
 use crate::timer::Timers;
 
 /// What the shell is to do.
 #[derive(Debug)]
 pub enum Action {
-    /// Send a SIP datagram.
+    /// Send a SIP message.
     Transmit(Transmit),
     /// Tell a media session.
     Media(media::SessionId, media::Command),
@@ -134,14 +133,19 @@ impl Switchboard {
         }
     }
 
-    /// Takes a SIP datagram in.
-    pub fn datagram(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {
-        let hop = Hop { transport: Transport::Udp, local: self.network.sip, peer: source, connection: None };
+    /// Takes a SIP message in.
+    pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
         self.arriving = self.look(Direction::In, hop, payload);
-        match self.plan.trunks.reception(source.ip()) {
-            None => self.endpoint.receive(source, payload, now),
-            Some(reception) => self.endpoint.receive_from_stranger(source, payload, reception, now),
+        match self.plan.trunks.reception(hop.peer.ip()) {
+            None => self.endpoint.receive(hop, payload, now),
+            Some(reception) => self.endpoint.receive_from_stranger(hop, payload, reception, now),
         }
+        self.drain(now);
+    }
+
+    /// Takes note that what was sent by `hop` cannot be delivered.
+    pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
+        self.endpoint.unreachable(hop, now);
         self.drain(now);
     }
 
@@ -264,13 +268,7 @@ impl Switchboard {
             self.pass(seen, now);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            let hop = Hop {
-                transport: Transport::Udp,
-                local: self.network.sip,
-                peer: transmit.destination,
-                connection: None,
-            };
-            if let Some(seen) = self.look(Direction::Out, hop, &transmit.payload) {
+            if let Some(seen) = self.look(Direction::Out, transmit.hop, &transmit.payload) {
                 self.pass(seen, now);
             }
             self.actions.push_back(Action::Transmit(transmit));

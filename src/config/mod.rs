@@ -12,6 +12,7 @@ mod nearest;
 mod read;
 mod section;
 mod settings;
+mod sip;
 mod targets;
 mod trunks;
 mod values;
@@ -32,6 +33,7 @@ pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 use crate::call::{Agents, HandOverTimes, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
+use crate::net::sip::Listen;
 
 /// The file that `portero demo` runs.
 const DEMO: &str = include_str!("../../config/demo.toml");
@@ -133,7 +135,9 @@ impl Configuration {
     }
 
     fn with(mut self, overrides: &Overrides) -> Self {
-        self.sip.listen = overrides.sip.unwrap_or(self.sip.listen);
+        if let Some(address) = overrides.sip {
+            self.sip.listen = sip::UNLESS_SAID.map(|transport| Listen { transport, address }).into();
+        }
         self.web.listen = overrides.web.unwrap_or(self.web.listen);
         if let Some(folder) = &overrides.data {
             self.records.folder.clone_from(folder);

@@ -10,8 +10,10 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, demo, targets, trunks, values};
-use crate::call::{HandOverTimes, Strangers};
+use super::{Configuration, Environment, demo, sip, targets, trunks, values};
+use crate::call::HandOverTimes;
+use crate::net::sip::Listen;
+use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
@@ -44,7 +46,7 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 }
 
 fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
-    let (sip, strangers) = sip(file.section("sip", "[sip]"));
+    let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
     let trunks = trunks::read(&mut file, strangers);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
@@ -88,15 +90,6 @@ fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
     section.entries().iter().map(|(name, _)| *name.get_ref()).collect()
 }
 
-/// What `[sip]` says of addresses, and what it says of strangers.
-fn sip(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>) {
-    let listen = section.need("listen", "\"127.0.0.1:5060\"", values::socket_address);
-    let contact = section.read("contact", values::socket_address);
-    let strangers = section.read("strangers", trunks::strangers);
-    section.finish();
-    (listen.map(|listen| Sip { listen, contact }), strangers)
-}
-
 fn limits(mut section: Section<'_>) -> Limits {
     let calls = section.number("calls", CALLS).unwrap_or(1000) as usize;
     let drain = wait(&mut section, "drain", DRAIN, 60);
@@ -113,13 +106,15 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
             Fault::at(span.clone(), format!("{pairs} pairs of ports are too few for {} calls", limits.calls));
         section.note(fault.help("take more ports, or let [limits] `calls` be smaller"));
     }
-    if let Some(sip) = sip.filter(|sip| ports.contains(&sip.listen.port())) {
-        let fault = Fault::at(span, format!("port {} is [sip]'s already", sip.listen.port()));
+    let taken =
+        |listen: &&Listen| listen.transport == Transport::Udp && ports.contains(&listen.address.port());
+    if let Some(listen) = sip.and_then(|sip| sip.listen.iter().find(taken)) {
+        let fault = Fault::at(span, format!("port {} is [sip]'s already", listen.address.port()));
         section.note(fault.help("take ports that `sip.listen` is not one of"));
     }
     let media = Media {
         ports,
-        address: section.read("address", values::ip_address),
+        external_address: section.read("external_address", values::ip_address),
         silence_timeout: wait(&mut section, "silence_timeout", SILENCE, 60),
         threads: section
             .number("threads", THREADS)

@@ -8,14 +8,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audio;
+use crate::call::IpNet;
+use crate::net::sip::Listen;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sip {
-    /// The UDP address that we listen on.
-    pub listen: SocketAddr,
-    /// What Contact says in its place, behind a NAT.
-    pub contact: Option<SocketAddr>,
+    /// Where we listen; at least one address, and none twice.
+    pub listen: Vec<Listen>,
+    /// What peers outside of the local networks know us by, behind a NAT; port 0 stands for the listener's own.
+    pub external: Option<SocketAddr>,
+    /// The networks whose members reach us without the NAT.
+    pub local_networks: Vec<IpNet>,
 }
 
 /// Where sound is sent and received.
@@ -23,8 +27,8 @@ pub struct Sip {
 pub struct Media {
     /// UDP ports: the first is even, the last odd, and there is a pair for each call of [`Limits::calls`].
     pub ports: RangeInclusive<u16>,
-    /// What SDP says in place of our own address, behind a NAT.
-    pub address: Option<IpAddr>,
+    /// What SDP says to peers outside of the local networks, behind a NAT; absent: what SIP says to them.
+    pub external_address: Option<IpAddr>,
     /// A call without RTP and RTCP for this long is ended; 5 s to 1 h.
     pub silence_timeout: Duration,
     /// How many media threads there are; absent: one a processor.

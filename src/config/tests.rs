@@ -9,10 +9,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::Strangers;
+use crate::call::{Here, Strangers};
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
 use crate::secret::{Digit, Secret};
+use crate::sip::Transport;
 
 /// The least that a file has to say.
 const SHORTEST: &str = r#"
@@ -48,6 +49,15 @@ fn faults_of(from: &str, to: &str) -> Vec<String> {
     faults.iter().map(|fault| fault.message().to_owned()).collect()
 }
 
+fn listens(texts: &[&str]) -> Vec<Listen> {
+    let listen = |text: &&str| {
+        let (transport, address) = text.split_once(':').expect("a transport and an address");
+        let transport = Transport::parse(transport).expect("a transport");
+        Listen { transport, address: address.parse().expect("an address") }
+    };
+    texts.iter().map(listen).collect()
+}
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -59,8 +69,11 @@ fn shown<T: AsRef<[PromptId]>>(prompts: T) -> Vec<String> {
 #[test]
 fn the_demo_has_the_settings_that_it_tells_of() {
     let demo = Configuration::demo(&Overrides::default());
-    assert_eq!(demo.sip, Sip { listen: ([127, 0, 0, 1], 5060).into(), contact: None });
-    let media = Media { ports: 20_000..=29_999, address: None, silence_timeout: seconds(60), threads: None };
+    let at = SocketAddr::from(([127, 0, 0, 1], 5060));
+    assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]));
+    assert_eq!(demo.sip.external, None);
+    let media =
+        Media { ports: 20_000..=29_999, external_address: None, silence_timeout: seconds(60), threads: None };
     assert_eq!(demo.media, media);
     assert_eq!(demo.trunks, Trunks { list: vec![], strangers: Strangers::AdmitLocal });
     assert_eq!(demo.limits, Limits { calls: 1000, drain: seconds(60) });
@@ -70,7 +83,9 @@ fn the_demo_has_the_settings_that_it_tells_of() {
     assert_eq!(demo.hand_over, HandOverTimes { timeout: seconds(10), progress_timeout: seconds(60) });
     assert_eq!(demo.demo_agents, Some(Agents { user: "agents".into(), hang_up_after: seconds(10) }));
     let target = &demo.targets[&TargetName::new("agents")];
-    assert_eq!(target.uri.at(demo.sip.listen), "sip:agents@127.0.0.1:5060");
+    let uri = |transport| target.uri.at(Here { transport, address: at });
+    assert_eq!(uri(Transport::Udp), "sip:agents@127.0.0.1:5060");
+    assert_eq!(uri(Transport::Tcp), "sip:agents@127.0.0.1:5060;transport=tcp");
     assert!(target.sends_customer && target.sends_name);
     assert_eq!(demo.targets.len(), 1);
     assert!(demo.warnings.is_empty(), "{}", demo.warnings);
@@ -152,7 +167,7 @@ fn the_command_line_overrides_the_demo() {
         data: Some("elsewhere".into()),
     };
     let demo = Configuration::demo(&overrides);
-    assert_eq!(Some(demo.sip.listen), overrides.sip);
+    assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.2:5070", "tcp:127.0.0.2:5070"]));
     assert_eq!(Some(demo.web.listen), overrides.web);
     assert_eq!(demo.demo_back_end.map(|back_end| back_end.listen), overrides.crm);
     assert_eq!(demo.back_end.base_url.as_str(), "http://127.0.0.4:8091/");
@@ -183,17 +198,17 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn what_is_said_is_taken() {
     let text = SHORTEST
-        .replace("[sip]", "[sip]\ncontact = \"[2001:db8::7]:5080\"")
+        .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\naddress = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
+        .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
         .replace(
             "identifier.digits = 6",
             "name = \"Sales\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(read.sip.contact, "[2001:db8::7]:5080".parse().ok());
+    assert_eq!(read.sip.external, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
-    assert_eq!(read.media.address, "203.0.113.7".parse().ok());
+    assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));

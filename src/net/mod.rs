@@ -1,4 +1,4 @@
-//! Sockets: SIP over UDP, and the threads that carry media.
+//! Sockets: those that SIP travels by, and the threads that carry media.
 
 pub mod media;
-pub mod udp;
+pub mod sip;

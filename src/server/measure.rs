@@ -6,14 +6,14 @@ use tracing::info;
 
 use crate::call::{CallRecord, HandOver, HandOverOutcome, Switchboard};
 use crate::flow::{Method, Verdict};
-use crate::net::udp::SipSocket;
+use crate::net::sip::Outlet;
 
 /// Shows how much is going on, and what the SIP side has counted.
-pub fn totals(switchboard: &Switchboard, socket: &SipSocket) {
+pub fn totals(switchboard: &Switchboard, outlet: &Outlet) {
     gauge!("portero_calls_active").set(switchboard.calls() as f64);
     gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
     gauge!("portero_draining").set(f64::from(u8::from(switchboard.is_draining())));
-    counter!("portero_sip_send_failures_total").absolute(socket.dropped());
+    counter!("portero_sip_send_failures_total").absolute(outlet.dropped());
     let counters = switchboard.sip_counters();
     for (method, count) in counters.requests() {
         counter!("portero_sip_requests_total", "method" => method).absolute(count);

@@ -1,7 +1,7 @@
 //! Starting: every part is had, or the fault that keeps it from us is told.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::reload::InEffect;
-use super::{ANSWERS_MAX, Inputs, Server, measure, own_address, wall_clock};
+use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard};
 use crate::config::Configuration;
 use crate::net::media::{MediaConfig, MediaPlane};
-use crate::net::udp::SipSocket;
-use crate::{crm, records, sip, web};
+use crate::net::sip::{Inlet, NotBound, Outlet};
+use crate::sip::{Listener, Transport, Whereabouts};
+use crate::{crm, net, records, sip, web};
 
 /// Media events that may wait for the loop. Past that, the media threads hold them back themselves.
 const MEDIA_EVENTS_MAX: usize = 16_384;
@@ -30,7 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Where the server can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
-    /// SIP over UDP.
+    /// SIP, by the first of its listeners.
     pub sip: SocketAddr,
     /// The pages and the API.
     pub web: SocketAddr,
@@ -94,14 +95,9 @@ pub async fn start(
 ) -> Result<(Server, Inputs, Addresses), StartError> {
     let prompts = library(&configuration)?;
     let metrics = web::metrics::install()?;
-    let listen = configuration.sip.listen;
-    let socket = SipSocket::bind(listen).await.map_err(|source| StartError::Listen {
-        what: "SIP over UDP",
-        address: listen,
-        setting: "--sip, or `listen` in [sip]",
-        source,
-    })?;
-    let sip_address = socket.local();
+    let (outlet, inlet) = transports(&configuration).await?;
+    let listeners = outlet.listeners();
+    let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
     let store = records::Store::open(&configuration.records.folder).await?;
@@ -135,9 +131,9 @@ pub async fn start(
     let plan = Arc::new(plan(&configuration, prompts));
     let server = Server {
         media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
-        switchboard: switchboard(&configuration, sip_address, Arc::clone(&plan)),
+        switchboard: switchboard(&configuration, listeners, Arc::clone(&plan)),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
-        socket,
+        sip: outlet,
         held: VecDeque::new(),
         answers,
         live,
@@ -145,7 +141,7 @@ pub async fn start(
         readiness,
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs::new(media, answered, reloads)?, addresses))
+    Ok((server, Inputs::new(media, answered, reloads, inlet)?, addresses))
 }
 
 /// Every prompt that a call may need.
@@ -154,6 +150,21 @@ pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
     Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
+}
+
+async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
+    net::sip::open(&configuration.sip.listen).await.map_err(|NotBound { listen, source }| {
+        StartError::Listen {
+            what: match listen.transport {
+                Transport::Udp => "SIP over UDP",
+                Transport::Tcp => "SIP over TCP",
+                Transport::Tls => "SIP over TLS",
+            },
+            address: listen.address,
+            setting: "--sip, or `listen` in [sip]",
+            source,
+        }
+    })
 }
 
 async fn listener(
@@ -179,23 +190,19 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
     }
 }
 
-fn switchboard(configuration: &Configuration, bound: SocketAddr, plan: Arc<Plan>) -> Switchboard {
-    let reached_at = configuration.sip.contact.unwrap_or_else(|| own_address(bound));
-    let network = network(configuration, bound.ip(), reached_at);
+fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Arc<Plan>) -> Switchboard {
+    let sip = &configuration.sip;
+    let network = Network {
+        media_external: configuration.media.external_address.or(sip.external.map(|address| address.ip())),
+        media_ports: configuration.media.ports.clone(),
+    };
+    let whereabouts =
+        Whereabouts { listeners, external: sip.external, local_networks: sip.local_networks.clone() };
     let sip = sip::Config {
-        local: reached_at,
+        whereabouts,
         user_agent: concat!("Portero/", env!("CARGO_PKG_VERSION")).to_owned(),
         accept_referrals: false,
         retry_after: RETRY_AFTER,
     };
     Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng())
-}
-
-fn network(configuration: &Configuration, bound: IpAddr, reached_at: SocketAddr) -> Network {
-    Network {
-        sip: reached_at,
-        media_bind: bound,
-        media_address: configuration.media.address.unwrap_or(reached_at.ip()),
-        media_ports: configuration.media.ports.clone(),
-    }
 }

@@ -3,15 +3,14 @@
 //!
 //! What a dialog is used for is `usage`'s part; this file decides nothing about calls.
 
-use std::net::SocketAddr;
-
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
 use sipx_sip::headers::{Contact, From};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 
+use super::hop::{Hop, Whereabouts};
 use super::message;
-use super::route::{RouteSet, literal_address};
+use super::route::RouteSet;
 
 /// The hops that a request of ours may pass (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: u8 = 70;
@@ -27,8 +26,8 @@ pub struct Dialog {
     remote_tag: Option<Vec<u8>>,
     target: Uri,
     routes: RouteSet,
-    /// Where requests go when their next hop is no IP literal: the address that the peer spoke from.
-    peer: SocketAddr,
+    /// The way by which the peer spoke last.
+    heard: Hop,
     local_cseq: u32,
     remote_cseq: Option<u32>,
     /// Whether we made its Call-ID.
@@ -66,7 +65,7 @@ impl Dialog {
         request: &Request,
         local_tag: &str,
         local_cseq: u32,
-        peer: SocketAddr,
+        hop: Hop,
     ) -> Result<Self, NoDialog> {
         let headers = &request.headers;
         // RFC 3261 lets a quoted string hold an escaped NUL, which requests of ours must not repeat.
@@ -83,7 +82,7 @@ impl Dialog {
             remote_tag: message::from_tag(headers),
             target: contact(headers).or_else(|| legacy_target(headers)).ok_or(NoDialog::Contact)?,
             routes: RouteSet::of_request(headers).ok_or(NoDialog::RecordRoute)?,
-            peer,
+            heard: hop,
             local_cseq,
             remote_cseq: message::cseq(headers),
             ours: false,
@@ -91,7 +90,7 @@ impl Dialog {
     }
 
     /// The caller's side before there is an answer: what our INVITE says.
-    pub fn to_call(call_id: String, local: String, target: Uri, peer: SocketAddr, cseq: u32) -> Self {
+    pub fn to_call(call_id: String, local: String, target: Uri, hop: Hop, cseq: u32) -> Self {
         Self {
             call_id: call_id.into_bytes(),
             local: local.into_bytes(),
@@ -99,7 +98,7 @@ impl Dialog {
             remote_tag: None,
             target,
             routes: RouteSet::default(),
-            peer,
+            heard: hop,
             local_cseq: cseq,
             remote_cseq: None,
             ours: true,
@@ -153,9 +152,15 @@ impl Dialog {
         self.ours
     }
 
-    /// Where the next request goes.
-    pub fn destination(&self) -> SocketAddr {
-        literal_address(self.routes.itinerary(&self.target).next_hop).unwrap_or(self.peer)
+    /// Takes note of the way by which a request of the peer has come: a NAT may have moved it, or a connection
+    /// have taken another's place.
+    pub fn heard_by(&mut self, hop: Hop) {
+        self.heard = hop;
+    }
+
+    /// The way of the next request.
+    pub fn next_hop(&self, whereabouts: &Whereabouts) -> Hop {
+        whereabouts.way(self.routes.itinerary(&self.target).next_hop, &self.heard)
     }
 
     /// The `CSeq` of the last request sent.

@@ -30,29 +30,18 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
-pub use hop::{ConnectionId, Hop, Transport};
+pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy};
 pub use reception::Reception;
 pub use redaction::Redacted;
 pub use seen::{Direction, Seen};
 pub use uac::Call;
 
-use std::net::SocketAddr;
-
 use crate::secret::Digit;
 
 /// Names a dialog of this endpoint for its whole life, from the INVITE on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
-
-/// A datagram to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
-    /// Where to.
-    pub destination: SocketAddr,
-    /// The whole message.
-    pub payload: Vec<u8>,
-}
 
 /// An INVITE that asks for a new call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +56,8 @@ pub struct Invitation {
     pub identity: Identity,
     /// The peer's Call-ID.
     pub sip_call_id: String,
-    /// The transport address that the INVITE came from.
-    pub source: SocketAddr,
+    /// The way by which the INVITE came.
+    pub hop: Hop,
     /// The SDP offer; `None` for an offerless INVITE, where we offer in the 200 (RFC 3261 §13.2.1).
     pub offer: Option<String>,
 }

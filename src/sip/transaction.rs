@@ -5,14 +5,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use sipx_sip::transaction::{Dispatch, Output, TransactionLayer, TuEvent};
-use sipx_sip::{Message, Reliability, Request, Response, Timer, Timers as Timings, TransactionKey};
+use sipx_sip::{Message, Request, Response, Timer, Timers as Timings, TransactionKey};
 
+use super::hop::{Hop, Transmit};
 use super::limits::{T1, T2};
-use super::{DialogId, Transmit, message};
+use super::{DialogId, message};
 use crate::timer::Timers;
 
 /// Names a transaction of this endpoint.
@@ -61,7 +61,7 @@ type Origin = (Option<Vec<u8>>, Vec<u8>, u32, Vec<u8>);
 struct Held {
     side: Side,
     key: TransactionKey,
-    peer: SocketAddr,
+    hop: Hop,
     owner: Option<Owner>,
     origin: Option<Origin>,
 }
@@ -111,12 +111,12 @@ impl Transactions {
         self.held.is_empty() && self.timers.is_empty() && self.transmits.is_empty()
     }
 
-    /// Sends a datagram outside any transaction: the ACK to a 2xx, or a 2xx once more.
-    pub fn transmit(&mut self, destination: SocketAddr, payload: Vec<u8>) {
-        self.transmits.push_back(Transmit { destination, payload });
+    /// Sends a message outside any transaction: the ACK to a 2xx, or a 2xx once more.
+    pub fn transmit(&mut self, transmit: Transmit) {
+        self.transmits.push_back(transmit);
     }
 
-    /// The next datagram to send.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
     }
@@ -131,11 +131,11 @@ impl Transactions {
         TransactionKey::from_request(request).is_some_and(|key| self.ids.contains_key(&(Side::Server, key)))
     }
 
-    /// Takes in a request whose responses go to `peer`. `None` where the transaction dealt with it itself.
-    pub fn receive_request(&mut self, request: Request, peer: SocketAddr, now: Instant) -> Option<Arrival> {
-        match self.server.receive(Message::Request(request), Reliability::Unreliable) {
+    /// Takes in a request whose responses go by `hop`. `None` where the transaction dealt with it itself.
+    pub fn receive_request(&mut self, request: Request, hop: Hop, now: Instant) -> Option<Arrival> {
+        match self.server.receive(Message::Request(request), hop.transport.reliability()) {
             Dispatch::Created { key, outputs } => {
-                let id = self.hold(Side::Server, key, peer, None);
+                let id = self.hold(Side::Server, key, hop, None);
                 match self.perform(id, outputs, now)? {
                     TuEvent::Request(request) => Some(Arrival::New(id, *request)),
                     _ => None,
@@ -156,8 +156,13 @@ impl Transactions {
     }
 
     /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
-    pub fn receive_response(&mut self, response: Response, now: Instant) -> Option<(Owner, Response)> {
-        let dispatch = self.client.receive(Message::Response(response), Reliability::Unreliable);
+    pub fn receive_response(
+        &mut self,
+        response: Response,
+        hop: &Hop,
+        now: Instant,
+    ) -> Option<(Owner, Response)> {
+        let dispatch = self.client.receive(Message::Response(response), hop.transport.reliability());
         let Dispatch::Matched { key, outputs } = dispatch else { return None };
         let id = *self.ids.get(&(Side::Client, key))?;
         let owner = self.held.get(&id)?.owner;
@@ -167,16 +172,16 @@ impl Transactions {
         }
     }
 
-    /// Sends a request to `peer`. What comes of it is told with `owner`; without one, nobody asks.
+    /// Sends a request by `hop`. What comes of it is told with `owner`; without one, nobody asks.
     pub fn send(
         &mut self,
         request: Request,
-        peer: SocketAddr,
+        hop: Hop,
         owner: Option<Owner>,
         now: Instant,
     ) -> Option<TransactionId> {
-        let (key, outputs) = self.client.send_request(request, Reliability::Unreliable)?;
-        let id = self.hold(Side::Client, key, peer, owner);
+        let (key, outputs) = self.client.send_request(request, hop.transport.reliability())?;
+        let id = self.hold(Side::Client, key, hop, owner);
         self.perform(id, outputs, now);
         Some(id)
     }
@@ -194,9 +199,9 @@ impl Transactions {
         self.server.server_request(&self.held.get(&id)?.key)
     }
 
-    /// Where the responses of a transaction go.
-    pub fn peer(&self, id: TransactionId) -> Option<SocketAddr> {
-        self.held.get(&id).map(|held| held.peer)
+    /// The way of a transaction's messages.
+    pub fn hop(&self, id: TransactionId) -> Option<Hop> {
+        self.held.get(&id).map(|held| held.hop)
     }
 
     /// The request of a client transaction: a CANCEL copies it (RFC 3261 §9.1).
@@ -239,6 +244,19 @@ impl Transactions {
         }
     }
 
+    /// Gives up the client transactions whose requests went by `hop`, which leads nowhere (RFC 3261 §8.1.3.1); returns
+    /// their owners.
+    pub fn fail(&mut self, hop: &Hop, now: Instant) -> Vec<Owner> {
+        let failed = self.held.iter().filter(|(_, held)| held.side == Side::Client && held.hop == *hop);
+        let mut failed: Vec<TransactionId> = failed.map(|(&id, _)| id).collect();
+        failed.sort_unstable();
+        let owners = failed.iter().filter_map(|id| self.held.get(id)?.owner).collect();
+        for id in failed {
+            self.abandon(id, now);
+        }
+        owners
+    }
+
     /// Runs what is due at `now`; returns the owners of client transactions that timed out.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Owner> {
         let mut timed_out = Vec::new();
@@ -258,17 +276,11 @@ impl Transactions {
         timed_out
     }
 
-    fn hold(
-        &mut self,
-        side: Side,
-        key: TransactionKey,
-        peer: SocketAddr,
-        owner: Option<Owner>,
-    ) -> TransactionId {
+    fn hold(&mut self, side: Side, key: TransactionKey, hop: Hop, owner: Option<Owner>) -> TransactionId {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
-        self.held.insert(id, Held { side, key, peer, owner, origin: None });
+        self.held.insert(id, Held { side, key, hop, owner, origin: None });
         id
     }
 
@@ -278,8 +290,8 @@ impl Transactions {
         for output in outputs {
             match output {
                 Output::Send(message) => {
-                    if let Some(peer) = self.peer(id) {
-                        self.transmit(peer, message.to_bytes().to_vec());
+                    if let Some(hop) = self.hop(id) {
+                        self.transmit(Transmit { hop, payload: message.to_bytes().to_vec() });
                     }
                 }
                 Output::SetTimer { timer, after } => self.timers.set((id, index(timer)), now + after),

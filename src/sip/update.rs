@@ -34,7 +34,8 @@ impl Endpoint {
         let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
         leg.dialog.refresh_target(&request.headers);
         let Some(offer) = offer else {
-            let answer = self.capable(Answer::new(200)).with_contact(self.config.local);
+            let hop = self.transactions.hop(transaction).ok_or_else(unknown_dialog)?;
+            let answer = self.capable(Answer::new(200)).with_contact(&self.config.whereabouts, &hop);
             let (answer, agreed) = agree(answer, &request.headers);
             self.time_session(id, agreed, now);
             return Ok(Some(answer));

@@ -16,7 +16,7 @@ use portero::flow::{
     self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
 };
 use portero::secret::Digit;
-use portero::sip::{self, DialogId, Endpoint};
+use portero::sip::{self, DialogId, Endpoint, Hop, Whereabouts};
 use portero::{media, sdp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -235,7 +235,12 @@ fn trunk() -> Trunk {
 }
 
 fn endpoint_config(local: SocketAddr, accept_referrals: bool) -> sip::Config {
-    sip::Config { local, user_agent: "sim".into(), accept_referrals, retry_after: Duration::from_secs(5) }
+    sip::Config {
+        whereabouts: Whereabouts::udp(local),
+        user_agent: "sim".into(),
+        accept_referrals,
+        retry_after: Duration::from_secs(5),
+    }
 }
 
 impl World {
@@ -243,12 +248,7 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "virtual time counts from some instant")]
         let now = Instant::now();
         let mut rng = StdRng::seed_from_u64(seed);
-        let network = Network {
-            sip: switchboard_address(),
-            media_bind: switchboard_address().ip(),
-            media_address: switchboard_address().ip(),
-            media_ports: 20_000..=20_099,
-        };
+        let network = Network { media_external: None, media_ports: 20_000..=20_099 };
         let clock = WallClock { at: now, utc: Timestamp::UNIX_EPOCH };
         let config = endpoint_config(switchboard_address(), false);
         let mut switchboard = Switchboard::new(config, network, plan(), clock, StdRng::from_rng(&mut rng));
@@ -284,7 +284,7 @@ impl World {
             to_uri: "sip:1000@127.0.0.1:5060".into(),
             from_user: from.into(),
             from_display: None,
-            destination: switchboard_address(),
+            hop: Hop::udp(caller_address(), switchboard_address()),
             sdp,
             headers: vec![],
         };
@@ -349,8 +349,12 @@ impl World {
     fn happen(&mut self, due: Due) {
         let now = self.now;
         match due {
-            Due::ToSwitchboard(payload) => self.switchboard.datagram(caller_address(), &payload, now),
-            Due::ToCaller(payload) => self.caller.receive(switchboard_address(), &payload, now),
+            Due::ToSwitchboard(payload) => {
+                self.switchboard.message(Hop::udp(switchboard_address(), caller_address()), &payload, now);
+            }
+            Due::ToCaller(payload) => {
+                self.caller.receive(Hop::udp(caller_address(), switchboard_address()), &payload, now);
+            }
             Due::Media(session, event) => self.switchboard.media(session, &event, now),
             Due::PlayEnds(session, play) => {
                 if self.playing.get(&session) == Some(&play) {

@@ -110,7 +110,7 @@ fn in_full(ladder: &Ladder<'_>, arrow: &Arrow<'_>, out: &mut String) {
         format!("{} {address}", ladder.parties[column].name)
     };
     let (from, to) = (end(arrow.from), end(arrow.to));
-    let (time, transport) = (seconds(arrow.offset_ms), arrow.transport.as_str());
+    let (time, transport) = (seconds(arrow.offset_ms), arrow.transport.via_name());
     let again = if arrow.retransmission { ", again" } else { "" };
     let _ = writeln!(out, "\n── {}, {time} s, {transport}: {from} → {to}{again} ──", arrow.number);
     for line in arrow.text.lines() {

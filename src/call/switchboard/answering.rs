@@ -1,6 +1,6 @@
 //! From the INVITE to the ACK, and offers and answers after it (RFC 3261 §13, RFC 3264).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
-use crate::sip::{DialogId, Invitation, Rejection};
+use crate::sip::{DialogId, Hop, Invitation, Rejection};
 use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
@@ -19,7 +19,7 @@ const PORT_TRIES: u32 = 8;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
-        let trunk = self.plan.trunks.of(invitation.source.ip()).cloned();
+        let trunk = self.plan.trunks.of(invitation.hop.peer.ip()).cloned();
         if trunk.as_ref().is_some_and(|trunk| !self.loads.admit(trunk, now)) {
             return self.endpoint.turn_away(dialog, 503, Rejection::TrunkBusy, now);
         }
@@ -38,7 +38,7 @@ impl Switchboard {
         };
         let id = self.new_id();
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
-        let local = SocketAddr::new(self.network.media_address, port);
+        let local = SocketAddr::new(self.media_address(&invitation.hop), port);
         let ani = caller::ani(&invitation.identity, trunk.as_deref());
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
         let call = Call {
@@ -51,7 +51,7 @@ impl Switchboard {
             port,
             media_open: false,
             description: Description { local, session, text: String::new() },
-            peer: invitation.source,
+            hop: invitation.hop,
             ani,
             first_dialled,
             keypad: Keypad::default(),
@@ -72,6 +72,13 @@ impl Switchboard {
         self.calls.insert(id, call);
         self.open(id, now);
         self.show(id);
+    }
+
+    /// The address that SDP names to the peer of a hop.
+    fn media_address(&self, hop: &Hop) -> IpAddr {
+        let external = self.network.media_external;
+        let outside = self.endpoint.whereabouts().is_outside(hop.peer.ip());
+        external.filter(|_| outside).unwrap_or(hop.local.ip())
     }
 
     fn party(&self, invitation: &Invitation) -> Option<Party> {
@@ -122,8 +129,8 @@ impl Switchboard {
             cname: format!("{:016x}", self.rng.random::<u64>()),
             seed: self.rng.random(),
         };
-        let local = SocketAddr::new(self.network.media_bind, call.port);
-        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call.peer) };
+        let local = SocketAddr::new(call.hop.local.ip(), call.port);
+        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call.hop.peer) };
         self.actions.push_back(Action::Media(call.session(), open));
     }
 
@@ -199,7 +206,7 @@ impl Switchboard {
                 self.hang_up(id, EndedBy::Portero, Some("no usable answer to our offer"), now);
             }
             (Phase::Talking(_), Some(Ok(negotiated))) => {
-                let change = media::Command::Change(parameters(&negotiated, call.peer));
+                let change = media::Command::Change(parameters(&negotiated, call.hop.peer));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             _ => {}
@@ -228,7 +235,7 @@ impl Switchboard {
                     description.text = negotiate(renewed).map_or(text, |(text, _)| text);
                 }
                 self.endpoint.accept(call.dialog, &description.text, now);
-                let change = media::Command::Change(parameters(&negotiated, call.peer));
+                let change = media::Command::Change(parameters(&negotiated, call.hop.peer));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             Err(error) => self.endpoint.reject(call.dialog, sdp_status(&error), now),

@@ -16,7 +16,7 @@ use super::recording::Recording;
 use super::timeline::Leg;
 use super::voice::{Origin, Voice};
 use crate::sdp::{self, Negotiated, Offer, Session};
-use crate::sip::{self, Call, DialogId, EndCause, Endpoint};
+use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Whereabouts};
 
 /// Longest datagram of SIP or RTP.
 const DATAGRAM_MAX: usize = 65_535;
@@ -59,6 +59,7 @@ pub struct Phone {
     from: String,
     ip: IpAddr,
     sip: UdpSocket,
+    local: SocketAddr,
     endpoint: Endpoint,
     rng: StdRng,
     service: Option<Line>,
@@ -73,9 +74,10 @@ impl Phone {
         let destination = to.resolve()?;
         let ip = local_ip_towards(destination)?;
         let sip = open((ip, 0).into())?;
+        let local = sip.local_addr()?;
         let mut rng = StdRng::from_os_rng();
         let config = sip::Config {
-            local: sip.local_addr()?,
+            whereabouts: Whereabouts::udp(local),
             user_agent: concat!("portero-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             accept_referrals: true,
             retry_after: Duration::from_secs(1),
@@ -83,7 +85,8 @@ impl Phone {
         let endpoint = Endpoint::new(config, StdRng::from_rng(&mut rng));
         let from = from.to_owned();
         let recording = Recording::default();
-        let mut phone = Self { from, ip, sip, endpoint, rng, service: None, target: None, caller, recording };
+        let mut phone =
+            Self { from, ip, sip, local, endpoint, rng, service: None, target: None, caller, recording };
         phone.service = Some(phone.place(to, destination)?);
         Ok(phone)
     }
@@ -138,7 +141,7 @@ impl Phone {
             to_uri: to.uri.clone(),
             from_user: self.from.clone(),
             from_display: None,
-            destination,
+            hop: Hop::udp(self.local, destination),
             sdp: sdp::offer(rtp.local_addr()?, session),
             headers: to.headers.clone(),
         };
@@ -158,7 +161,8 @@ impl Phone {
     fn receive(&mut self, buffer: &mut [u8], now: Instant) {
         for _ in 0..DATAGRAMS_AT_ONCE {
             let Ok((length, source)) = self.sip.try_recv_from(buffer) else { break };
-            self.endpoint.receive(source, &buffer[..length], now);
+            let hop = Hop::udp(self.local, source);
+            self.endpoint.receive(hop, &buffer[..length], now);
         }
         for leg in [Leg::Service, Leg::Target] {
             for _ in 0..DATAGRAMS_AT_ONCE {
@@ -213,7 +217,7 @@ impl Phone {
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             // SIP retransmits what the kernel has no room for.
-            let _ = self.sip.try_send_to(&transmit.payload, transmit.destination);
+            let _ = self.sip.try_send_to(&transmit.payload, transmit.hop.peer);
         }
     }
 
