@@ -190,7 +190,9 @@ impl Traces {
 
     fn handle_one(&mut self, now: Instant) -> bool {
         let due = self.closing.pop_due(now);
-        due.into_iter().for_each(|call| self.close(call));
+        if let Some(call) = due {
+            self.close(call);
+        }
         due.is_some()
     }
 

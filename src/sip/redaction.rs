@@ -5,7 +5,7 @@
 //! hidden, wherever a list can be had: parameters of digest (RFC 8760, RFC 7616), kinds of bodies, lines of SDP
 //! (RFC 8866). Names and numbers stay, as a trace is for finding them; it is not for logs.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -361,7 +361,8 @@ fn cut(mut text: String) -> String {
         let end = text.floor_char_boundary(TEXT_BYTES_MAX - 64);
         let left = text.len() - end;
         text.truncate(end);
-        text.push_str(&format!("{HIDDEN} ({left} bytes more)"));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{HIDDEN} ({left} bytes more)");
     }
     text
 }

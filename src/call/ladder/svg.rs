@@ -22,11 +22,11 @@ const LABEL_MAX: usize = 46;
 const NOTE_MAX: usize = 60;
 
 const STYLE: &str = "\
-svg{background:#fff;color:#1c2733;font-family:system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}\
-text{fill:currentColor;font-size:13px}.m{text-anchor:middle}.e{text-anchor:end}.t{font-size:15px;font-weight:600}\
+svg{color:#1c2733;font-family:system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}\
+.b{fill:#fff}text{fill:currentColor;font-size:13px}.m{text-anchor:middle}.e{text-anchor:end}.t{font-size:15px;font-weight:600}\
 .n{font-size:11px;fill:#5b6a79}.l{stroke:#c6d0da}.a{stroke:#1d5fae;stroke-width:1.6}.h{fill:#1d5fae}\
 .r{stroke-dasharray:5 4}.f{stroke:#b3261e}.f.h{fill:#b3261e}\
-@media (prefers-color-scheme:dark){svg{background:#12181f;color:#e3e9ef}.n{fill:#9aa8b5}.l{stroke:#3a4653}\
+@media (prefers-color-scheme:dark){svg{color:#e3e9ef}.b{fill:#12181f}.n{fill:#9aa8b5}.l{stroke:#3a4653}\
 .a{stroke:#7db4f5}.h{fill:#7db4f5}.f{stroke:#ff8a80}.f.h{fill:#ff8a80}}";
 
 fn x(column: usize) -> usize {
@@ -39,7 +39,7 @@ pub(super) fn draw(ladder: &Ladder<'_>) -> String {
     let height = TOP + (ladder.messages.len() + gaps) * ROW + 20;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\">\n<title>SIP messages of call {}</title>\n<style>{STYLE}</style>\n",
+         viewBox=\"0 0 {width} {height}\">\n<title>SIP messages of call {}</title>\n<style>{STYLE}</style>\n<rect class=\"b\" width=\"100%\" height=\"100%\"/>\n",
         escaped(ladder.call)
     );
     head(ladder, height, &mut out);
@@ -87,8 +87,9 @@ fn draw_arrow(arrow: &Arrow<'_>, y: usize, out: &mut String) {
     out.push_str("</g>\n");
 }
 
-/// Whether a label is that of a response of 400 and more.
+/// Whether a label tells of a failure: a status of 400 and more, as a response or in a NOTIFY.
 fn is_refusal(label: &str) -> bool {
+    let label = label.strip_prefix("NOTIFY ").unwrap_or(label);
     let status = label.split(' ').next().and_then(|word| word.parse::<u16>().ok());
     status.is_some_and(|status| status >= 400)
 }

@@ -18,7 +18,7 @@ struct Script {
 impl Script {
     fn new() -> Self {
         let at = "2026-11-24T10:00:00Z".parse().expect("an instant");
-        Self { trace: Trace::new(CallId(0xc0ffee)), at }
+        Self { trace: Trace::new(CallId(0x00c0_ffee)), at }
     }
 
     fn then(mut self, ms: i64, direction: Direction, peer: &str, message: &str) -> Self {
@@ -140,7 +140,7 @@ fn hostile_words_are_only_words() {
             Script::new().then(0, Direction::In, CALLER, &message).then(1, Direction::Out, CALLER, &status);
         let ladder = Ladder::new(&script.trace);
         let tags = tags(&ladder.svg());
-        let known = ["svg", "title", "style", "g", "path", "text"];
+        let known = ["svg", "title", "style", "rect", "g", "path", "text"];
         assert!(tags.iter().all(|tag| known.contains(&tag.as_str())), "{words}: {tags:?}");
         assert!(!ladder.svg().contains("<!") && !ladder.svg().contains("&lt;script&gt;&#x3c;"), "{words}");
         for drawn in [ladder.text(), ladder.svg()] {

@@ -6,7 +6,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use super::*;
-use crate::records::{Writer, sample};
+use crate::records::{Retention, Writer, sample};
 
 #[derive(Debug, Parser)]
 struct Command {
@@ -31,7 +31,7 @@ fn folder_with(records: impl IntoIterator<Item = CallRecord>) -> TempDir {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(folder.path()).await.expect("opened");
-        let writer = Writer::start(&store, |_| ()).expect("started");
+        let writer = Writer::start(&store, Retention::Off, |_| ()).expect("started");
         for record in records {
             writer.submit(record).expect("there is room");
         }
