@@ -428,7 +428,7 @@ impl World {
             Action::Ask(call, _, request) => self.back_end(call, &request),
             Action::Show(_) | Action::Copy(_) => {}
             Action::Trace(trace) => {
-                self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count())
+                self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count());
             }
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }
