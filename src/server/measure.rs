@@ -8,6 +8,7 @@ use crate::call::{CallRecord, HandOver, HandOverOutcome, Switchboard};
 use crate::flow::{Method, Verdict};
 use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
+use crate::sip::Transport;
 
 /// Shows how much is going on, and what the SIP side has counted.
 pub fn totals(switchboard: &Switchboard, outlet: &Outlet, exporter: Option<&Exporter>) {
@@ -19,6 +20,11 @@ pub fn totals(switchboard: &Switchboard, outlet: &Outlet, exporter: Option<&Expo
         counter!("portero_hep_sent_total").absolute(exporter.sent());
         counter!("portero_hep_dropped_total").absolute(exporter.dropped());
     }
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let connections = outlet.connections(transport) as f64;
+        gauge!("portero_sip_connections", "transport" => transport.as_str()).set(connections);
+    }
+    counter!("portero_sip_connections_refused_total").absolute(outlet.connections_refused());
     let counters = switchboard.sip_counters();
     for (method, count) in counters.requests() {
         counter!("portero_sip_requests_total", "method" => method).absolute(count);
