@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::collector::{Collector, Packet};
+use crate::support::collector::{Collector, Kamailio, Packet};
 use crate::support::server::{Server, portero};
 use crate::support::sipp::Call;
 use crate::support::{http, wait_for};
@@ -136,4 +136,22 @@ fn a_collector_gets_every_message_those_of_no_call_included() {
     assert_eq!(invite.chunk(17), answer.chunk(17), "one Call-ID");
     let metrics = http::get(server.loopback.web(), "/metrics").body;
     assert!(!metrics.contains("portero_hep_dropped_total 1"), "{metrics}");
+}
+
+#[test]
+fn kamailio_reads_the_copies() {
+    let port = Collector::start().address();
+    let mut server = Server::serve(&[("[prompts]", &format!("[hep]\nto = \"{port}\"\n\n[prompts]"))]);
+    let kamailio = Kamailio::start(port, server.folder.path().join("kamailio"));
+    let call = Call { keys: "300ms *", ..Call::default() };
+    call.run(&server);
+    let (caller, ours) = (server.loopback.peer_sip(), server.loopback.sip());
+    for (what, from) in
+        [("INVITE", caller), ("100", ours), ("200", ours), ("ACK", caller), ("REFER", ours), ("202", caller)]
+    {
+        let is_it =
+            |line: &str| line.contains(&format!("seen {what} ")) && line.contains(&format!("from {from}"));
+        wait_for(what, Duration::from_secs(5), || kamailio.log().lines().any(is_it).then_some(()));
+    }
+    server.kill();
 }

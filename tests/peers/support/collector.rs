@@ -1,8 +1,13 @@
-//! A collector of HEP packets: a socket, and the chunks of what it is sent, read by the specification and not by the
-//! code under test.
+//! Collectors of HEP packets: a socket, whose packets are read by the specification and not by the code under test; and
+//! Kamailio's sipcapture, which is what stands before many a Homer.
 
+use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use super::{Process, wait_for};
 
 /// The longest that a packet may be.
 const PACKET_BYTES_MAX: usize = 65_535;
@@ -60,5 +65,47 @@ impl Packet {
     /// The SIP message.
     pub fn message(&self) -> String {
         String::from_utf8_lossy(self.chunk(15)).into_owned()
+    }
+}
+
+/// Kamailio as a collector: it logs a line for each SIP message that it finds in a packet.
+pub struct Kamailio {
+    log: PathBuf,
+    _process: Process,
+}
+
+impl Kamailio {
+    /// Starts one that listens on `address`, with its files in `folder`.
+    pub fn start(address: SocketAddr, folder: PathBuf) -> Self {
+        fs::create_dir_all(folder.join("db")).expect("a folder for Kamailio");
+        let words = |what: &str| format!("xlog(\"L_NOTICE\", \"seen {what} $ci from $si:$sp\\n\"); drop;");
+        let configuration = format!(
+            "#!KAMAILIO\nlog_stderror=yes\nchildren=1\ndisable_tcp=yes\nlisten=udp:{address}\n\
+             loadmodule \"pv.so\"\nloadmodule \"xlog.so\"\nloadmodule \"db_text.so\"\n\
+             loadmodule \"sipcapture.so\"\nmodparam(\"sipcapture\", \"db_url\", \"text://{db}\")\n\
+             modparam(\"sipcapture\", \"capture_on\", 1)\nmodparam(\"sipcapture\", \"hep_capture_on\", 1)\n\
+             request_route {{ {request} }}\nonreply_route {{ {reply} }}\n",
+            db = folder.join("db").display(),
+            request = words("$rm"),
+            reply = words("$rs"),
+        );
+        let (file, log) = (folder.join("kamailio.cfg"), folder.join("kamailio.log"));
+        fs::write(&file, configuration).expect("a configuration for Kamailio");
+        let errors = File::create(&log).expect("a log for Kamailio");
+        let mut command = Command::new("kamailio");
+        command.arg("-f").arg(&file).arg("-w").arg(&folder).arg("-P").arg(folder.join("pid"));
+        command.args(["-DD", "-E"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        let process = Process(command.spawn().expect("Kamailio starts (Debian's package kamailio)"));
+        let kamailio = Self { log, _process: process };
+        wait_for("Kamailio", Duration::from_secs(10), || {
+            kamailio.log().contains("using database at").then_some(())
+        });
+        kamailio
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        let log = fs::read(&self.log).expect("Kamailio's log can be read");
+        String::from_utf8_lossy(&log).into_owned()
     }
 }
