@@ -141,10 +141,9 @@ fn a_collector_gets_every_message_those_of_no_call_included() {
 #[test]
 fn kamailio_reads_the_copies() {
     let port = Collector::start().address();
-    let mut server = Server::serve(&[("[prompts]", &format!("[hep]\nto = \"{port}\"\n\n[prompts]"))]);
-    let kamailio = Kamailio::start(port, server.folder.path().join("kamailio"));
-    let call = Call { keys: "300ms *", ..Call::default() };
-    call.run(&server);
+    let server = Server::serve(&[("[prompts]", &format!("[hep]\nto = \"{port}\"\n\n[prompts]"))]);
+    let kamailio = Kamailio::start(port, &server.folder.path().join("kamailio"));
+    Call { keys: "300ms *", ..Call::default() }.run(&server);
     let (caller, ours) = (server.loopback.peer_sip(), server.loopback.sip());
     for (what, from) in
         [("INVITE", caller), ("100", ours), ("200", ours), ("ACK", caller), ("REFER", ours), ("202", caller)]
@@ -153,5 +152,4 @@ fn kamailio_reads_the_copies() {
             |line: &str| line.contains(&format!("seen {what} ")) && line.contains(&format!("from {from}"));
         wait_for(what, Duration::from_secs(5), || kamailio.log().lines().any(is_it).then_some(()));
     }
-    server.kill();
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -71,16 +71,16 @@ impl Packet {
 /// Kamailio as a collector: it logs a line for each SIP message that it finds in a packet.
 pub struct Kamailio {
     log: PathBuf,
-    _process: Process,
+    process: Process,
 }
 
 impl Kamailio {
     /// Starts one that listens on `address`, with its files in `folder`.
-    pub fn start(address: SocketAddr, folder: PathBuf) -> Self {
+    pub fn start(address: SocketAddr, folder: &Path) -> Self {
         fs::create_dir_all(folder.join("db")).expect("a folder for Kamailio");
         let words = |what: &str| format!("xlog(\"L_NOTICE\", \"seen {what} $ci from $si:$sp\\n\"); drop;");
         let configuration = format!(
-            "#!KAMAILIO\nlog_stderror=yes\nchildren=1\ndisable_tcp=yes\nlisten=udp:{address}\n\
+            "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nchildren=1\ndisable_tcp=yes\nlisten=udp:{address}\n\
              loadmodule \"pv.so\"\nloadmodule \"xlog.so\"\nloadmodule \"db_text.so\"\n\
              loadmodule \"sipcapture.so\"\nmodparam(\"sipcapture\", \"db_url\", \"text://{db}\")\n\
              modparam(\"sipcapture\", \"capture_on\", 1)\nmodparam(\"sipcapture\", \"hep_capture_on\", 1)\n\
@@ -93,10 +93,10 @@ impl Kamailio {
         fs::write(&file, configuration).expect("a configuration for Kamailio");
         let errors = File::create(&log).expect("a log for Kamailio");
         let mut command = Command::new("kamailio");
-        command.arg("-f").arg(&file).arg("-w").arg(&folder).arg("-P").arg(folder.join("pid"));
+        command.arg("-f").arg(&file).arg("-w").arg(folder).arg("-P").arg(folder.join("pid"));
         command.args(["-DD", "-E"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         let process = Process(command.spawn().expect("Kamailio starts (Debian's package kamailio)"));
-        let kamailio = Self { log, _process: process };
+        let kamailio = Self { log, process };
         wait_for("Kamailio", Duration::from_secs(10), || {
             kamailio.log().contains("using database at").then_some(())
         });
@@ -107,5 +107,16 @@ impl Kamailio {
     pub fn log(&self) -> String {
         let log = fs::read(&self.log).expect("Kamailio's log can be read");
         String::from_utf8_lossy(&log).into_owned()
+    }
+}
+
+impl Drop for Kamailio {
+    /// Tells it to end, as its other processes would outlive one that is killed.
+    fn drop(&mut self) {
+        let id = self.process.0.id().to_string();
+        if Command::new("kill").arg(id).status().is_ok_and(|sent| sent.success()) {
+            // Whether it was there to be waited for makes no difference any more.
+            let _ = self.process.0.wait();
+        }
     }
 }
