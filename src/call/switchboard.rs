@@ -8,6 +8,7 @@ mod conversing;
 mod ending;
 mod tapping;
 
+use tapping::FarEnds;
 pub use tapping::{Copied, Tap};
 
 use std::collections::{HashMap, VecDeque};
@@ -100,6 +101,7 @@ pub struct Switchboard {
     draining: bool,
     tap: Tap,
     traces: Traces,
+    far_ends: FarEnds,
     /// What was seen of the message that is being taken in: its call may only now begin.
     arriving: Option<Seen>,
 }
@@ -129,6 +131,7 @@ impl Switchboard {
             draining: false,
             tap: Tap::default(),
             traces: Traces::default(),
+            far_ends: FarEnds::default(),
             arriving: None,
         }
     }

@@ -153,3 +153,21 @@ fn kamailio_reads_the_copies() {
         wait_for(what, Duration::from_secs(5), || kamailio.log().lines().any(is_it).then_some(()));
     }
 }
+
+#[test]
+fn a_call_by_tcp_says_so_in_its_ladder_and_in_its_copies() {
+    let collector = Collector::start();
+    let hep = format!("[hep]\nto = \"{}\"\n\n[prompts]", collector.address());
+    let server = Server::serve(&[("[prompts]", &hep)]);
+    let uri = format!("sip:1000@{};transport=tcp", server.loopback.sip());
+    let called = portero(&["call", &uri, "--from", "+12025550101", "--keys", "speech,*"]);
+    assert!(called.status.success(), "{called:?}");
+    let record = server.wait_for_record("1000");
+    let id = record["id"].as_str().expect("an identifier");
+    let ladder = server.api(&format!("/api/v1/calls/{id}/ladder?format=json"));
+    let messages = ladder["messages"].as_array().expect("a list of messages");
+    assert!(messages.len() > 5 && messages.iter().all(|message| message["transport"] == "tcp"), "{ladder:#}");
+    assert_eq!(ladder["parties"].as_array().map(Vec::len), Some(2), "{ladder:#}");
+    let packets = collector.packets();
+    assert!(packets.len() >= messages.len() && packets.iter().all(|packet| packet.chunk(2) == [6]));
+}
