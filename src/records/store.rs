@@ -31,7 +31,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(1, "calls", include_str!("migrations/0001_calls.sql")),
         step(2, "trunks", include_str!("migrations/0002_trunks.sql")),
         step(3, "first_dialled", include_str!("migrations/0003_first_dialled.sql")),
-        step(4, "traces", include_str!("migrations/0004_traces.sql")),
+        step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
+        step(5, "traces", include_str!("migrations/0005_traces.sql")),
     ])
 });
 
