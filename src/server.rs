@@ -10,7 +10,6 @@ mod reload;
 mod start;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +24,10 @@ pub use start::{Addresses, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
+use crate::net::dns::{Found, Locator};
+use crate::net::hep;
 use crate::net::media::MediaPlane;
-use crate::net::udp::{Datagram, SipSocket};
+use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::{flow, media, records, web};
 use reload::{InEffect, Reply, Reread};
 
@@ -74,17 +75,19 @@ struct Answered {
     answer: flow::Answer,
 }
 
-/// What the loop listens to besides the socket.
+/// What the loop listens to.
 struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
+    traces: mpsc::Receiver<web::TraceRequest>,
     hang_up: Signal,
     reread: mpsc::Receiver<(Reread, Reply)>,
     /// The way in for what has been read again beside the loop.
     rereader: mpsc::Sender<(Reread, Reply)>,
     housekeeping: Interval,
-    room: Datagram,
+    sip: Inlet,
+    found: Found,
 }
 
 impl Inputs {
@@ -92,28 +95,23 @@ impl Inputs {
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         answers: mpsc::Receiver<Answered>,
         reloads: mpsc::Receiver<web::ReloadRequest>,
+        traces: mpsc::Receiver<web::TraceRequest>,
+        sip: Inlet,
+        found: Found,
     ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hang_up = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let (rereader, reread) = mpsc::channel(1);
-        Ok(Self {
-            media,
-            answers,
-            reloads,
-            hang_up,
-            reread,
-            rereader,
-            housekeeping,
-            room: Datagram::default(),
-        })
+        Ok(Self { media, answers, reloads, traces, hang_up, reread, rereader, housekeeping, sip, found })
     }
 }
 
 /// The parts, and the switchboard that they serve.
 struct Server {
     switchboard: Switchboard,
-    socket: SipSocket,
+    sip: Outlet,
+    locator: Locator,
     media: MediaPlane,
     /// Commands that a media thread had no room for yet; a few for each call that is up, at the most.
     held: VecDeque<(media::SessionId, media::Command)>,
@@ -121,6 +119,8 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
     records: records::Writer,
+    /// Sends copies of SIP messages, where somebody collects them.
+    exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
 }
 
@@ -171,6 +171,8 @@ impl Server {
         if tokio::time::timeout(within, emptied).await.is_err() {
             debug!("{} dialogs were still ending", self.switchboard.dialogs());
         }
+        self.switchboard.close_traces();
+        self.act();
         self.records.drain().await;
     }
 
@@ -178,9 +180,9 @@ impl Server {
     async fn turn(&mut self, inputs: &mut Inputs) {
         let deadline = self.switchboard.poll_timeout();
         tokio::select! {
-            received = self.socket.receive(&mut inputs.room) => match received {
-                Ok((source, payload)) => self.switchboard.datagram(source, payload, Instant::now()),
-                Err(error) => warn!("the SIP socket: {error}"),
+            arrival = inputs.sip.receive() => match arrival {
+                Arrival::Message(hop, payload) => self.switchboard.message(hop, &payload, Instant::now()),
+                Arrival::Unreachable(hop) => self.switchboard.unreachable(&hop, Instant::now()),
             },
             Some((session, event)) = inputs.media.recv() => {
                 self.switchboard.media(session, &event, Instant::now());
@@ -188,10 +190,14 @@ impl Server {
             Some(Answered { call, request, answer }) = inputs.answers.recv() => {
                 self.switchboard.answered(call, request, answer, Instant::now());
             }
+            Some((id, located)) = inputs.found.recv() => {
+                self.switchboard.located(id, located, Instant::now());
+            }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
-                measure::totals(&self.switchboard, &self.socket);
+                measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
             }
+            Some(asked) = inputs.traces.recv() => self.show_trace(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
@@ -215,8 +221,9 @@ impl Server {
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
-            let (plan, reloaded) = self.in_effect.replace(*prepared);
+            let (plan, tls, reloaded) = self.in_effect.replace(*prepared);
             self.switchboard.set_plan(plan);
+            self.sip.set_tls(tls);
             reloaded
         });
         reload::tell(reply, outcome);
@@ -228,12 +235,17 @@ impl Server {
         while let Some(action) = self.switchboard.poll_action() {
             match action {
                 call::Action::Transmit(transmit) => {
-                    // What the kernel does not take now is counted, and sent again by SIP's own timers.
-                    self.socket.send(&transmit);
+                    let hop = transmit.hop;
+                    if self.sip.send(transmit).is_err() {
+                        self.switchboard.unreachable(&hop, Instant::now());
+                    }
                 }
+                call::Action::Locate(id, search) => self.locator.locate(id, *search),
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Trace(trace) => self.records.submit_trace(*trace),
+                call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Record(record) => {
                     // A loss has been counted and logged where it happened.
                     if let Err(lost) = self.records.submit(*record) {
@@ -266,6 +278,21 @@ impl Server {
                 return self.held.push_front((session, command));
             }
         }
+    }
+
+    fn export(&mut self, copied: &call::Copied) {
+        let since_epoch =
+            Duration::try_from(copied.at.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
+        if let Some(exporter) = &mut self.exporter {
+            exporter.send(&copied.seen, since_epoch);
+        }
+    }
+
+    /// Shows what there is of a call that is up.
+    fn show_trace(&self, asked: web::TraceRequest) {
+        let trace = self.switchboard.trace(&asked.call).cloned();
+        // Whoever asked may have gone.
+        let _ = asked.reply.send(trace);
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.
@@ -318,24 +345,4 @@ impl StopSignal {
             _ = self.terminate.recv() => Stop::Drain,
         }
     }
-}
-
-/// The address that peers on the other side of `listen` see, where `listen` itself is a wildcard: the one
-/// that this machine sends from.
-fn own_address(listen: SocketAddr) -> SocketAddr {
-    if !listen.ip().is_unspecified() {
-        return listen;
-    }
-    let (any, far) = match listen {
-        SocketAddr::V4(_) => ("0.0.0.0:0", "192.0.2.1:9"),
-        SocketAddr::V6(_) => ("[::]:0", "[2001:db8::1]:9"),
-    };
-    // Connecting a UDP socket sends nothing; it only asks the kernel which address it would send from.
-    let routed = std::net::UdpSocket::bind(any).and_then(|socket| {
-        socket.connect(far)?;
-        socket.local_addr()
-    });
-    let loopback =
-        if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
-    SocketAddr::new(routed.map_or(loopback, |address| address.ip()), listen.port())
 }

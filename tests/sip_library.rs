@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use portero::sip::{Claim, Config, DialogId, Endpoint, Event, Invitation, Referral};
+use portero::sip::{Claim, Config, DialogId, Endpoint, Event, Hop, Invitation, Referral, Whereabouts};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rsip::prelude::*;
@@ -16,6 +16,12 @@ const VIA: &str = "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport";
 const FROM: &str = "<sip:+12025550101@192.0.2.1>;tag=peer";
 const CONTACT: &str = "<sip:peer@192.0.2.1:5060>";
 
+/// Our address of the same family as the peer's.
+fn own_address(peer: SocketAddr) -> SocketAddr {
+    let own = if peer.is_ipv4() { "192.0.2.10:5060" } else { "[2001:db8::10]:5060" };
+    own.parse().expect("an address")
+}
+
 struct Peer {
     endpoint: Endpoint,
     source: SocketAddr,
@@ -24,20 +30,20 @@ struct Peer {
 
 impl Peer {
     fn at(source: &str) -> Self {
+        let source = source.parse().expect("an address");
         let config = Config {
-            local: "192.0.2.10:5060".parse().expect("an address"),
+            whereabouts: Whereabouts::udp(own_address(source)),
             user_agent: "Portero".to_owned(),
             accept_referrals: false,
             retry_after: Duration::from_secs(5),
         };
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
         let now = Instant::now();
-        let source = source.parse().expect("an address");
         Self { endpoint: Endpoint::new(config, StdRng::seed_from_u64(1)), source, now }
     }
 
     fn send(&mut self, text: &str) {
-        self.endpoint.receive(self.source, text.as_bytes(), self.now);
+        self.endpoint.receive(Hop::udp(own_address(self.source), self.source), text.as_bytes(), self.now);
     }
 
     fn sent(&mut self) -> Vec<String> {
@@ -125,7 +131,7 @@ fn an_ipv6_literal_is_an_address() {
     ));
     peer.endpoint.bye(id, peer.now);
     let bye = peer.endpoint.poll_transmit().expect("a BYE");
-    assert_eq!(bye.destination, "[2001:db8::9]:5070".parse().expect("an address"));
+    assert_eq!(bye.hop.peer, "[2001:db8::9]:5070".parse().expect("an address"));
 }
 
 #[test]

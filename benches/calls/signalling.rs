@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use portero::sdp::{self, Codec, Codecs, Session};
-use portero::sip::{Call, Config, DialogId, Endpoint, Event};
+use portero::sip::{Call, Config, DialogId, Endpoint, Event, Hop, Whereabouts};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -21,7 +21,7 @@ const WAIT_MIN: Duration = Duration::from_micros(100);
 pub struct Signalling {
     socket: UdpSocket,
     endpoint: Endpoint,
-    server: SocketAddr,
+    hop: Hop,
     calls: u64,
     /// Room for one datagram.
     room: Vec<u8>,
@@ -32,16 +32,17 @@ impl Signalling {
     pub fn open(ip: Ipv4Addr, server: SocketAddr) -> Result<Self> {
         let socket = UdpSocket::bind((ip, 5060))?;
         socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+        let local = socket.local_addr()?;
         let config = Config {
-            local: socket.local_addr()?,
+            whereabouts: Whereabouts::udp(local),
             user_agent: "portero-bench".to_owned(),
             accept_referrals: false,
             retry_after: Duration::from_secs(1),
         };
         Ok(Self {
             socket,
+            hop: Hop::udp(local, server),
             endpoint: Endpoint::new(config, StdRng::seed_from_u64(1)),
-            server,
             calls: 0,
             room: vec![0; 65_535],
         })
@@ -51,10 +52,11 @@ impl Signalling {
     pub fn call(&mut self, rtp: SocketAddr) -> Result<DialogId> {
         self.calls += 1;
         let call = Call {
-            to_uri: format!("sip:{LINE}@{}", self.server),
+            to_uri: format!("sip:{LINE}@{}", self.hop.peer),
             from_user: "+12025550101".to_owned(),
             from_display: None,
-            destination: self.server,
+            hop: self.hop,
+            spares: Vec::new(),
             sdp: sdp::offer(rtp, Session { id: self.calls, version: 1 }, &Codecs::Ours(vec![Codec::Pcmu])),
             headers: Vec::new(),
         };
@@ -76,7 +78,9 @@ impl Signalling {
         let wait = until.saturating_duration_since(Instant::now()).max(WAIT_MIN);
         self.socket.set_read_timeout(Some(wait))?;
         match self.socket.recv_from(&mut self.room) {
-            Ok((length, source)) => self.endpoint.receive(source, &self.room[..length], Instant::now()),
+            Ok((length, source)) => {
+                self.endpoint.receive(self.hop_from(source), &self.room[..length], Instant::now());
+            }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) => bail!("the callers' SIP socket: {error}"),
         }
@@ -87,9 +91,13 @@ impl Signalling {
         Ok((!events.is_empty() || Instant::now() < deadline).then_some((at, events)))
     }
 
+    fn hop_from(&self, source: SocketAddr) -> Hop {
+        Hop::udp(self.hop.local, source)
+    }
+
     fn transmit(&mut self) -> Result<()> {
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            self.socket.send_to(&transmit.payload, transmit.destination)?;
+            self.socket.send_to(&transmit.payload, transmit.hop.peer)?;
         }
         Ok(())
     }

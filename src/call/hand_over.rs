@@ -3,13 +3,12 @@
 //! A 2xx to the REFER proves nothing; the final sipfrag does. What is told besides the verdict is the
 //! target's setting, and every value is percent-encoded, so that nothing a back end says can forge a header.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::plan::{HandOverTimes, Target};
+use super::plan::{HandOverTimes, Here, Target};
 use super::record::{HandOver, HandOverOutcome};
 use crate::flow::{Standing, TargetName};
 use crate::sip::{Referral, ReferralEvent};
@@ -18,8 +17,8 @@ use crate::sip::{Referral, ReferralEvent};
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The REFER that hands a caller of this standing to `target`.
-pub fn referral(target: &Target, own_address: SocketAddr, standing: &Standing, token: &str) -> Referral {
-    let uri = target.uri.at(own_address);
+pub fn referral(target: &Target, here: Here, standing: &Standing, token: &str) -> Referral {
+    let uri = target.uri.at(here);
     let verdict = standing.verdict().as_str();
     let mut headers = vec![("X-Portero-Verdict", verdict.to_owned()), ("X-Portero-Token", token.to_owned())];
     if let Some(customer) = standing.customer() {
@@ -142,6 +141,7 @@ mod tests {
     use super::*;
     use crate::call::plan::TargetUri;
     use crate::flow::Customer;
+    use crate::sip::Transport;
 
     const TIMES: HandOverTimes =
         HandOverTimes { timeout: Duration::from_secs(10), progress_timeout: Duration::from_mins(1) };
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_refer_names_the_target_and_tells_it_only_what_it_may_know() {
-        let here: SocketAddr = "127.0.0.1:5060".parse().unwrap();
+        let here = Here { transport: Transport::Udp, address: "127.0.0.1:5060".parse().unwrap() };
         let name = "Zoë \"O'Neil\"\r\nX-Evil: 1?&;%".to_owned();
         let standing = Standing::Identified(Customer { id: "10 01".into(), name: Some(name) });
         let told = referral(&target(true), here, &standing, "abc");

@@ -18,7 +18,7 @@ use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdic
 use crate::media;
 use crate::sdp;
 use crate::secret::Digit;
-use crate::sip::DialogId;
+use crate::sip::{DialogId, Hop};
 
 /// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +27,14 @@ pub struct CallId(pub u64);
 impl fmt::Display for CallId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:016x}", self.0)
+    }
+}
+
+impl CallId {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_ours = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u64::from_str_radix(text, 16).ok().filter(|_| is_ours).map(Self)
     }
 }
 
@@ -46,9 +54,11 @@ pub(super) struct Call {
     /// Whether a media session has been asked for, and so will hand in figures.
     pub media_open: bool,
     pub description: Description,
-    /// Where the INVITE came from.
-    pub peer: SocketAddr,
+    /// The way by which the INVITE came.
+    pub hop: Hop,
     pub ani: Option<Ani>,
+    /// Whether the calling number was kept back.
+    pub ani_withheld: bool,
     /// What the caller dialled, where the call was diverted to us.
     pub first_dialled: Option<PhoneNumber>,
     pub keypad: Keypad,
@@ -179,6 +189,7 @@ impl Call {
             line: line.number.to_string(),
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
+            ani_withheld: self.ani_withheld,
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             started_at: self.started_at,
             stage: look.stage,
@@ -205,12 +216,16 @@ impl Call {
         let standing = self.standing();
         let summary = self.flow().map(Flow::summary).cloned().unwrap_or_default();
         let customer = standing.customer();
+        let check = self.ani.as_ref().and_then(|ani| ani.trust.check());
         Some(CallRecord {
             version: RECORD_VERSION,
             id: self.id.to_string(),
             line: line.number.to_string(),
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
+            ani_withheld: self.ani_withheld,
+            ani_verstat: check.map(|check| check.outcome),
+            ani_attestation: check.and_then(|check| check.attestation),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             first_dialled: self.first_dialled.as_ref().map(|number| number.as_str().to_owned()),
             started_at: self.started_at,

@@ -10,6 +10,7 @@ use super::trunk::Trunks;
 use crate::audio::Library;
 use crate::flow::{Line, TargetName};
 use crate::sdp::Codecs;
+use crate::sip::Transport;
 
 /// Everything about calls that the configuration says. A call keeps the plan it began with.
 #[derive(Debug)]
@@ -53,15 +54,11 @@ pub enum Tones {
     Never,
 }
 
-/// Where we are on the network.
+/// Where our media is on the network. Its sockets are bound to the address at which the caller's SIP reached us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// The address at which callers reach our SIP side.
-    pub sip: SocketAddr,
-    /// The address that media sockets are bound to.
-    pub media_bind: IpAddr,
-    /// The address that SDP names, which a NAT may make another.
-    pub media_address: IpAddr,
+    /// What SDP says in place of that to a peer outside of the local networks, behind a NAT.
+    pub media_external: Option<IpAddr>,
     /// UDP ports for media: RTP on even ones, RTCP on the odd ones that follow.
     pub media_ports: RangeInclusive<u16>,
 }
@@ -77,6 +74,15 @@ pub struct Target {
     pub sends_name: bool,
 }
 
+/// Where a caller reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Here {
+    /// By what.
+    pub transport: Transport,
+    /// Our address, as the caller sees it.
+    pub address: SocketAddr,
+}
+
 /// A target's URI, without headers. It may hold `{{ own_address }}` for its host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUri(String);
@@ -87,9 +93,14 @@ impl TargetUri {
         Self(uri)
     }
 
-    /// The URI to refer to, for a caller who reached us at `own_address`.
-    pub fn at(&self, own_address: SocketAddr) -> String {
-        self.0.replace("{{ own_address }}", &own_address.to_string())
+    /// The URI to refer to, for a caller who reached us at `here`.
+    pub fn at(&self, here: Here) -> String {
+        let own = self.0.replace("{{ own_address }}", &here.address.to_string());
+        // RFC 3263 §4.1: an address without a transport is called by UDP.
+        if own == self.0 || !here.transport.is_stream() || own.contains(";transport=") {
+            return own;
+        }
+        format!("{own};transport={}", here.transport)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `portero call`: a test caller, a real SIP and RTP client that dials, listens, keys and follows the REFER.
 //!
 //! It is made for trying a line out and for scripts: it hears where prompts begin and end, prints what happened
-//! when, and says by its exit code whether that was as expected. It speaks UDP only and never registers.
+//! when, and says by its exit code whether that was as expected. It never registers.
 
 pub mod address;
 pub mod caller;
@@ -13,6 +13,7 @@ pub mod timeline;
 pub mod voice;
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,6 +26,8 @@ use self::phone::Phone;
 use self::script::Script;
 use self::timeline::Outcome;
 use crate::flow::Verdict;
+use crate::net::dns::Dns;
+use crate::net::sip::Tls;
 
 /// Places one test call.
 ///
@@ -32,7 +35,7 @@ use crate::flow::Verdict;
 /// call failed.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Whom to call: `sip:line@host[:port]`
+    /// Whom to call: `sip:line@host[:port]`, with `;transport=tcp` or `;transport=tls` where it is not UDP
     #[arg(value_name = "ADDRESS", value_parser = Address::parse)]
     to: Address,
     /// The number to call from, or `anonymous`
@@ -45,6 +48,9 @@ pub struct Arguments {
     /// The verdict to expect: verified, identified or unidentified
     #[arg(long, value_name = "VERDICT", value_parser = expected_verdict)]
     expect: Option<Verdict>,
+    /// For TLS: who may have issued the certificate of whom is called, in PEM; without it, those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Write what is heard into this WAV file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -54,6 +60,9 @@ pub struct Arguments {
     /// Seconds after which to hang up
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// The name server to ask where the address leads, in place of the system's; may be said several times
+    #[arg(long, value_name = "IP:PORT")]
+    name_server: Vec<SocketAddr>,
     /// Accept the REFER and report success, but call nobody
     #[arg(long, conflicts_with = "refuse_refer")]
     no_follow: bool,
@@ -99,7 +108,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn place(arguments: &Arguments) -> anyhow::Result<(Caller, recording::Recording)> {
     let timeout = Duration::from_secs(arguments.timeout);
     let caller = Caller::new(arguments.keys.clone(), arguments.on_refer(), timeout, phone::now());
-    let phone = Phone::dial(&arguments.from, &arguments.to, caller)?;
+    let tls = Tls::client(arguments.trust.as_deref())?;
+    let dns = Dns::new(&arguments.name_server);
+    let phone = Phone::dial(&arguments.from, &arguments.to, caller, dns, tls).await?;
     let mut told = 0;
     let tell = |caller: &Caller| {
         if !arguments.json {

@@ -12,6 +12,7 @@ mod nearest;
 mod read;
 mod section;
 mod settings;
+mod sip;
 mod sound;
 mod targets;
 mod trunks;
@@ -33,6 +34,8 @@ pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 use crate::call::{Agents, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
+use crate::net::hep;
+use crate::net::sip::Listen;
 
 /// The file that `portero demo` runs.
 const DEMO: &str = include_str!("../../config/demo.toml");
@@ -53,6 +56,8 @@ pub struct Configuration {
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[hep]`: the collector that SIP messages are copied to, if there is one.
+    pub hep: Option<hep::Config>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[hand_over]`: how long a referral may take.
@@ -136,7 +141,9 @@ impl Configuration {
     }
 
     fn with(mut self, overrides: &Overrides) -> Self {
-        self.sip.listen = overrides.sip.unwrap_or(self.sip.listen);
+        if let Some(address) = overrides.sip {
+            self.sip.listen = sip::UNLESS_SAID.map(|transport| Listen { transport, address }).into();
+        }
         self.web.listen = overrides.web.unwrap_or(self.web.listen);
         if let Some(folder) = &overrides.data {
             self.records.folder.clone_from(folder);

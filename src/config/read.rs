@@ -10,14 +10,23 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, demo, targets, trunks, values};
-use crate::call::{HandOverTimes, Strangers};
+use super::{Configuration, Environment, demo, sip, targets, trunks, values};
+use crate::call::HandOverTimes;
+use crate::net::hep;
+use crate::net::sip::Listen;
+use crate::records::Retention;
+use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
+const CONNECTIONS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
 const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
+/// What Homer's examples call their first agent.
+const HEP_ID: u32 = 2001;
+const TRACES: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
+const TRACES_KEPT: Duration = Duration::from_hours(7 * 24);
 const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
@@ -44,12 +53,13 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 }
 
 fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
-    let (sip, strangers) = sip(file.section("sip", "[sip]"));
+    let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
     let trunks = trunks::read(&mut file, strangers);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
+    let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let hand_over = hand_over(file.section("hand_over", "[hand_over]"));
     let back_end = BackEnd::read(file.section("back_end", "[back_end]"), environment);
@@ -72,6 +82,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         limits,
         web,
         records,
+        hep,
         prompts,
         hand_over,
         trunks,
@@ -89,20 +100,13 @@ fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
     section.entries().iter().map(|(name, _)| *name.get_ref()).collect()
 }
 
-/// What `[sip]` says of addresses, and what it says of strangers.
-fn sip(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>) {
-    let listen = section.need("listen", "\"127.0.0.1:5060\"", values::socket_address);
-    let contact = section.read("contact", values::socket_address);
-    let strangers = section.read("strangers", trunks::strangers);
-    section.finish();
-    (listen.map(|listen| Sip { listen, contact }), strangers)
-}
-
 fn limits(mut section: Section<'_>) -> Limits {
     let calls = section.number("calls", CALLS).unwrap_or(1000) as usize;
     let drain = wait(&mut section, "drain", DRAIN, 60);
+    let connections = section.number("connections", CONNECTIONS).unwrap_or(4096) as usize;
+    let per_source = section.number("connections_per_source", CONNECTIONS).unwrap_or(256) as usize;
     section.finish();
-    Limits { calls, drain }
+    Limits { calls, connections, connections_per_source: per_source, drain }
 }
 
 fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media {
@@ -114,13 +118,15 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
             Fault::at(span.clone(), format!("{pairs} pairs of ports are too few for {} calls", limits.calls));
         section.note(fault.help("take more ports, or let [limits] `calls` be smaller"));
     }
-    if let Some(sip) = sip.filter(|sip| ports.contains(&sip.listen.port())) {
-        let fault = Fault::at(span, format!("port {} is [sip]'s already", sip.listen.port()));
+    let taken =
+        |listen: &&Listen| listen.transport == Transport::Udp && ports.contains(&listen.address.port());
+    if let Some(listen) = sip.and_then(|sip| sip.listen.iter().find(taken)) {
+        let fault = Fault::at(span, format!("port {} is [sip]'s already", listen.address.port()));
         section.note(fault.help("take ports that `sip.listen` is not one of"));
     }
     let media = Media {
         ports,
-        address: section.read("address", values::ip_address),
+        external_address: section.read("external_address", values::ip_address),
         silence_timeout: wait(&mut section, "silence_timeout", SILENCE, 60),
         threads: section
             .number("threads", THREADS)
@@ -140,8 +146,24 @@ fn web(mut section: Section<'_>) -> Web {
 
 fn records(mut section: Section<'_>) -> Records {
     let folder = section.read("folder", values::folder);
+    let traces = section.read("traces", values::retention(TRACES));
     section.finish();
-    Records { folder: folder.unwrap_or_else(|| "portero-data".into()) }
+    Records {
+        folder: folder.unwrap_or_else(|| "portero-data".into()),
+        traces: traces.unwrap_or(Retention::For(TRACES_KEPT)),
+    }
+}
+
+/// `None` where there is none, or where it is faulty.
+fn hep(mut section: Section<'_>, environment: Environment<'_>) -> Option<hep::Config> {
+    if !section.is_present() {
+        return None;
+    }
+    let to = section.need("to", "\"127.0.0.1:9060\"", values::socket_address);
+    let id = section.number("id", 0..=u32::MAX).unwrap_or(HEP_ID);
+    let password = section.read("password", |text| back_end::credential(text, environment));
+    section.finish();
+    Some(hep::Config { to: to?, id, password })
 }
 
 fn prompts(mut section: Section<'_>) -> Prompts {

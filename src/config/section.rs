@@ -199,6 +199,14 @@ impl<'t> Section<'t> {
         Some(items.iter().filter_map(|item| self.text_of(key, item)).collect())
     }
 
+    /// The text of `key`, or the texts of its list.
+    pub(super) fn text_or_texts(&mut self, key: &'static str) -> Option<Vec<Text<'t>>> {
+        match self.value(key)?.get_ref() {
+            DeValue::Array(_) => self.texts(key),
+            _ => self.text(key).map(|text| vec![text]),
+        }
+    }
+
     /// The whole numbers of the list `key`, which lie in `range`.
     pub(super) fn numbers(
         &mut self,

@@ -8,14 +8,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audio;
+use crate::call::IpNet;
+use crate::net::sip::{Listen, TlsFiles};
+use crate::records::Retention;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sip {
-    /// The UDP address that we listen on.
-    pub listen: SocketAddr,
-    /// What Contact says in its place, behind a NAT.
-    pub contact: Option<SocketAddr>,
+    /// Where we listen; at least one address, and none twice.
+    pub listen: Vec<Listen>,
+    /// What peers outside of the local networks know us by, behind a NAT; port 0 stands for the listener's own.
+    pub external: Option<SocketAddr>,
+    /// The networks whose members reach us without the NAT.
+    pub local_networks: Vec<IpNet>,
+    /// Whom to ask for the addresses of peers that are known by name, at most three; none: the system's own.
+    pub name_servers: Vec<SocketAddr>,
+    /// `[sip.tls]`: our certificate, and whom we trust. There is one where there is a listener for TLS.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Where sound is sent and received.
@@ -23,8 +32,8 @@ pub struct Sip {
 pub struct Media {
     /// UDP ports: the first is even, the last odd, and there is a pair for each call of [`Limits::calls`].
     pub ports: RangeInclusive<u16>,
-    /// What SDP says in place of our own address, behind a NAT.
-    pub address: Option<IpAddr>,
+    /// What SDP says to peers outside of the local networks, behind a NAT; absent: what SIP says to them.
+    pub external_address: Option<IpAddr>,
     /// A call without RTP and RTCP for this long is ended; 5 s to 1 h.
     pub silence_timeout: Duration,
     /// How many media threads there are; absent: one a processor, but for one processor, and one at the least.
@@ -40,6 +49,10 @@ pub struct Media {
 pub struct Limits {
     /// Calls at a time, 1 to 100 000. The next one gets 503.
     pub calls: usize,
+    /// Connections by TCP and TLS, 1 to 100 000. The next one is closed at once.
+    pub connections: usize,
+    /// Of these, from one address.
+    pub connections_per_source: usize,
     /// How long calls may go on once the server is told to stop; 0 s to 1 h.
     pub drain: Duration,
 }
@@ -56,6 +69,8 @@ pub struct Web {
 pub struct Records {
     /// The folder that holds the database. It need not exist yet.
     pub folder: PathBuf,
+    /// How long the SIP messages of a call are kept; 1 h to 366 d, or not at all.
+    pub traces: Retention,
 }
 
 /// Where recordings come from.

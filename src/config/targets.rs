@@ -9,8 +9,9 @@ use std::net::{Ipv6Addr, SocketAddr};
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
-use crate::call::{Target, TargetUri};
+use crate::call::{Here, Target, TargetUri};
 use crate::flow::TargetName;
+use crate::sip::Transport;
 
 /// What can be sent to a target besides the verdict.
 const SENDABLE: [&str; 2] = ["customer", "name"];
@@ -18,7 +19,8 @@ const SENDABLE: [&str; 2] = ["customer", "name"];
 /// Reads a target's URI, in which the gap for our own address may be written with or without spaces.
 fn target_uri(text: &str) -> Result<TargetUri, Complaint> {
     let uri = TargetUri::new(spaced(text).unwrap_or_else(|| text.to_owned()));
-    let sample = uri.at(SocketAddr::from(([192, 0, 2, 1], 5060)));
+    let address = SocketAddr::from(([192, 0, 2, 1], 5060));
+    let sample = uri.at(Here { transport: Transport::Tcp, address });
     if sample.contains("{{") {
         let help = "a target's address can be filled in with `{{ own_address }}` only";
         return Err(Complaint::new(format!("`{text}` cannot be filled in"), help));
@@ -127,7 +129,7 @@ mod tests {
             ("sip:a@pbx>", None),
         ];
         for (text, expected) in table {
-            let read = target_uri(text).map(|uri| uri.at(own));
+            let read = target_uri(text).map(|uri| uri.at(Here { transport: Transport::Udp, address: own }));
             assert_eq!(read.ok().as_deref(), expected, "{text}");
         }
     }

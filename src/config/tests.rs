@@ -1,6 +1,7 @@
 //! The demo's file value by value, bad files fault by fault, and whatever else a file may be.
 
 mod asked;
+mod name_servers;
 mod trunks;
 
 use std::ops::RangeInclusive;
@@ -9,12 +10,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::Strangers;
-use crate::call::{Sound, Tones};
+use crate::call::{Here, Sound, Strangers, Tones};
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
+use crate::records::Retention;
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
+use crate::sip::Transport;
 
 /// The least that a file has to say.
 const SHORTEST: &str = r#"
@@ -50,6 +52,15 @@ fn faults_of(from: &str, to: &str) -> Vec<String> {
     faults.iter().map(|fault| fault.message().to_owned()).collect()
 }
 
+fn listens(texts: &[&str]) -> Vec<Listen> {
+    let listen = |text: &&str| {
+        let (transport, address) = text.split_once(':').expect("a transport and an address");
+        let transport = Transport::parse(transport).expect("a transport");
+        Listen { transport, address: address.parse().expect("an address") }
+    };
+    texts.iter().map(listen).collect()
+}
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -61,10 +72,12 @@ fn shown<T: AsRef<[PromptId]>>(prompts: T) -> Vec<String> {
 #[test]
 fn the_demo_has_the_settings_that_it_tells_of() {
     let demo = Configuration::demo(&Overrides::default());
-    assert_eq!(demo.sip, Sip { listen: ([127, 0, 0, 1], 5060).into(), contact: None });
+    let at = SocketAddr::from(([127, 0, 0, 1], 5060));
+    assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]));
+    assert_eq!(demo.sip.external, None);
     let media = Media {
         ports: 20_000..=29_999,
-        address: None,
+        external_address: None,
         silence_timeout: seconds(60),
         threads: None,
         pin_threads: true,
@@ -72,14 +85,22 @@ fn the_demo_has_the_settings_that_it_tells_of() {
     };
     assert_eq!(demo.media, media);
     assert_eq!(demo.trunks, Trunks { list: vec![], strangers: Strangers::AdmitLocal });
-    assert_eq!(demo.limits, Limits { calls: 1000, drain: seconds(60) });
+    assert_eq!(
+        demo.limits,
+        Limits { calls: 1000, connections: 4096, connections_per_source: 256, drain: seconds(60) }
+    );
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
-    assert_eq!(demo.records, Records { folder: "portero-data".into() });
+    assert_eq!(
+        demo.records,
+        Records { folder: "portero-data".into(), traces: Retention::For(Duration::from_hours(168)) }
+    );
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });
     assert_eq!(demo.hand_over, HandOverTimes { timeout: seconds(10), progress_timeout: seconds(60) });
     assert_eq!(demo.demo_agents, Some(Agents { user: "agents".into(), hang_up_after: seconds(10) }));
     let target = &demo.targets[&TargetName::new("agents")];
-    assert_eq!(target.uri.at(demo.sip.listen), "sip:agents@127.0.0.1:5060");
+    let uri = |transport| target.uri.at(Here { transport, address: at });
+    assert_eq!(uri(Transport::Udp), "sip:agents@127.0.0.1:5060");
+    assert_eq!(uri(Transport::Tcp), "sip:agents@127.0.0.1:5060;transport=tcp");
     assert!(target.sends_customer && target.sends_name);
     assert_eq!(demo.targets.len(), 1);
     assert!(demo.warnings.is_empty(), "{}", demo.warnings);
@@ -161,7 +182,7 @@ fn the_command_line_overrides_the_demo() {
         data: Some("elsewhere".into()),
     };
     let demo = Configuration::demo(&overrides);
-    assert_eq!(Some(demo.sip.listen), overrides.sip);
+    assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.2:5070", "tcp:127.0.0.2:5070"]));
     assert_eq!(Some(demo.web.listen), overrides.web);
     assert_eq!(demo.demo_back_end.map(|back_end| back_end.listen), overrides.crm);
     assert_eq!(demo.back_end.base_url.as_str(), "http://127.0.0.4:8091/");
@@ -174,7 +195,7 @@ fn what_is_left_out_has_its_default() {
     let demo = Configuration::demo(&Overrides::default());
     assert_eq!((&read.media, &read.limits, &read.web), (&demo.media, &demo.limits, &demo.web));
     assert_eq!((&read.records, &read.prompts), (&demo.records, &demo.prompts));
-    assert_eq!(read.hand_over, demo.hand_over);
+    assert_eq!((read.hand_over, &read.hep), (demo.hand_over, &None));
     assert_eq!(read.back_end.deadline, demo.back_end.deadline);
     assert_eq!(read.back_end.max_concurrent, demo.back_end.max_concurrent);
     let [line] = &read.lines[..] else { panic!("there is one line") };
@@ -192,18 +213,24 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn what_is_said_is_taken() {
     let text = SHORTEST
-        .replace("[sip]", "[sip]\ncontact = \"[2001:db8::7]:5080\"")
+        .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\naddress = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
         .replace(
             "identifier.digits = 6",
             "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(read.sip.contact, "[2001:db8::7]:5080".parse().ok());
+    assert_eq!(read.sip.external, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
-    assert_eq!(read.media.address, "203.0.113.7".parse().ok());
+    assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
     assert!(!read.media.pin_threads && !read.media.kernel_filter);
+    assert_eq!(read.records.traces, Retention::For(Duration::from_hours(36)));
+    let hep = read.hep.expect("a collector");
+    assert_eq!(
+        (hep.to.to_string().as_str(), hep.id, hep.password.as_deref()),
+        ("192.0.2.1:9060", 2001, Some("open sesame"))
+    );
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
@@ -277,6 +304,17 @@ fn one_fault_is_told_once() {
         ("[sip]\nlisten = \"192.0.2.1:5060\"", "", "[sip] is missing, and with it `listen`"),
         ("listen = \"192.0.2.1:5060\"", "listen = 5060", "`listen` cannot be a whole number"),
         ("192.0.2.1:5060", "192.0.2.1:20002", "port 20002 is [sip]'s already"),
+        ("[[lines]]", "[records]\ntraces = \"7 score\"\n[[lines]]", "`7 score` is no time"),
+        ("[[lines]]", "[records]\ntraces = \"30m\"\n[[lines]]", "`30m` is out of range"),
+        ("[[lines]]", "[records]\ntraces = \"-7d\"\n[[lines]]", "`-7d` is no time"),
+        ("[[lines]]", "[hep]\nid = 1\n[[lines]]", "[hep] does not say `to`"),
+        ("[[lines]]", "[hep]\nto = \"homer:9060\"\n[[lines]]", "`homer:9060` is no IP address with a port"),
+        ("[[lines]]", "[hep]\nto = \"192.0.2.1:9060\"\nid = -1\n[[lines]]", "`id` is out of range"),
+        (
+            "[[lines]]",
+            "[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:GONE\"\n[[lines]]",
+            "there is no environment variable `GONE`",
+        ),
         ("https", "http", "callers' secrets go to crm.example.com unencrypted"),
         ("https", "ftp", "`ftp://crm.example.com/api/` is no address of a web service"),
         ("https://", "https://me:mine@", "the back end's address holds a credential"),

@@ -1,4 +1,6 @@
-//! Sockets: SIP over UDP, and the threads that carry media.
+//! Sockets: those that SIP travels by, the DNS, and the threads that carry media.
 
+pub mod dns;
+pub mod hep;
 pub mod media;
-pub mod udp;
+pub mod sip;

@@ -1,7 +1,7 @@
 //! Starting: every part is had, or the fault that keeps it from us is told.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,16 +13,21 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::reload::InEffect;
-use super::{ANSWERS_MAX, Inputs, Server, measure, own_address, wall_clock};
+use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
-use crate::call::{Network, Plan, Switchboard};
-use crate::config::Configuration;
+use crate::call::{Network, Plan, Switchboard, Tap};
+use crate::config::{Configuration, Limits};
+use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
-use crate::net::udp::SipSocket;
-use crate::{crm, records, sip, web};
+use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::sip::{Listener, Transport, Whereabouts};
+use crate::{crm, net, records, sip, web};
 
 /// Media events that may wait for the loop. Past that, the media threads hold them back themselves.
 const MEDIA_EVENTS_MAX: usize = 16_384;
+
+/// Requests for traces of live calls that may wait for the loop. One more gets 503.
+const TRACES_ASKED_MAX: usize = 16;
 
 /// Value of Retry-After on a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -30,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Where the server can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
-    /// SIP over UDP.
+    /// SIP, by the first of its listeners.
     pub sip: SocketAddr,
     /// The pages and the API.
     pub web: SocketAddr,
@@ -53,6 +58,12 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is no socket for copies of SIP messages.
+    #[error("cannot open a socket for [hep]: {0}")]
+    Hep(std::io::Error),
+    /// Certificates are missing or of no use.
+    #[error("{0}")]
+    Tls(#[from] TlsFault),
     /// Recordings are missing or of no use.
     #[error("{} of the prompts cannot be used:\n{}", .0.len(), lines(.0))]
     Prompts(Vec<PromptFault>),
@@ -81,8 +92,8 @@ impl StartError {
     /// The exit code for it: 78 (`EX_CONFIG` of sysexits.h) where the configuration is to be mended, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) => 78,
-            Self::Metrics(_) | Self::Media(_) | Self::Signals(_) => 1,
+            Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) | Self::Tls(_) => 78,
+            Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
 }
@@ -94,20 +105,15 @@ pub async fn start(
 ) -> Result<(Server, Inputs, Addresses), StartError> {
     let prompts = library(&configuration)?;
     let metrics = web::metrics::install()?;
-    let listen = configuration.sip.listen;
-    let socket = SipSocket::bind(listen).await.map_err(|source| StartError::Listen {
-        what: "SIP over UDP",
-        address: listen,
-        setting: "--sip, or `listen` in [sip]",
-        source,
-    })?;
-    let sip_address = socket.local();
+    let (outlet, inlet) = transports(&configuration).await?;
+    let listeners = outlet.listeners().to_vec();
+    let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
     let store = records::Store::open(&configuration.records.folder).await?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
-    let writer = records::Writer::start(&store, move |record| {
+    let writer = records::Writer::start(&store, configuration.records.traces, move |record| {
         measure::call_ended(&record);
         told.ended(record);
     })?;
@@ -119,8 +125,9 @@ pub async fn start(
     let (readiness, ready) = watch::channel(web::Readiness::Starting);
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
     let (reload, reloads) = mpsc::channel(1);
+    let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
     let names = Vec::new();
-    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names, dial, reload };
+    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names, dial, reload, traces };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
@@ -132,22 +139,27 @@ pub async fn start(
         silence_limit: configuration.media.silence_timeout,
         ..usual
     };
+    let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
     let plan = Arc::new(plan(&configuration, prompts));
+    let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
+    let exporter = exporter.map_err(StartError::Hep)?;
     let server = Server {
         media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
-        switchboard: switchboard(&configuration, sip_address, Arc::clone(&plan)),
+        switchboard: switchboard(&configuration, listeners, Arc::clone(&plan)),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
-        socket,
+        sip: outlet,
+        locator,
         held: VecDeque::new(),
         answers,
         live,
         records: writer,
         readiness,
+        exporter,
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs::new(media, answered, reloads)?, addresses))
+    Ok((server, Inputs::new(media, answered, reloads, traces_asked, inlet, found)?, addresses))
 }
 
 /// Every prompt that a call may need.
@@ -156,6 +168,24 @@ pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
     Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
+}
+
+async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
+    let Limits { connections, connections_per_source, .. } = configuration.limits;
+    let caps = Caps { connections, connections_per_source };
+    let tls = Tls::load(configuration.sip.tls.as_ref())?;
+    net::sip::open(&configuration.sip.listen, caps, tls).await.map_err(|NotBound { listen, source }| {
+        StartError::Listen {
+            what: match listen.transport {
+                Transport::Udp => "SIP over UDP",
+                Transport::Tcp => "SIP over TCP",
+                Transport::Tls => "SIP over TLS",
+            },
+            address: listen.address,
+            setting: "--sip, or `listen` in [sip]",
+            source,
+        }
+    })
 }
 
 async fn listener(
@@ -182,23 +212,22 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
     }
 }
 
-fn switchboard(configuration: &Configuration, bound: SocketAddr, plan: Arc<Plan>) -> Switchboard {
-    let reached_at = configuration.sip.contact.unwrap_or_else(|| own_address(bound));
-    let network = network(configuration, bound.ip(), reached_at);
+fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Arc<Plan>) -> Switchboard {
+    let sip = &configuration.sip;
+    let network = Network {
+        media_external: configuration.media.external_address.or(sip.external.map(|address| address.ip())),
+        media_ports: configuration.media.ports.clone(),
+    };
+    let whereabouts =
+        Whereabouts { listeners, external: sip.external, local_networks: sip.local_networks.clone() };
     let sip = sip::Config {
-        local: reached_at,
+        whereabouts,
         user_agent: concat!("Portero/", env!("CARGO_PKG_VERSION")).to_owned(),
         accept_referrals: false,
         retry_after: RETRY_AFTER,
     };
-    Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng())
-}
-
-fn network(configuration: &Configuration, bound: IpAddr, reached_at: SocketAddr) -> Network {
-    Network {
-        sip: reached_at,
-        media_bind: bound,
-        media_address: configuration.media.address.unwrap_or(reached_at.ip()),
-        media_ports: configuration.media.ports.clone(),
-    }
+    let mut switchboard = Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng());
+    let keeps = configuration.records.traces != records::Retention::Off;
+    switchboard.set_tap(Tap { keeps, copies: configuration.hep.is_some() });
+    switchboard
 }

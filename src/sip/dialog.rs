@@ -3,15 +3,18 @@
 //!
 //! What a dialog is used for is `usage`'s part; this file decides nothing about calls.
 
-use std::net::SocketAddr;
+use std::collections::VecDeque;
+use std::time::Instant;
 
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
 use sipx_sip::headers::{Contact, From};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 
+use super::hop::{Hop, Transport, Whereabouts};
+use super::locate::{Destination, Sought};
 use super::message;
-use super::route::{RouteSet, literal_address};
+use super::route::RouteSet;
 
 /// The hops that a request of ours may pass (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: u8 = 70;
@@ -27,12 +30,23 @@ pub struct Dialog {
     remote_tag: Option<Vec<u8>>,
     target: Uri,
     routes: RouteSet,
-    /// Where requests go when their next hop is no IP literal: the address that the peer spoke from.
-    peer: SocketAddr,
+    /// The way by which the peer spoke last.
+    heard: Hop,
+    /// Where its next hop is, if that is a name that has been looked up.
+    found: Option<Found>,
     local_cseq: u32,
     remote_cseq: Option<u32>,
     /// Whether we made its Call-ID.
     ours: bool,
+}
+
+/// Where a next hop that is a name was found to be.
+#[derive(Debug, Clone)]
+struct Found {
+    sought: Sought,
+    /// The best first; empty where it leads nowhere.
+    destinations: Vec<Destination>,
+    until: Instant,
 }
 
 /// What our messages say of ourselves.
@@ -66,7 +80,7 @@ impl Dialog {
         request: &Request,
         local_tag: &str,
         local_cseq: u32,
-        peer: SocketAddr,
+        hop: Hop,
     ) -> Result<Self, NoDialog> {
         let headers = &request.headers;
         // RFC 3261 lets a quoted string hold an escaped NUL, which requests of ours must not repeat.
@@ -83,7 +97,8 @@ impl Dialog {
             remote_tag: message::from_tag(headers),
             target: contact(headers).or_else(|| legacy_target(headers)).ok_or(NoDialog::Contact)?,
             routes: RouteSet::of_request(headers).ok_or(NoDialog::RecordRoute)?,
-            peer,
+            heard: hop,
+            found: None,
             local_cseq,
             remote_cseq: message::cseq(headers),
             ours: false,
@@ -91,7 +106,7 @@ impl Dialog {
     }
 
     /// The caller's side before there is an answer: what our INVITE says.
-    pub fn to_call(call_id: String, local: String, target: Uri, peer: SocketAddr, cseq: u32) -> Self {
+    pub fn to_call(call_id: String, local: String, target: Uri, hop: Hop, cseq: u32) -> Self {
         Self {
             call_id: call_id.into_bytes(),
             local: local.into_bytes(),
@@ -99,7 +114,8 @@ impl Dialog {
             remote_tag: None,
             target,
             routes: RouteSet::default(),
-            peer,
+            heard: hop,
+            found: None,
             local_cseq: cseq,
             remote_cseq: None,
             ours: true,
@@ -153,9 +169,68 @@ impl Dialog {
         self.ours
     }
 
-    /// Where the next request goes.
-    pub fn destination(&self) -> SocketAddr {
-        literal_address(self.routes.itinerary(&self.target).next_hop).unwrap_or(self.peer)
+    /// Takes note of the way by which a request of the peer has come: a NAT may have moved it, or a connection
+    /// have taken another's place.
+    pub fn heard_by(&mut self, hop: Hop) {
+        self.heard = hop;
+    }
+
+    /// The way of the next request. Where its next hop is a name that nobody has looked up yet, or that leads
+    /// nowhere, it is the way by which the peer spoke last.
+    pub fn next_hop(&self, whereabouts: &Whereabouts) -> Hop {
+        let uri = self.routes.itinerary(&self.target).next_hop;
+        let way = || whereabouts.way(uri, &self.heard);
+        self.ways_found(whereabouts).next().unwrap_or_else(way)
+    }
+
+    /// The ways of the next request where nobody takes it by the first. The last is that by which the peer spoke:
+    /// a name may lead where the peer is not, or not any more.
+    pub fn spares(&self, whereabouts: &Whereabouts) -> VecDeque<Hop> {
+        let mut spares = VecDeque::new();
+        let first = self.next_hop(whereabouts);
+        if self.ways_found(whereabouts).next().is_none() {
+            return spares;
+        }
+        for hop in self.ways_found(whereabouts).chain([self.heard]) {
+            if hop != first && !spares.contains(&hop) {
+                spares.push_back(hop);
+            }
+        }
+        spares
+    }
+
+    fn ways_found<'d>(&'d self, whereabouts: &'d Whereabouts) -> impl Iterator<Item = Hop> + 'd {
+        let uri = self.routes.itinerary(&self.target).next_hop;
+        let sought = self.found.as_ref().and_then(|_| Sought::of(uri));
+        let found = self.found.iter().filter(move |found| Some(&found.sought) == sought.as_ref());
+        found.flat_map(|found| &found.destinations).map(move |destination| {
+            let Destination { transport, address } = *destination;
+            whereabouts.way_to(transport, address, Transport::of_uri(uri), &self.heard)
+        })
+    }
+
+    /// Whom to look up before the next request: its next hop, where that is a name, and what was found of it is
+    /// out of date.
+    pub fn sought(&self, now: Instant) -> Option<Sought> {
+        let sought = Sought::of(self.routes.itinerary(&self.target).next_hop)?;
+        let is_known = |found: &Found| found.sought == sought && now < found.until;
+        let known = sought.literal().is_some() || self.found.as_ref().is_some_and(is_known);
+        (!known).then_some(sought)
+    }
+
+    /// Takes note of where a next hop is.
+    pub fn found(&mut self, sought: Sought, destinations: Vec<Destination>, until: Instant) {
+        self.found = Some(Found { sought, destinations, until });
+    }
+
+    /// The way to the peer is this one, of several.
+    pub fn prefer(&mut self, hop: Hop) {
+        let found = self.found.as_mut().map(|found| &mut found.destinations);
+        let Some(destinations) = found else { return self.heard_by(hop) };
+        let is_it = |it: &Destination| it.address == hop.peer && it.transport == hop.transport;
+        if let Some(position) = destinations.iter().position(is_it) {
+            destinations.rotate_left(position);
+        }
     }
 
     /// The `CSeq` of the last request sent.

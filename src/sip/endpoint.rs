@@ -1,12 +1,11 @@
 //! The endpoint: every SIP dialog of one local address, as one machine without sockets or clock.
 //!
 //! This file holds what all its parts share: the way in, the way out, timers, and the ends of dialogs. What a
-//! request means is in `uas`, what becomes of ours in `uac`, REFER both ways in `referral`. UDP only so far:
-//! a reliable transport adds its own framing and a transport to [`Transmit`], and nothing here awaits it.
+//! request means is in `uas`, what becomes of ours in `uac`, REFER both ways in `referral`. Framing is the shell's:
+//! what comes in is one message, whether it was a datagram or a piece of a stream.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -16,19 +15,21 @@ use sipx_sip::{HeaderName, Message, Method, Request, validate_response};
 use super::admission::{Refusal, check_form};
 use super::counters::{Counters, Rejection};
 use super::dialog::Ourselves;
+use super::finding::Searches;
+use super::hop::{Hop, Transmit, Whereabouts};
 use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
 use super::response::{Answer, contact};
 use super::transaction::{Arrival, Purpose, TransactionId, Transactions};
 use super::usage::{Leg, Notifier, Phase};
-use super::{DialogId, EndCause, Event, Transmit, via};
+use super::{DialogId, EndCause, Event, via};
 use crate::timer::Timers;
 
 /// What an endpoint is told once.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address that peers reach us at; it goes into Via and Contact.
-    pub local: SocketAddr,
+    /// Where peers reach us; it goes into Via and Contact.
+    pub whereabouts: Whereabouts,
     /// Value of User-Agent and Server.
     pub user_agent: String,
     /// Whether a peer's REFER is told as `Event::Referred`; where false it gets 603.
@@ -58,6 +59,12 @@ pub(super) enum Timer {
     Linger,
 }
 
+/// What a request counts as answered with that found no answer in time (RFC 3261 §8.1.3.1).
+const TIMED_OUT: u16 = 408;
+
+/// What a request counts as answered with that could not be delivered (RFC 3261 §8.1.3.1).
+const UNREACHABLE: u16 = 503;
+
 /// The timers that end with the INVITE's usage.
 const OF_THE_SESSION: [Timer; 7] = [
     Timer::Resend,
@@ -85,6 +92,7 @@ pub struct Endpoint {
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
     pub(super) draining: bool,
+    pub(super) searches: Searches,
     last_dialog: u64,
     /// Keeps the To tags of answers without a transaction unguessable and yet the same for a retransmission.
     salt: u64,
@@ -105,30 +113,38 @@ impl Endpoint {
             events: VecDeque::new(),
             counters: Counters::default(),
             draining: false,
+            searches: Searches::default(),
             last_dialog: 0,
             salt,
         }
     }
 
-    /// Takes one datagram in.
-    pub fn receive(&mut self, source: SocketAddr, payload: &[u8], now: Instant) {
-        self.take_in(message::read(payload), source, now);
+    /// Takes in one message: a datagram, or what a stream has framed.
+    pub fn receive(&mut self, hop: Hop, payload: &[u8], now: Instant) {
+        self.take_in(message::read(payload), hop, now);
     }
 
-    /// Takes in what a datagram was read to be.
-    pub(super) fn take_in(&mut self, read: Result<Message, Unreadable>, source: SocketAddr, now: Instant) {
+    /// Takes note that what was sent by `hop` cannot be delivered, and that nothing more can (RFC 3261 §8.1.3.1).
+    pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
+        for failed in self.transactions.fail(hop, now) {
+            self.on_failed(failed, UNREACHABLE, now);
+        }
+    }
+
+    /// Takes in what a message was read to be.
+    pub(super) fn take_in(&mut self, read: Result<Message, Unreadable>, hop: Hop, now: Instant) {
         match read {
-            Ok(Message::Request(request)) => self.on_request(request, source, now),
+            Ok(Message::Request(request)) => self.on_request(request, hop, now),
             Ok(Message::Response(response)) if validate_response(&response).is_empty() => {
-                if let Some((owner, response)) = self.transactions.receive_response(response, now) {
-                    self.on_response(owner, &response, now);
+                if let Some(reply) = self.transactions.receive_response(response, &hop, now) {
+                    self.on_reply(reply, now);
                 }
             }
             Ok(Message::Response(_)) | Err(Unreadable::Noise) => {
                 self.counters.count_rejection(Rejection::Malformed);
             }
             Err(Unreadable::KeepAlive) => {}
-            Err(Unreadable::Request(mut request)) => match via::stamp(&mut request, source) {
+            Err(Unreadable::Request(mut request)) => match via::stamp(&mut request, &hop) {
                 Some(reply_to) => {
                     let refusal = Refusal::new(400, Rejection::Malformed);
                     self.refuse_statelessly(&request, reply_to, refusal);
@@ -140,8 +156,8 @@ impl Endpoint {
 
     /// Runs every timer that is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        for owner in self.transactions.handle_timeout(now) {
-            self.on_time_out(owner, now);
+        for failed in self.transactions.handle_timeout(now) {
+            self.on_failed(failed, TIMED_OUT, now);
         }
         while let Some((dialog, timer)) = self.timers.pop_due(now) {
             match timer {
@@ -162,7 +178,7 @@ impl Endpoint {
         [self.transactions.poll_timeout(), self.timers.next()].into_iter().flatten().min()
     }
 
-    /// The next datagram to send.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transactions.poll_transmit()
     }
@@ -188,7 +204,13 @@ impl Endpoint {
             && self.by_tag.is_empty()
             && self.timers.is_empty()
             && self.events.is_empty()
+            && self.searches.is_empty()
             && self.transactions.is_idle()
+    }
+
+    /// Where peers reach us.
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.config.whereabouts
     }
 
     /// Totals for the metrics.
@@ -196,8 +218,8 @@ impl Endpoint {
         &self.counters
     }
 
-    fn on_request(&mut self, mut request: Request, source: SocketAddr, now: Instant) {
-        let Some(reply_to) = via::stamp(&mut request, source) else {
+    fn on_request(&mut self, mut request: Request, hop: Hop, now: Instant) {
+        let Some(reply_to) = via::stamp(&mut request, &hop) else {
             return self.counters.count_rejection(Rejection::Malformed);
         };
         if let Err(refusal) = check_form(&request) {
@@ -210,7 +232,7 @@ impl Endpoint {
         match self.transactions.receive_request(request, reply_to, now) {
             Some(Arrival::New(transaction, request)) => {
                 self.counters.count_request(&request.method);
-                self.serve(transaction, &request, source, now);
+                self.serve(transaction, &request, hop, now);
             }
             Some(Arrival::Ack(ack)) => self.on_ack(&ack, now),
             None => {}
@@ -234,7 +256,7 @@ impl Endpoint {
     }
 
     /// Answers without a transaction (RFC 3261 §8.2.7), and never an ACK.
-    pub(super) fn refuse_statelessly(&mut self, request: &Request, reply_to: SocketAddr, refusal: Refusal) {
+    pub(super) fn refuse_statelessly(&mut self, request: &Request, reply_to: Hop, refusal: Refusal) {
         self.counters.count_rejection(refusal.reason);
         if request.method == Method::Ack {
             return;
@@ -247,7 +269,8 @@ impl Endpoint {
         // What a request holds that cannot be written again, an escaped NUL, cannot be answered.
         if let Ok(response) = refusal.answer.into_response(request, Some(&tag), &self.config.user_agent) {
             self.counters.count_response(&request.method, status);
-            self.transactions.transmit(reply_to, Message::Response(response).to_bytes().to_vec());
+            let payload = Message::Response(response).to_bytes().to_vec();
+            self.transactions.transmit(Transmit { hop: reply_to, payload });
         }
     }
 
@@ -268,22 +291,24 @@ impl Endpoint {
         tag: &str,
         now: Instant,
     ) -> Option<Transmit> {
-        let destination = self.transactions.peer(id)?;
+        let hop = self.transactions.hop(id)?;
         let request = self.transactions.request(id)?;
         self.counters.count_response(&request.method, answer.status());
         let response = answer.into_response(request, Some(tag), &self.config.user_agent).ok()?;
         let payload = Message::Response(response.clone()).to_bytes().to_vec();
         self.transactions.respond(id, response, now);
-        Some(Transmit { destination, payload })
+        Some(Transmit { hop, payload })
     }
 
-    /// What our next message says of us, with a branch of its own.
-    pub(super) fn ourselves(&mut self) -> Ourselves {
-        let local = self.config.local;
+    /// What our next message by `hop` says of us, with a branch of its own.
+    pub(super) fn ourselves(&mut self, hop: &Hop) -> Ourselves {
+        let (transport, branch) = (hop.transport.via_name(), self.token());
+        let whereabouts = &self.config.whereabouts;
+        let sent_by = whereabouts.seen_by(hop);
         Ourselves {
             // RFC 3581 §3: rport, so that a NAT's answer finds its way back.
-            via: format!("SIP/2.0/UDP {local};branch=z9hG4bK{};rport", self.token()),
-            contact: contact(local),
+            via: format!("SIP/2.0/{transport} {sent_by};branch=z9hG4bK{branch};rport"),
+            contact: contact(whereabouts, hop),
             user_agent: self.config.user_agent.clone(),
         }
     }
@@ -360,9 +385,9 @@ impl Endpoint {
         else {
             return;
         };
-        let (destination, payload) = (sent.destination, sent.payload.clone());
+        let again = sent.sent.clone();
         let next = now + sent.back_off();
-        self.transactions.transmit(destination, payload);
+        self.transactions.transmit(again);
         self.timers.set((id, Timer::Resend), next);
     }
 
@@ -377,6 +402,9 @@ impl Endpoint {
         self.timers.clear((id, Timer::Linger));
         if let Some(leg) = self.legs.remove(&id) {
             self.by_tag.remove(&leg.tag);
+            if let Some(search) = leg.search {
+                self.searches.forget(search);
+            }
         }
     }
 

@@ -1,11 +1,9 @@
 //! What an INVITE says about a call: who is dialled, and what came with it. Who calls is in `identity`.
 
-use std::net::SocketAddr;
-
 use sipx_sip::{Params, Request};
 
 use super::identity::{Identity, unescape, user};
-use super::{Invitation, message};
+use super::{Hop, Invitation, message};
 
 /// The URI parameter that carries a hand-over's token.
 const TOKEN_PARAMETER: &str = "portero-token";
@@ -18,7 +16,7 @@ const VERDICT_HEADER: &str = "X-Portero-Verdict";
 ///
 /// Peers that follow a Refer-To differ in what they keep of it: its URI parameters stay in the Request-URI,
 /// its header components become header fields or, against RFC 3261 §19.1.5, stay in the Request-URI too.
-pub fn read(request: &Request, source: SocketAddr) -> Invitation {
+pub fn read(request: &Request, hop: Hop) -> Invitation {
     let uri = &request.uri;
     Invitation {
         dialled: user(uri).unwrap_or_default(),
@@ -26,7 +24,7 @@ pub fn read(request: &Request, source: SocketAddr) -> Invitation {
         verdict: carried(request, VERDICT_HEADER),
         identity: Identity::read(&request.headers),
         sip_call_id: message::text(&request.headers, &sipx_sip::HeaderName::CallId).unwrap_or_default(),
-        source,
+        hop,
         offer: message::body(request.body()),
     }
 }
@@ -52,7 +50,8 @@ mod tests {
         let Ok(sipx_sip::Message::Request(request)) = message::read(text.as_bytes()) else {
             panic!("{text}")
         };
-        read(&request, SocketAddr::from(([192, 0, 2, 1], 5060)))
+        let (here, there) = (([192, 0, 2, 2], 5060).into(), ([192, 0, 2, 1], 5060).into());
+        read(&request, Hop::udp(here, there))
     }
 
     #[test]

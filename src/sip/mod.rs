@@ -5,16 +5,22 @@ mod counters;
 mod dialog;
 mod dtmf_info;
 mod endpoint;
+mod finding;
+mod framing;
+mod hop;
 mod identity;
 mod invitation;
 mod leniency;
 mod limits;
+mod locate;
 mod message;
 mod reception;
+mod redaction;
 mod referral;
 mod reliable;
 mod response;
 mod route;
+mod seen;
 mod session_timer;
 #[cfg(test)]
 mod tests;
@@ -27,11 +33,14 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
-pub use identity::{Claim, Identity, Privacy};
+pub use framing::{Frame, Framer, Unframeable};
+pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
+pub use identity::{Claim, Identity, Privacy, Verstat};
+pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reception::Reception;
+pub use redaction::Redacted;
+pub use seen::{Direction, Seen};
 pub use uac::Call;
-
-use std::net::SocketAddr;
 
 use crate::secret::Digit;
 
@@ -39,14 +48,9 @@ use crate::secret::Digit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
 
-/// A datagram to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
-    /// Where to.
-    pub destination: SocketAddr,
-    /// The whole message.
-    pub payload: Vec<u8>,
-}
+/// Names a search for a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SearchId(pub u64);
 
 /// An INVITE that asks for a new call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +65,8 @@ pub struct Invitation {
     pub identity: Identity,
     /// The peer's Call-ID.
     pub sip_call_id: String,
-    /// The transport address that the INVITE came from.
-    pub source: SocketAddr,
+    /// The way by which the INVITE came.
+    pub hop: Hop,
     /// The SDP offer; `None` for an offerless INVITE, where we offer in the 200 (RFC 3261 §13.2.1).
     pub offer: Option<String>,
 }

@@ -3,7 +3,6 @@
 //! Whose address is known is for the endpoint's user to say. What belongs to a call of ours is served from
 //! wherever it comes, as a proxy may leave the path after the INVITE.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use sipx_sip::{Message, Method, Request};
@@ -12,6 +11,7 @@ use super::DialogId;
 use super::admission::{Refusal, check_form};
 use super::counters::Rejection;
 use super::endpoint::Endpoint;
+use super::hop::Hop;
 use super::message::{self, Unreadable};
 use super::via;
 
@@ -25,14 +25,8 @@ pub enum Reception {
 }
 
 impl Endpoint {
-    /// Takes one datagram of a stranger in.
-    pub fn receive_from_stranger(
-        &mut self,
-        source: SocketAddr,
-        payload: &[u8],
-        reception: Reception,
-        now: Instant,
-    ) {
+    /// Takes in one message of a stranger.
+    pub fn receive_from_stranger(&mut self, hop: Hop, payload: &[u8], reception: Reception, now: Instant) {
         let read = message::read(payload);
         let request = match &read {
             Ok(Message::Request(request)) => Some(request),
@@ -42,9 +36,9 @@ impl Endpoint {
         match (request.filter(|request| !self.is_of_ours(request)), reception) {
             (Some(_), Reception::Ignore) => self.counters.count_rejection(Rejection::Stranger),
             (Some(request), Reception::Refuse) if is_new_call(request) => {
-                self.refuse_stranger(request.clone(), source);
+                self.refuse_stranger(request.clone(), hop);
             }
-            _ => self.take_in(read, source, now),
+            _ => self.take_in(read, hop, now),
         }
     }
 
@@ -58,8 +52,8 @@ impl Endpoint {
         self.find(request).is_some() || self.transactions.knows(request)
     }
 
-    fn refuse_stranger(&mut self, mut request: Request, source: SocketAddr) {
-        match via::stamp(&mut request, source) {
+    fn refuse_stranger(&mut self, mut request: Request, hop: Hop) {
+        match via::stamp(&mut request, &hop) {
             Some(reply_to) => {
                 self.refuse_statelessly(&request, reply_to, Refusal::new(403, Rejection::Stranger));
             }

@@ -27,6 +27,7 @@ impl Endpoint {
     /// Sends a REFER; `Event::Referral`s follow. Nothing is sent while an earlier one has no response yet. A
     /// value that cannot stand in a message is told as `Refused(400)`.
     pub fn refer(&mut self, dialog: DialogId, referral: &Referral, now: Instant) {
+        let Some(hop) = self.next_hop(dialog) else { return };
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if !matches!(&leg.phase, Phase::Established(session) if !session.leaving) {
             return;
@@ -36,7 +37,7 @@ impl Endpoint {
         }
         let cseq = leg.dialog.local_cseq() + 1;
         let earlier = leg.subscription.replace(Subscription { cseq, state: SubscriptionState::Asked });
-        let referred_by = contact(self.config.local);
+        let referred_by = contact(&self.config.whereabouts, &hop);
         let complete = |builder| {
             let builder = with_headers(builder, &referral.headers)?;
             builder
@@ -58,7 +59,8 @@ impl Endpoint {
         let Some(Notifier::Asked { transaction, cseq }) = leg.notifier else { return };
         let tag = leg.tag.clone();
         leg.notifier = (200..300).contains(&status).then_some(Notifier::Active { cseq });
-        let answer = Answer::new(status).with_contact(self.config.local);
+        let Some(hop) = self.transactions.hop(transaction) else { return };
+        let answer = Answer::new(status).with_contact(&self.config.whereabouts, &hop);
         self.respond(transaction, answer, &tag, now);
     }
 

@@ -26,7 +26,8 @@ impl Endpoint {
         let (tag, rung) = (leg.tag.clone(), leg.provisional.is_some());
         let request = self.transactions.request(pending.transaction);
         let reliable = request.is_some_and(|invite| Offered::in_request(invite).required);
-        let answer = Answer::new(180).with_contact(self.config.local);
+        let Some(hop) = self.transactions.hop(pending.transaction) else { return };
+        let answer = Answer::new(180).with_contact(&self.config.whereabouts, &hop);
         if !reliable {
             self.respond(pending.transaction, answer, &tag, now);
         } else if pending.offered && !rung {
@@ -52,7 +53,7 @@ impl Endpoint {
         let Some(Provisional { sent, interval, .. }) = provisional else { return };
         *interval *= 2;
         let (sent, next): (Transmit, Duration) = (sent.clone(), *interval);
-        self.transactions.transmit(sent.destination, sent.payload);
+        self.transactions.transmit(sent);
         self.timers.set((id, Timer::ResendRinging), now + next);
     }
 

@@ -1,10 +1,9 @@
 //! Responses: an answer before it knows its request, and the words for its status (RFC 3261 §8.2.6, §21).
 
-use std::net::SocketAddr;
-
 use sipx_sip::error::BuildError;
 use sipx_sip::{Header, HeaderName, Request, Response, ResponseBuilder, StatusCode};
 
+use super::hop::{Hop, Transport, Whereabouts};
 use super::message;
 
 /// The methods served, without REFER, which only some configurations take.
@@ -42,9 +41,9 @@ impl Answer {
         self.with(HeaderName::Allow, allow(refer))
     }
 
-    /// Adds Contact.
-    pub fn with_contact(self, local: SocketAddr) -> Self {
-        self.with(HeaderName::Contact, contact(local))
+    /// Adds Contact, as the peer of `hop` is to know us.
+    pub fn with_contact(self, whereabouts: &Whereabouts, hop: &Hop) -> Self {
+        self.with(HeaderName::Contact, contact(whereabouts, hop))
     }
 
     /// Sets the body.
@@ -127,9 +126,13 @@ pub fn allow(refer: bool) -> String {
     format!("{ALLOW}{refer}")
 }
 
-/// Our Contact value.
-pub fn contact(local: SocketAddr) -> String {
-    format!("<sip:portero@{local}>")
+/// Our Contact value for the peer of `hop`.
+pub fn contact(whereabouts: &Whereabouts, hop: &Hop) -> String {
+    let address = whereabouts.seen_by(hop);
+    match hop.transport {
+        Transport::Udp => format!("<sip:portero@{address}>"),
+        stream => format!("<sip:portero@{address};transport={stream}>"),
+    }
 }
 
 /// The reason phrase of a status (RFC 3261 §21 and the extensions' own), or its class's.

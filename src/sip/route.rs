@@ -1,14 +1,9 @@
 //! Route sets and next hops (RFC 3261 §12.1, §12.2.1.1, §8.1.2).
 //!
-//! Hosts that are not IP literals are not resolved here; the caller falls back to the address the peer spoke from.
-
-use std::net::SocketAddr;
+//! Which address a next hop is reached at is `hop`'s part.
 
 use sipx_sip::headers::RecordRoute;
-use sipx_sip::{Headers, Host, Uri};
-
-/// Where a SIP URI without a port is reached over UDP (RFC 3261 §19.1.2).
-const DEFAULT_PORT: u16 = 5060;
+use sipx_sip::{Headers, Uri};
 
 /// The proxies that every request in a dialog passes, nearest first.
 #[derive(Debug, Clone, Default)]
@@ -57,15 +52,6 @@ impl RouteSet {
     }
 }
 
-/// The transport address that a URI names, where its host is an IP literal.
-pub fn literal_address(uri: &Uri) -> Option<SocketAddr> {
-    match uri.host()? {
-        // RFC 5118 §4.9: an IPv4 address written as an IPv6 one is reached over IPv4.
-        Host::Ip(ip) => Some(SocketAddr::new(ip.to_canonical(), uri.port().unwrap_or(DEFAULT_PORT))),
-        Host::Name(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,18 +81,5 @@ mod tests {
 
         let none = RouteSet::default();
         assert!(none.itinerary(&target).routes.is_empty());
-    }
-
-    #[test]
-    fn only_literals_name_an_address() {
-        assert_eq!(literal_address(&uri("sip:a@192.0.2.1")), Some(SocketAddr::from(([192, 0, 2, 1], 5060))));
-        assert_eq!(
-            literal_address(&uri("sip:a@[2001:db8::1]:5070")),
-            Some("[2001:db8::1]:5070".parse().expect("an address"))
-        );
-        let mapped = literal_address(&uri("sip:a@[::ffff:192.0.2.1]"));
-        assert_eq!(mapped, Some(SocketAddr::from(([192, 0, 2, 1], 5060))));
-        assert_eq!(literal_address(&uri("sip:a@example.com")), None);
-        assert_eq!(literal_address(&uri("tel:+12025550101")), None);
     }
 }

@@ -167,6 +167,19 @@ impl Endpoint {
         }
     }
 
+    /// Our refresh found nobody. One that could not be delivered is tried again: a connection may come back.
+    pub(super) fn on_refresh_failure(&mut self, id: DialogId, status: u16, now: Instant) {
+        if status == 408 {
+            return self.hang_up(id, EndCause::PeerGone, now);
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.own_reinvite = None;
+        if let Some(session) = leg.session() {
+            session.refreshing = None;
+            self.timers.set((id, Timer::Refresh), now + RETRY_AFTER);
+        }
+    }
+
     /// RFC 3261 §14.1: who owns the Call-ID waits the longer time, so that the two do not meet again.
     fn glare_wait(&mut self, id: DialogId) -> Duration {
         let ours = self.legs.get(&id).is_some_and(|leg| leg.dialog.is_ours());

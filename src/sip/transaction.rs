@@ -5,14 +5,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use sipx_sip::transaction::{Dispatch, Output, TransactionLayer, TuEvent};
-use sipx_sip::{Message, Reliability, Request, Response, Timer, Timers as Timings, TransactionKey};
+use sipx_sip::transaction::{ClientState, Dispatch, Output, TransactionLayer, TuEvent};
+use sipx_sip::{Message, Request, Response, Timer, Timers as Timings, TransactionKey};
 
-use super::limits::{T1, T2};
-use super::{DialogId, Transmit, message};
+use super::hop::{Hop, Transmit};
+use super::limits::{NEXT_AFTER, T1, T2};
+use super::{DialogId, message};
 use crate::timer::Timers;
 
 /// Names a transaction of this endpoint.
@@ -34,10 +34,49 @@ pub enum Purpose {
     Refresh,
     /// Our NOTIFY about the peer's REFER.
     Notify,
+    /// Our INVITE to a peer that was silent for so long that another was tried. What it says yet is not wanted.
+    Forsaken(TransactionId),
+    /// The same once it has been cancelled, in case an answer crosses that.
+    Unwanted,
 }
 
 /// Whose a transaction is.
 pub type Owner = (DialogId, Purpose);
+
+/// A request that its peer did not take, and the ways to others who may (RFC 3263 §4.3).
+#[derive(Debug)]
+pub struct Untaken {
+    /// The request as it was sent.
+    pub request: Request,
+    /// The best first; at least one.
+    pub spares: VecDeque<Hop>,
+}
+
+/// A client transaction that came to nothing.
+#[derive(Debug)]
+pub struct Failed {
+    /// Whose it is.
+    pub owner: Owner,
+    /// What can be tried yet.
+    pub untaken: Option<Untaken>,
+}
+
+/// A response to a request of ours.
+#[derive(Debug)]
+pub struct Reply {
+    /// Whose the request is.
+    pub owner: Owner,
+    /// What it got.
+    pub response: Response,
+    /// What can be tried yet, where that is 503.
+    pub untaken: Option<Untaken>,
+}
+
+/// The status that sends a request on to the next peer (RFC 3263 §4.3).
+const UNAVAILABLE: u16 = 503;
+
+/// The timer of a transaction, beside those of its machine, at which the next way is tried.
+const NEXT: usize = Timer::ALL.len();
 
 /// What a request turned out to be. Retransmissions and ACKs of refusals are dealt with before this.
 #[derive(Debug)]
@@ -61,9 +100,11 @@ type Origin = (Option<Vec<u8>>, Vec<u8>, u32, Vec<u8>);
 struct Held {
     side: Side,
     key: TransactionKey,
-    peer: SocketAddr,
+    hop: Hop,
     owner: Option<Owner>,
     origin: Option<Origin>,
+    /// Where the request may go if its peer does not take it.
+    spares: VecDeque<Hop>,
 }
 
 /// Every transaction of an endpoint. Its `Debug` shows no messages: an INFO holds what the caller keyed.
@@ -111,12 +152,12 @@ impl Transactions {
         self.held.is_empty() && self.timers.is_empty() && self.transmits.is_empty()
     }
 
-    /// Sends a datagram outside any transaction: the ACK to a 2xx, or a 2xx once more.
-    pub fn transmit(&mut self, destination: SocketAddr, payload: Vec<u8>) {
-        self.transmits.push_back(Transmit { destination, payload });
+    /// Sends a message outside any transaction: the ACK to a 2xx, or a 2xx once more.
+    pub fn transmit(&mut self, transmit: Transmit) {
+        self.transmits.push_back(transmit);
     }
 
-    /// The next datagram to send.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
     }
@@ -131,11 +172,11 @@ impl Transactions {
         TransactionKey::from_request(request).is_some_and(|key| self.ids.contains_key(&(Side::Server, key)))
     }
 
-    /// Takes in a request whose responses go to `peer`. `None` where the transaction dealt with it itself.
-    pub fn receive_request(&mut self, request: Request, peer: SocketAddr, now: Instant) -> Option<Arrival> {
-        match self.server.receive(Message::Request(request), Reliability::Unreliable) {
+    /// Takes in a request whose responses go by `hop`. `None` where the transaction dealt with it itself.
+    pub fn receive_request(&mut self, request: Request, hop: Hop, now: Instant) -> Option<Arrival> {
+        match self.server.receive(Message::Request(request), hop.transport.reliability()) {
             Dispatch::Created { key, outputs } => {
-                let id = self.hold(Side::Server, key, peer, None);
+                let id = self.hold(Side::Server, key, hop, None);
                 match self.perform(id, outputs, now)? {
                     TuEvent::Request(request) => Some(Arrival::New(id, *request)),
                     _ => None,
@@ -156,29 +197,44 @@ impl Transactions {
     }
 
     /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
-    pub fn receive_response(&mut self, response: Response, now: Instant) -> Option<(Owner, Response)> {
-        let dispatch = self.client.receive(Message::Response(response), Reliability::Unreliable);
+    pub fn receive_response(&mut self, response: Response, hop: &Hop, now: Instant) -> Option<Reply> {
+        let unavailable = response.status.code() == UNAVAILABLE;
+        let key = unavailable.then(|| TransactionKey::from_response(&response)).flatten();
+        let id = key.and_then(|key| self.ids.get(&(Side::Client, key)).copied());
+        let untaken = id.and_then(|id| self.untaken(id));
+        let dispatch = self.client.receive(Message::Response(response), hop.transport.reliability());
         let Dispatch::Matched { key, outputs } = dispatch else { return None };
         let id = *self.ids.get(&(Side::Client, key))?;
         let owner = self.held.get(&id)?.owner;
         match self.perform(id, outputs, now)? {
-            TuEvent::Response(response) => Some((owner?, *response)),
+            TuEvent::Response(response) => Some(Reply { owner: owner?, response: *response, untaken }),
             _ => None,
         }
     }
 
-    /// Sends a request to `peer`. What comes of it is told with `owner`; without one, nobody asks.
+    /// Sends a request by `hop`. What comes of it is told with `owner`; without one, nobody asks.
     pub fn send(
         &mut self,
         request: Request,
-        peer: SocketAddr,
+        hop: Hop,
         owner: Option<Owner>,
         now: Instant,
     ) -> Option<TransactionId> {
-        let (key, outputs) = self.client.send_request(request, Reliability::Unreliable)?;
-        let id = self.hold(Side::Client, key, peer, owner);
+        let (key, outputs) = self.client.send_request(request, hop.transport.reliability())?;
+        let id = self.hold(Side::Client, key, hop, owner);
         self.perform(id, outputs, now);
         Some(id)
+    }
+
+    /// Names ways by which the request of `id` may go, in this order, if its peer does not take it.
+    pub fn set_spares(&mut self, id: TransactionId, spares: VecDeque<Hop>, now: Instant) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        if spares.is_empty() {
+            self.timers.clear((id, NEXT));
+        } else {
+            self.timers.set((id, NEXT), now + NEXT_AFTER);
+        }
+        held.spares = spares;
     }
 
     /// Sends a response to the request of `id`; does nothing once that transaction is over.
@@ -194,9 +250,9 @@ impl Transactions {
         self.server.server_request(&self.held.get(&id)?.key)
     }
 
-    /// Where the responses of a transaction go.
-    pub fn peer(&self, id: TransactionId) -> Option<SocketAddr> {
-        self.held.get(&id).map(|held| held.peer)
+    /// The way of a transaction's messages.
+    pub fn hop(&self, id: TransactionId) -> Option<Hop> {
+        self.held.get(&id).map(|held| held.hop)
     }
 
     /// The request of a client transaction: a CANCEL copies it (RFC 3261 §9.1).
@@ -239,36 +295,80 @@ impl Transactions {
         }
     }
 
-    /// Runs what is due at `now`; returns the owners of client transactions that timed out.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Owner> {
+    /// Gives up the client transactions whose requests went by `hop`, which leads nowhere (RFC 3261 §8.1.3.1); returns
+    /// their owners.
+    pub fn fail(&mut self, hop: &Hop, now: Instant) -> Vec<Failed> {
+        let failed = self.held.iter().filter(|(_, held)| held.side == Side::Client && held.hop == *hop);
+        let mut failed: Vec<TransactionId> = failed.map(|(&id, _)| id).collect();
+        failed.sort_unstable();
+        let told = failed.iter().filter_map(|&id| self.failed(id)).collect();
+        for id in failed {
+            self.abandon(id, now);
+        }
+        told
+    }
+
+    /// Runs what is due at `now`; returns the client transactions that timed out, and those whose peer has said
+    /// nothing for so long that the next is to be tried.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Failed> {
         let mut timed_out = Vec::new();
         while let Some((id, timer)) = self.timers.pop_due(now) {
+            if timer == NEXT {
+                timed_out.extend(self.forsake(id, now));
+                continue;
+            }
+            let failed = self.failed(id);
             let Some(held) = self.held.get(&id) else { continue };
-            let (side, owner) = (held.side, held.owner);
+            let side = held.side;
             let layer = match side {
                 Side::Client => &mut self.client,
                 Side::Server => &mut self.server,
             };
             let outputs = layer.on_timer(&held.key, Timer::ALL[timer]);
             let event = self.perform(id, outputs, now);
-            if let (Side::Client, Some(TuEvent::Timeout), Some(owner)) = (side, event, owner) {
-                timed_out.push(owner);
+            if let (Side::Client, Some(TuEvent::Timeout)) = (side, event) {
+                timed_out.extend(failed);
             }
         }
         timed_out
     }
 
-    fn hold(
-        &mut self,
-        side: Side,
-        key: TransactionKey,
-        peer: SocketAddr,
-        owner: Option<Owner>,
-    ) -> TransactionId {
+    /// What is to be told of a client transaction if it comes to nothing now.
+    fn failed(&self, id: TransactionId) -> Option<Failed> {
+        let held = self.held.get(&id).filter(|held| held.side == Side::Client)?;
+        Some(Failed { owner: held.owner?, untaken: self.untaken(id) })
+    }
+
+    fn untaken(&self, id: TransactionId) -> Option<Untaken> {
+        let held = self.held.get(&id).filter(|held| !held.spares.is_empty())?;
+        let request = self.client.client_request(&held.key)?.clone();
+        Some(Untaken { request, spares: held.spares.clone() })
+    }
+
+    /// Gives up a peer that has said nothing while there are others. An INVITE goes on, as it may be taken yet, and
+    /// whoever takes it must be told that it is not wanted any more.
+    fn forsake(&mut self, id: TransactionId, now: Instant) -> Option<Failed> {
+        let key = &self.held.get(&id)?.key;
+        if !matches!(self.client.client_state(key)?, ClientState::Calling | ClientState::Trying) {
+            return None;
+        }
+        let failed = self.failed(id)?;
+        let (dialog, purpose) = failed.owner;
+        if purpose == Purpose::Invite {
+            let held = self.held.get_mut(&id)?;
+            held.owner = Some((dialog, Purpose::Forsaken(id)));
+            held.spares.clear();
+        } else {
+            self.abandon(id, now);
+        }
+        Some(failed)
+    }
+
+    fn hold(&mut self, side: Side, key: TransactionKey, hop: Hop, owner: Option<Owner>) -> TransactionId {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
-        self.held.insert(id, Held { side, key, peer, owner, origin: None });
+        self.held.insert(id, Held { side, key, hop, owner, origin: None, spares: VecDeque::new() });
         id
     }
 
@@ -278,8 +378,8 @@ impl Transactions {
         for output in outputs {
             match output {
                 Output::Send(message) => {
-                    if let Some(peer) = self.peer(id) {
-                        self.transmit(peer, message.to_bytes().to_vec());
+                    if let Some(hop) = self.hop(id) {
+                        self.transmit(Transmit { hop, payload: message.to_bytes().to_vec() });
                     }
                 }
                 Output::SetTimer { timer, after } => self.timers.set((id, index(timer)), now + after),
@@ -293,7 +393,7 @@ impl Transactions {
     }
 
     fn release(&mut self, id: TransactionId) {
-        for timer in 0..Timer::ALL.len() {
+        for timer in 0..=NEXT {
             self.timers.clear((id, timer));
         }
         if let Some(held) = self.held.remove(&id) {

@@ -2,7 +2,8 @@
 //!
 //! Challenges are not answered yet: 401 and 407 are refusals like any other.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
@@ -15,6 +16,7 @@ use sipx_sip::{Header, HeaderName, Message, Method, Params, Request, Response, U
 
 use super::dialog::{Dialog, Ourselves, request_uri};
 use super::endpoint::{Endpoint, Timer};
+use super::hop::{Hop, Transmit};
 use super::limits::TIMEOUT;
 use super::response::allow;
 use super::session_timer::adopt;
@@ -50,8 +52,10 @@ pub struct Call {
     pub from_user: String,
     /// Display name of From, unquoted.
     pub from_display: Option<String>,
-    /// Where the INVITE is sent.
-    pub destination: SocketAddr,
+    /// The way that the INVITE goes.
+    pub hop: Hop,
+    /// The ways that it goes, one after the other, where nobody takes it by the first (RFC 3263 §4.3).
+    pub spares: Vec<Hop>,
     /// The offer.
     pub sdp: String,
     /// Further header fields of the INVITE.
@@ -69,12 +73,12 @@ impl Endpoint {
             (self.token(), self.token() + &self.token(), u32::from(self.rng.random::<u16>()));
         let dialog = Dialog::to_call(
             call_id,
-            from(call, &tag, self.config.local.ip()),
+            from(call, &tag, self.config.whereabouts.seen_by(&call.hop).ip()),
             request_uri(&target),
-            call.destination,
+            call.hop,
             cseq,
         );
-        let ourselves = self.ourselves();
+        let ourselves = self.ourselves(&call.hop);
         let headers = [carried_headers(&target), call.headers.clone()].concat();
         let request = with_headers(dialog.request(&Method::Invite, cseq, &ourselves).ok()?, &headers)
             .and_then(|builder| builder.header(HeaderName::Allow, allow(self.config.accept_referrals)))
@@ -84,7 +88,7 @@ impl Endpoint {
             .body(call.sdp.clone())
             .build();
         let owner = (self.next_dialog(), Purpose::Invite);
-        let transaction = self.transactions.send(request, call.destination, Some(owner), now)?;
+        let transaction = self.send(request, call.hop, call.spares.clone().into(), Some(owner), now)?;
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
         Some(self.hold(Leg { description: call.sdp.clone(), ..Leg::new(dialog, tag, phase) }))
@@ -96,7 +100,9 @@ impl Endpoint {
         let Some(Phase::Outgoing(outgoing)) = self.legs.get_mut(&dialog).map(|leg| &mut leg.phase) else {
             return;
         };
-        if !std::mem::replace(&mut outgoing.cancelled, true) && outgoing.provisional {
+        let (first, provisional) = (!std::mem::replace(&mut outgoing.cancelled, true), outgoing.provisional);
+        self.transactions.set_spares(outgoing.transaction, VecDeque::new(), now);
+        if first && provisional {
             self.send_cancel(dialog, now);
         }
     }
@@ -137,11 +143,18 @@ impl Endpoint {
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
     ) -> Result<Option<TransactionId>, BuildError> {
-        let ourselves = self.ourselves();
+        self.find_next_hop(id, now);
+        let Some(hop) = self.next_hop(id) else { return Ok(None) };
+        let ourselves = self.ourselves(&hop);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
         let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
-        let destination = leg.dialog.destination();
-        Ok(self.transactions.send(request, destination, owner, now))
+        let spares = leg.dialog.spares(&self.config.whereabouts);
+        Ok(self.send(request, hop, spares, owner, now))
+    }
+
+    /// The way of a dialog's next request.
+    pub(super) fn next_hop(&self, id: DialogId) -> Option<Hop> {
+        self.legs.get(&id).map(|leg| leg.dialog.next_hop(&self.config.whereabouts))
     }
 
     /// A response to a request of ours, or its ACK sent and its 2xx come again.
@@ -149,6 +162,7 @@ impl Endpoint {
         let status = response.status.code();
         match purpose {
             Purpose::Invite => self.on_invite_response(id, response, now),
+            Purpose::Forsaken(_) | Purpose::Unwanted => self.on_late_response(id, purpose, response, now),
             _ if status < 200 => {}
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
@@ -158,15 +172,15 @@ impl Endpoint {
         }
     }
 
-    /// A request of ours found nobody: RFC 3261 §8.1.3.1 has that count as 408.
-    pub(super) fn on_time_out(&mut self, (id, purpose): Owner, now: Instant) {
+    /// A request of ours found nobody, and counts as answered with this status (RFC 3261 §8.1.3.1).
+    pub(super) fn on_failure(&mut self, (id, purpose): Owner, status: u16, now: Instant) {
         match purpose {
-            Purpose::Invite => self.end(id, EndCause::Refused(408), now),
+            Purpose::Invite => self.end(id, EndCause::Refused(status), now),
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
-            Purpose::Refer(cseq) => self.on_refer_response(id, cseq, 408, now),
-            Purpose::Notify => self.on_notify_response(id, 408),
-            Purpose::Refresh => self.hang_up(id, EndCause::PeerGone, now),
-            Purpose::Invited => {}
+            Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
+            Purpose::Notify => self.on_notify_response(id, status),
+            Purpose::Refresh => self.on_refresh_failure(id, status, now),
+            Purpose::Invited | Purpose::Forsaken(_) | Purpose::Unwanted => {}
         }
     }
 
@@ -201,6 +215,7 @@ impl Endpoint {
         leg.dialog.confirm(response);
         let peer_updates = peer_allows(&response.headers);
         leg.phase = Phase::Established(Established { peer_updates, ..Established::default() });
+        self.find_next_hop(id, now);
         self.acknowledge(id, response);
         if cancelled {
             self.leave(id, now);
@@ -213,43 +228,52 @@ impl Endpoint {
 
     /// Sends the ACK to a 2xx, and keeps it for when that 2xx comes again.
     pub(super) fn acknowledge(&mut self, id: DialogId, response: &Response) {
-        let ourselves = self.ourselves();
+        let Some(hop) = self.next_hop(id) else { return };
+        let ourselves = self.ourselves(&hop);
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.ack = ack(&leg.dialog, response, &ourselves);
-        if let Some((destination, payload)) = leg.ack.clone() {
-            self.transactions.transmit(destination, payload);
+        leg.ack = ack(&leg.dialog, response, hop, &ourselves);
+        if let Some(ack) = leg.ack.clone() {
+            self.transactions.transmit(ack);
         }
     }
 
     /// The 2xx once more: its ACK was lost. Or another branch of a fork answered too, which is one too many:
     /// it gets its ACK and a BYE (RFC 3261 §13.2.2.4).
-    fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
-        let (ours, theirs) = (self.ourselves(), self.ourselves());
+    pub(super) fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
         let Some(leg) = self.legs.get(&id) else { return };
         if leg.dialog.answered_by(response) {
-            if let Some((destination, payload)) = leg.ack.clone() {
-                self.transactions.transmit(destination, payload);
+            if let Some(ack) = leg.ack.clone() {
+                self.transactions.transmit(ack);
             }
             return;
         }
         let mut other = leg.dialog.clone();
         other.confirm(response);
-        if let Some((destination, payload)) = ack(&other, response, &ours) {
-            self.transactions.transmit(destination, payload);
+        let hop = other.next_hop(&self.config.whereabouts);
+        let (of_ack, of_bye) = (self.ourselves(&hop), self.ourselves(&hop));
+        if let Some(ack) = ack(&other, response, hop, &of_ack) {
+            self.transactions.transmit(ack);
         }
-        if let Ok(bye) = other.next_request(&Method::Bye, &theirs) {
-            self.transactions.send(bye.build(), other.destination(), None, now);
+        if let Ok(bye) = other.next_request(&Method::Bye, &of_bye) {
+            self.transactions.send(bye.build(), hop, None, now);
         }
     }
 
     fn send_cancel(&mut self, id: DialogId, now: Instant) {
         let Some(Phase::Outgoing(outgoing)) = self.legs.get(&id).map(|leg| &leg.phase) else { return };
-        let Some(invite) = self.transactions.sent_request(outgoing.transaction) else { return };
-        let Some(destination) = self.transactions.peer(outgoing.transaction) else { return };
-        if let Some(cancel) = cancel_of(invite) {
-            self.transactions.send(cancel, destination, None, now);
+        if self.cancel_transaction(outgoing.transaction, now).is_some() {
             self.timers.set((id, Timer::GiveUp), now + TIMEOUT);
         }
+    }
+
+    /// Sends the CANCEL of an INVITE that is under way.
+    pub(super) fn cancel_transaction(
+        &mut self,
+        transaction: TransactionId,
+        now: Instant,
+    ) -> Option<TransactionId> {
+        let cancel = cancel_of(self.transactions.sent_request(transaction)?)?;
+        self.transactions.send(cancel, self.transactions.hop(transaction)?, None, now)
     }
 }
 
@@ -274,10 +298,10 @@ fn cancel_of(invite: &Request) -> Option<Request> {
 }
 
 /// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number, in no transaction.
-fn ack(dialog: &Dialog, response: &Response, ourselves: &Ourselves) -> Option<(SocketAddr, Vec<u8>)> {
+fn ack(dialog: &Dialog, response: &Response, hop: Hop, ourselves: &Ourselves) -> Option<Transmit> {
     let cseq = message::cseq(&response.headers)?;
     let request = dialog.request(&Method::Ack, cseq, ourselves).ok()?.build();
-    Some((dialog.destination(), Message::Request(request).to_bytes().to_vec()))
+    Some(Transmit { hop, payload: Message::Request(request).to_bytes().to_vec() })
 }
 
 /// The header fields that a URI asks for (RFC 3261 §19.1.5): extensions only, since no URI may choose who calls

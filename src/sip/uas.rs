@@ -2,7 +2,6 @@
 //!
 //! A method here returns the answer to its request, or `None` where the endpoint's user is to give it.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::Rng;
@@ -14,6 +13,7 @@ use super::counters::Rejection;
 use super::dialog::Dialog;
 use super::dtmf_info::{self, Info};
 use super::endpoint::{Endpoint, Timer};
+use super::hop::Hop;
 use super::response::Answer;
 use super::session_timer::{agree, check_interval};
 use super::transaction::{Purpose, TransactionId};
@@ -32,8 +32,10 @@ impl Endpoint {
         let Some(leg) = self.legs.get(&dialog) else { return };
         let Some(pending) = leg.pending() else { return };
         let Some(request) = self.transactions.request(pending.transaction) else { return };
+        let Some(hop) = self.transactions.hop(pending.transaction) else { return };
         let (tag, updates) = (leg.tag.clone(), peer_allows(&request.headers));
-        let answer = self.capable(Answer::new(200)).with_contact(self.config.local).with_sdp(sdp);
+        let answer =
+            self.capable(Answer::new(200)).with_contact(&self.config.whereabouts, &hop).with_sdp(sdp);
         let (answer, timer) = agree(answer, &request.headers);
         let Some(sent) = self.respond(pending.transaction, answer, &tag, now) else { return };
         self.stop_ringing(dialog);
@@ -46,7 +48,7 @@ impl Endpoint {
         session.reinvite = None;
         session.peer_updates |= updates;
         if pending.usage == Usage::Invite {
-            session.unacknowledged = Some(Unacknowledged::new(pending, sent.payload, sent.destination));
+            session.unacknowledged = Some(Unacknowledged::new(pending, sent));
             self.await_ack(dialog, now);
         }
         self.time_session(dialog, timer, now);
@@ -63,14 +65,8 @@ impl Endpoint {
     }
 
     /// Serves a request that is new, and answers it unless the answer is for later.
-    pub(super) fn serve(
-        &mut self,
-        transaction: TransactionId,
-        request: &Request,
-        source: SocketAddr,
-        now: Instant,
-    ) {
-        let answer = match self.dispatch(transaction, request, source, now) {
+    pub(super) fn serve(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) {
+        let answer = match self.dispatch(transaction, request, hop, now) {
             Ok(Some(answer)) => answer,
             Ok(None) => return,
             Err(refusal) => {
@@ -82,38 +78,26 @@ impl Endpoint {
         self.respond(transaction, answer, &tag, now);
     }
 
-    fn dispatch(
-        &mut self,
-        transaction: TransactionId,
-        request: &Request,
-        source: SocketAddr,
-        now: Instant,
-    ) -> Served {
+    fn dispatch(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         check_service(request, self.config.accept_referrals)?;
         if request.method == Method::Cancel {
             return self.on_cancel(transaction, request, now);
         }
         if message::to_tag(&request.headers).is_none() {
-            return self.outside(transaction, request, source, now);
+            return self.outside(transaction, request, hop, now);
         }
         let dialog = self.find(request).ok_or_else(unknown_dialog)?;
-        self.inside(dialog, transaction, request, now)
+        self.inside(dialog, transaction, request, hop, now)
     }
 
     /// A request outside any dialog.
-    fn outside(
-        &mut self,
-        transaction: TransactionId,
-        request: &Request,
-        source: SocketAddr,
-        now: Instant,
-    ) -> Served {
+    fn outside(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         if self.transactions.is_merged(transaction, request) {
             return Err(Refusal::new(482, Rejection::Merged));
         }
         match request.method {
             Method::Invite | Method::Options if self.draining => Err(self.unavailable(Rejection::Draining)),
-            Method::Invite => self.on_invite(transaction, request, source, now),
+            Method::Invite => self.on_invite(transaction, request, hop, now),
             Method::Options => Ok(Some(self.capable(Answer::new(200)))),
             Method::Refer => Err(Refusal::new(603, Rejection::Referral)),
             _ => Err(unknown_dialog()),
@@ -126,12 +110,14 @@ impl Endpoint {
         dialog: DialogId,
         transaction: TransactionId,
         request: &Request,
+        hop: Hop,
         now: Instant,
     ) -> Served {
         let leg = self.legs.get_mut(&dialog).ok_or_else(unknown_dialog)?;
         if !message::cseq(&request.headers).is_some_and(|cseq| leg.dialog.advance(cseq)) {
             return Err(Refusal::new(500, Rejection::OutOfOrder));
         }
+        leg.dialog.heard_by(hop);
         match (&leg.phase, &request.method) {
             (_, Method::Notify) => self.on_notify(dialog, request),
             // Where two BYEs cross, each gets its 200.
@@ -151,25 +137,20 @@ impl Endpoint {
         }
     }
 
-    fn on_invite(
-        &mut self,
-        transaction: TransactionId,
-        request: &Request,
-        source: SocketAddr,
-        now: Instant,
-    ) -> Served {
+    fn on_invite(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         check_sdp(request)?;
         check_interval(request)?;
         if self.legs.len() >= self.caps.dialogs {
             return Err(self.unavailable(Rejection::Overload));
         }
         let (tag, cseq) = (self.token(), u32::from(self.rng.random::<u16>()));
-        let dialog = Dialog::of_invite(request, &tag, cseq, source)
+        let dialog = Dialog::of_invite(request, &tag, cseq, hop)
             .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
-        let invitation = invitation::read(request, source);
+        let invitation = invitation::read(request, hop);
         let phase = Phase::Incoming(pending(transaction, request));
         let id = self.hold(Leg::new(dialog, tag.clone(), phase));
         self.own(transaction, id);
+        self.find_next_hop(id, now);
         self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Invited(id, Box::new(invitation)));
         Ok(None)
@@ -204,6 +185,7 @@ impl Endpoint {
         leg.dialog.refresh_target(&request.headers);
         leg.session().ok_or_else(unknown_dialog)?.reinvite = Some(pending(transaction, request));
         self.own(transaction, id);
+        self.find_next_hop(id, now);
         self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Reinvited(id, message::body(request.body())));
         Ok(None)

@@ -7,13 +7,13 @@
 //!                    '--- refused, cancelled -> gone
 //! ```
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use sipx_sip::session::Session;
 
-use super::Transmit;
+use super::SearchId;
 use super::dialog::Dialog;
+use super::hop::Transmit;
 use super::limits::{T1, T2};
 use super::transaction::TransactionId;
 
@@ -33,7 +33,9 @@ pub struct Leg {
     /// Our re-INVITE, until its final response comes. Without one it would wait for ever (RFC 3261 §17.1.1.2).
     pub own_reinvite: Option<TransactionId>,
     /// Our ACK to the peer's 2xx, for when that 2xx comes again.
-    pub ack: Option<(SocketAddr, Vec<u8>)>,
+    pub ack: Option<Transmit>,
+    /// The search for its next hop that is under way.
+    pub search: Option<SearchId>,
     /// Our REFER's usage: the last one that was not refused.
     pub subscription: Option<Subscription>,
     /// The peer's REFER's usage: the last one.
@@ -135,16 +137,14 @@ pub struct Unacknowledged {
     /// The INVITE that it answers.
     pub invite: Pending,
     /// The message.
-    pub payload: Vec<u8>,
-    /// Where it goes.
-    pub destination: SocketAddr,
+    pub sent: Transmit,
     interval: Duration,
 }
 
 impl Unacknowledged {
     /// A 2xx sent for the first time just now.
-    pub fn new(invite: Pending, payload: Vec<u8>, destination: SocketAddr) -> Self {
-        Self { invite, payload, destination, interval: T1 }
+    pub fn new(invite: Pending, sent: Transmit) -> Self {
+        Self { invite, sent, interval: T1 }
     }
 
     /// How long after a sending the next one is due: T1, doubling up to T2.
@@ -196,6 +196,7 @@ impl Leg {
             provisional: None,
             own_reinvite: None,
             ack: None,
+            search: None,
             subscription: None,
             notifier: None,
         }

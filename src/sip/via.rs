@@ -7,28 +7,29 @@ use std::net::SocketAddr;
 use sipx_sip::headers::first_hop_end;
 use sipx_sip::{Header, HeaderName, Request, Via};
 
-/// The port of a sent-by that names none (RFC 3261 §18.2.2, for UDP).
-const DEFAULT_PORT: u16 = 5060;
+use super::hop::Hop;
 
-/// Notes on the topmost Via where `request` came from, and says where its responses go.
+/// Notes on the topmost Via where `request` came from, and says which way its responses go.
 ///
 /// `None` where there is no Via, which leaves nobody to answer. One that cannot be read stays as it is; what
 /// is then to be said goes to where the request came from.
-pub fn stamp(request: &mut Request, source: SocketAddr) -> Option<SocketAddr> {
-    let Ok(via) = request.headers.typed::<Via>()? else { return Some(source) };
+pub fn stamp(request: &mut Request, hop: &Hop) -> Option<Hop> {
+    let Ok(via) = request.headers.typed::<Via>()? else { return Some(*hop) };
     let position = request.headers.iter().position(|header| header.name() == &HeaderName::Via)?;
     let row = request.headers.get(&HeaderName::Via)?.value().into_owned();
-    let stamped = Header::build(HeaderName::Via, stamped_row(&row, source)).ok()?;
+    let stamped = Header::build(HeaderName::Via, stamped_row(&row, hop.peer)).ok()?;
     request.headers.remove_first(&HeaderName::Via);
     request.headers.insert(position, stamped);
-    Some(response_destination(&via, source))
+    Some(response_hop(&via, hop))
 }
 
-/// RFC 3581 §4: with `rport`, back to where it came from; without, to the port that sent-by names.
-fn response_destination(via: &Via, source: SocketAddr) -> SocketAddr {
+/// Datagrams: with `rport`, back to where the request came from (RFC 3581 §4); without, to the port that sent-by names.
+/// Streams: by the request's own connection, and by a new one to that port once it is gone (RFC 3261 §18.2.2).
+fn response_hop(via: &Via, hop: &Hop) -> Hop {
+    let sent_by = || SocketAddr::new(hop.peer.ip(), via.port.unwrap_or(hop.transport.default_port()));
     match via.rport() {
-        Some(_) => source,
-        None => SocketAddr::new(source.ip(), via.port.unwrap_or(DEFAULT_PORT)),
+        Some(_) if !hop.transport.is_stream() => *hop,
+        _ => hop.to(sent_by()),
     }
 }
 
@@ -106,7 +107,8 @@ mod tests {
         ];
         for (row, port) in table {
             let via = Via::parse_one(row.as_bytes()).expect("a Via");
-            assert_eq!(response_destination(&via, source), SocketAddr::new(source.ip(), port));
+            let hop = Hop::udp(SocketAddr::from(([192, 0, 2, 1], 5060)), source);
+            assert_eq!(response_hop(&via, &hop), hop.to(SocketAddr::new(source.ip(), port)));
         }
     }
 }

@@ -1,18 +1,18 @@
 //! From the INVITE to the ACK, and offers and answers after it (RFC 3261 §13, RFC 3264).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::super::caller;
+use super::super::caller::{self, Calling};
 use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
 use super::super::plan::Tones;
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
-use crate::sip::{DialogId, Invitation, Rejection};
+use crate::sip::{DialogId, Hop, Invitation, Rejection};
 use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
@@ -20,7 +20,7 @@ const PORT_TRIES: u32 = 8;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
-        let trunk = self.plan.trunks.of(invitation.source.ip()).cloned();
+        let trunk = self.plan.trunks.of(invitation.hop.peer.ip()).cloned();
         if trunk.as_ref().is_some_and(|trunk| !self.loads.admit(trunk, now)) {
             return self.endpoint.turn_away(dialog, 503, Rejection::TrunkBusy, now);
         }
@@ -39,8 +39,8 @@ impl Switchboard {
         };
         let id = self.new_id();
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
-        let local = SocketAddr::new(self.network.media_address, port);
-        let ani = caller::ani(&invitation.identity, trunk.as_deref());
+        let local = SocketAddr::new(self.media_address(&invitation.hop), port);
+        let calling = caller::calling(&invitation.identity, trunk.as_deref());
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
         let sound = self.plan.sounds.get(invitation.dialled.as_str()).cloned().unwrap_or_default();
         let call = Call {
@@ -54,8 +54,9 @@ impl Switchboard {
             port,
             media_open: false,
             description: Description { local, session, text: String::new() },
-            peer: invitation.source,
-            ani,
+            hop: invitation.hop,
+            ani_withheld: calling == Calling::Withheld,
+            ani: calling.ani(),
             first_dialled,
             keypad: Keypad::default(),
             early_keys: Vec::new(),
@@ -67,10 +68,21 @@ impl Switchboard {
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
         }
+        // The agents' calls leave no record, and so no trace.
+        if self.tap.keeps && matches!(call.party, Party::Line(_)) {
+            self.traces.begin(id, invitation.sip_call_id.trim());
+        }
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
         self.open(id, now);
         self.show(id);
+    }
+
+    /// The address that SDP names to the peer of a hop.
+    fn media_address(&self, hop: &Hop) -> IpAddr {
+        let external = self.network.media_external;
+        let outside = self.endpoint.whereabouts().is_outside(hop.peer.ip());
+        external.filter(|_| outside).unwrap_or(hop.local.ip())
     }
 
     fn party(&self, invitation: &Invitation) -> Option<Party> {
@@ -122,7 +134,7 @@ impl Switchboard {
             cname: format!("{:016x}", self.rng.random::<u64>()),
             seed: self.rng.random(),
         };
-        let local = SocketAddr::new(self.network.media_bind, call.port);
+        let local = SocketAddr::new(call.hop.local.ip(), call.port);
         let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call) };
         self.actions.push_back(Action::Media(call.session(), open));
     }
@@ -244,7 +256,7 @@ fn sdp_status(error: &sdp::SdpError) -> u16 {
 }
 
 fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
-    let peer = call.peer;
+    let peer = call.hop.peer;
     media::Parameters {
         codec: match negotiated.codec {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,

@@ -8,6 +8,7 @@ use rand::Rng;
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
 use super::super::keypad;
 use super::super::one::{CallId, Party, Phase, Script};
+use super::super::plan::Here;
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
 use crate::flow::{self, Flow, PromptId, Standing, TargetName};
@@ -106,7 +107,9 @@ impl Switchboard {
         let at = self.clock.date(now);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(place) = call.plan.targets.get(&target) else { return };
-        let referral = referral(place, self.network.sip, standing, &token);
+        let address = self.endpoint.whereabouts().seen_by(&call.hop);
+        let here = Here { transport: call.hop.transport, address };
+        let referral = referral(place, here, standing, &token);
         let hand_over = FollowedHandOver::new(target, token.clone(), at, call.plan.hand_over);
         self.timers.set((id, Timer::HandOver), hand_over.first_deadline(now));
         call.hand_over = Some(hand_over);

@@ -1,6 +1,7 @@
 //! The test caller's shell: its sockets, its clock, and the loop that joins SIP, media and the [`Caller`].
 #![expect(clippy::disallowed_methods, reason = "shell: the test caller's loop reads the clock")]
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -9,19 +10,29 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
 use super::address::{Address, AddressError};
 use super::caller::{Action, Caller, Event};
 use super::recording::Recording;
 use super::timeline::Leg;
 use super::voice::{Origin, Voice, codecs};
+use crate::net::{
+    self,
+    dns::{Dns, Found, Locator},
+    sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
+};
 use crate::sdp::{self, Negotiated, Offer, Session};
-use crate::sip::{self, Call, DialogId, EndCause, Endpoint};
+use crate::sip::{
+    self, Call, Destination, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts,
+};
 
-/// Longest datagram of SIP or RTP.
+/// Longest datagram of RTP.
 const DATAGRAM_MAX: usize = 65_535;
 /// Datagrams taken from one socket before the others have their turn.
 const DATAGRAMS_AT_ONCE: usize = 64;
+/// Connections at a time: to the service, to the target, and what peers may make of their own.
+const CONNECTIONS_MAX: usize = 16;
 /// How often a pair of neighbouring ports is looked for.
 const PORT_TRIES: usize = 200;
 
@@ -58,24 +69,44 @@ struct Line {
 pub struct Phone {
     from: String,
     ip: IpAddr,
-    sip: UdpSocket,
+    inlet: Inlet,
+    outlet: Outlet,
     endpoint: Endpoint,
     rng: StdRng,
     service: Option<Line>,
     target: Option<Line>,
     caller: Caller,
     recording: Recording,
+    dns: Dns,
+    locator: Locator,
+    found: Found,
+    /// Where the target of a REFER was found to be.
+    targets: (mpsc::Sender<Target>, mpsc::Receiver<Target>),
 }
+
+/// An address, and where it leads.
+type Target = (Address, Vec<Destination>);
 
 impl Phone {
     /// Opens the sockets and readies the INVITE from the user `from`; `caller` begins now. Needs a tokio runtime.
-    pub fn dial(from: &str, to: &Address, caller: Caller) -> Result<Self, PhoneError> {
-        let destination = to.resolve()?;
-        let ip = local_ip_towards(destination)?;
-        let sip = open((ip, 0).into())?;
+    pub async fn dial(
+        from: &str,
+        to: &Address,
+        caller: Caller,
+        dns: Dns,
+        tls: Tls,
+    ) -> Result<Self, PhoneError> {
+        let destinations = find(&dns, to).await;
+        let first = destinations.first().ok_or_else(|| to.unresolved())?;
+        let ip = local_ip_towards(first.address)?;
+        let listen = [Transport::Udp, Transport::Tcp]
+            .map(|transport| Listen { transport, address: SocketAddr::new(ip, 0) });
+        let caps = Caps { connections: CONNECTIONS_MAX, connections_per_source: CONNECTIONS_MAX };
+        let (outlet, inlet) = net::sip::open(&listen, caps, tls).await.map_err(|fault| fault.source)?;
+        let listeners = outlet.listeners().to_vec();
         let mut rng = StdRng::from_os_rng();
         let config = sip::Config {
-            local: sip.local_addr()?,
+            whereabouts: Whereabouts { listeners, external: None, local_networks: Vec::new() },
             user_agent: concat!("portero-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             accept_referrals: true,
             retry_after: Duration::from_secs(1),
@@ -83,16 +114,30 @@ impl Phone {
         let endpoint = Endpoint::new(config, StdRng::from_rng(&mut rng));
         let from = from.to_owned();
         let recording = Recording::default();
-        let mut phone = Self { from, ip, sip, endpoint, rng, service: None, target: None, caller, recording };
-        phone.service = Some(phone.place(to, destination)?);
+        let (locator, found) = Locator::new(dns.clone());
+        let mut phone = Self {
+            from,
+            ip,
+            inlet,
+            outlet,
+            endpoint,
+            rng,
+            service: None,
+            target: None,
+            caller,
+            recording,
+            dns,
+            locator,
+            found,
+            targets: mpsc::channel(1),
+        };
+        phone.service = Some(phone.place(to, &destinations)?);
         Ok(phone)
     }
 
     /// Runs the call to its end; `tell` is called after everything that happens. Gives back the caller and what it
     /// heard.
     pub async fn run(mut self, mut tell: impl FnMut(&Caller)) -> (Caller, Recording) {
-        // The runtime learns only now that the socket takes sends; the INVITE must not be the one to find out.
-        let _ = self.sip.writable().await;
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut interruption = pin!(tokio::signal::ctrl_c());
         let mut interrupted = false;
@@ -104,14 +149,25 @@ impl Phone {
             }
             let due = self.poll_timeout();
             tokio::select! {
-                () = self.readable() => {}
+                arrival = self.inlet.receive() => match arrival {
+                    Arrival::Message(hop, payload) => self.endpoint.receive(hop, &payload, Instant::now()),
+                    Arrival::Unreachable(hop) => self.endpoint.unreachable(&hop, Instant::now()),
+                },
+                Some((id, located)) = self.found.recv() => {
+                    self.endpoint.located(id, located, Instant::now());
+                }
+                Some((address, destinations)) = self.targets.1.recv() => {
+                    self.call_target(&address, &destinations);
+                }
+                () = rtp_readable(self.service.as_ref()) => {}
+                () = rtp_readable(self.target.as_ref()) => {}
                 () = sleep_until(due) => {}
                 _ = &mut interruption, if !interrupted => {
                     interrupted = true;
                     self.caller.leave(Instant::now());
                 }
             }
-            self.receive(&mut buffer, Instant::now());
+            self.hear_all(&mut buffer, Instant::now());
             self.handle_timeout(Instant::now());
         }
     }
@@ -131,14 +187,18 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destination: SocketAddr) -> Result<Line, PhoneError> {
+    fn place(&mut self, to: &Address, destinations: &[Destination]) -> Result<Line, PhoneError> {
+        let mut hops = self.hops_to(destinations);
+        // The target may be at an address of the other family than the service.
+        let hop = hops.pop_front().ok_or_else(|| to.unresolved())?;
         let (rtp, control) = open_pair(self.ip)?;
         let session = Session { id: self.rng.random::<u32>().into(), version: 1 };
         let call = Call {
             to_uri: to.uri.clone(),
             from_user: self.from.clone(),
             from_display: None,
-            destination,
+            hop,
+            spares: hops.into(),
             sdp: sdp::offer(rtp.local_addr()?, session, &codecs()),
             headers: to.headers.clone(),
         };
@@ -146,20 +206,12 @@ impl Phone {
         Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
     }
 
-    async fn readable(&self) {
-        // An error here is one of a datagram sent earlier; SIP's time-outs decide what it means.
-        tokio::select! {
-            _ = self.sip.readable() => {}
-            () = rtp_readable(self.service.as_ref()) => {}
-            () = rtp_readable(self.target.as_ref()) => {}
-        }
+    fn hops_to(&self, destinations: &[Destination]) -> VecDeque<Hop> {
+        let whereabouts = self.endpoint.whereabouts();
+        destinations.iter().filter_map(|it| whereabouts.hop_to(it.transport, it.address)).collect()
     }
 
-    fn receive(&mut self, buffer: &mut [u8], now: Instant) {
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let Ok((length, source)) = self.sip.try_recv_from(buffer) else { break };
-            self.endpoint.receive(source, &buffer[..length], now);
-        }
+    fn hear_all(&mut self, buffer: &mut [u8], now: Instant) {
         for leg in [Leg::Service, Leg::Target] {
             for _ in 0..DATAGRAMS_AT_ONCE {
                 let Some(line) = self.line(leg) else { break };
@@ -211,9 +263,14 @@ impl Phone {
                 break;
             }
         }
+        while let Some((id, search)) = self.endpoint.poll_search() {
+            self.locator.locate(id, search);
+        }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            // SIP retransmits what the kernel has no room for.
-            let _ = self.sip.try_send_to(&transmit.payload, transmit.destination);
+            let hop = transmit.hop;
+            if self.outlet.send(transmit).is_err() {
+                self.endpoint.unreachable(&hop, now);
+            }
         }
     }
 
@@ -312,7 +369,7 @@ impl Phone {
                     self.endpoint.notify(line.dialog, status, last, now);
                 }
             }
-            Action::CallTarget(address) => self.call_target(&address, now),
+            Action::CallTarget(address) => self.find_target(address),
             Action::HangUp(leg) => {
                 let Some((dialog, answered)) = self.line(leg).map(|line| (line.dialog, line.answered)) else {
                     return;
@@ -326,14 +383,34 @@ impl Phone {
         }
     }
 
-    fn call_target(&mut self, address: &Address, now: Instant) {
-        let placed = address.resolve().map_err(PhoneError::from);
-        match placed.and_then(|destination| self.place(address, destination)) {
-            Ok(line) => self.target = Some(line),
+    /// Looks up where a REFER leads, beside the call that goes on meanwhile.
+    fn find_target(&self, address: Address) {
+        let (dns, targets) = (self.dns.clone(), self.targets.0.clone());
+        tokio::spawn(async move {
+            let destinations = find(&dns, &address).await;
+            // Without a phone to hear it, nobody waits for it.
+            drop(targets.send((address, destinations)).await);
+        });
+    }
+
+    fn call_target(&mut self, address: &Address, destinations: &[Destination]) {
+        if let Ok(line) = self.place(address, destinations) {
+            self.target = Some(line);
+        } else {
             // RFC 3261 §21.4.5: whom we cannot find is not found.
-            Err(_) => self.caller.handle(Event::Ended(Leg::Target, EndCause::Refused(404)), now),
+            let ended = Event::Ended(Leg::Target, EndCause::Refused(404));
+            self.caller.handle(ended, Instant::now());
         }
     }
+}
+
+/// Where an address leads, the best first, of what this machine has a route to.
+async fn find(dns: &Dns, address: &Address) -> Vec<Destination> {
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let ways = transports.into_iter().flat_map(|transport| [true, false].map(|ipv6| Way { transport, ipv6 }));
+    let search = Search::new(address.sought.clone(), &ways.collect::<Vec<_>>(), rand::random());
+    let found = dns.locate(search).await.destinations.into_iter();
+    found.filter(|found| local_ip_towards(found.address).is_ok()).collect()
 }
 
 /// The shell's clock.

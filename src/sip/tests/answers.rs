@@ -167,9 +167,9 @@ fn an_answer_goes_back_the_way_the_request_came() {
     let table = [(with_rport, source), (without, SocketAddr::new(source.ip(), 5060))];
     for (text, destination) in table {
         let mut wire = Wire::new();
-        wire.endpoint.receive(source, text.as_bytes(), wire.now);
+        wire.endpoint.receive(Wire::hop(source), text.as_bytes(), wire.now);
         let transmit = wire.endpoint.poll_transmit().expect("an answer");
-        assert_eq!(transmit.destination, destination);
+        assert_eq!(transmit.hop.peer, destination);
         let sent = String::from_utf8(transmit.payload).expect("text");
         assert!(header(&sent, "Via").expect("a Via").contains("received=203.0.113.7"), "{sent}");
     }
@@ -226,7 +226,7 @@ fn an_invitation_is_told_with_all_that_it_says() {
     assert_eq!(invitation.verdict.as_deref(), Some("verified"));
     assert_eq!(invitation.identity.from, Some(Claim::User("+12025550101".to_owned())));
     assert_eq!(invitation.sip_call_id, "call@192.0.2.1");
-    assert_eq!(invitation.source, Wire::peer());
+    assert_eq!(invitation.hop, Wire::peer());
     assert_eq!(invitation.offer.as_deref(), Some(SDP));
 }
 

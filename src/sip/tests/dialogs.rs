@@ -93,7 +93,7 @@ fn hold_and_a_new_contact_by_reinvite() {
     assert_eq!(wire.events(), [Event::Confirmed(id, None)]);
     wire.endpoint.bye(id, wire.now);
     let transmit = wire.endpoint.poll_transmit().expect("a BYE");
-    assert_eq!(transmit.destination.to_string(), "192.0.2.77:5099");
+    assert_eq!(transmit.hop.peer.to_string(), "192.0.2.77:5099");
     assert!(transmit.payload.starts_with(b"BYE sip:moved@192.0.2.77:5099 SIP/2.0\r\n"));
 }
 
@@ -188,7 +188,7 @@ fn requests_follow_the_record_route() {
     wire.endpoint.refer(id, &referral(), wire.now);
     let refer = wire.endpoint.poll_transmit().expect("a REFER");
     let text = String::from_utf8(refer.payload).expect("text");
-    assert_eq!(refer.destination.to_string(), "192.0.2.200:5060");
+    assert_eq!(refer.hop.peer.to_string(), "192.0.2.200:5060");
     assert!(text.starts_with("REFER sip:+12025550101@192.0.2.1:5060 SIP/2.0\r\n"), "{text}");
     let routes: Vec<&str> = text.lines().filter(|line| line.starts_with("Route: ")).collect();
     assert_eq!(routes, ["Route: <sip:192.0.2.200;lr>", "Route: <sip:192.0.2.201:5070;lr>"]);
@@ -207,7 +207,7 @@ fn a_host_that_is_no_literal_is_reached_where_the_invite_came_from() {
     let tag = tag_of(&wire.sent().pop().expect("a 200"));
     wire.send(&Sketch::inside("ACK", &tag, 1));
     wire.endpoint.bye(*id, wire.now);
-    assert_eq!(wire.endpoint.poll_transmit().expect("a BYE").destination, Wire::peer());
+    assert_eq!(wire.endpoint.poll_transmit().expect("a BYE").hop, Wire::peer());
 }
 
 #[test]

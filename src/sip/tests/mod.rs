@@ -3,11 +3,13 @@
 mod answers;
 mod calls;
 mod dialogs;
+mod finding;
 mod hostile;
 mod pair;
 mod ringing;
 mod session_timers;
 mod strangers;
+mod streams;
 mod updates;
 mod wire;
 
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Config, Endpoint};
+use super::{Config, Endpoint, Whereabouts};
 
 const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -29,7 +31,7 @@ fn start() -> Instant {
 
 fn endpoint(local: SocketAddr, accept_referrals: bool, seed: u64) -> Endpoint {
     let config = Config {
-        local,
+        whereabouts: Whereabouts::udp(local),
         user_agent: "Portero".to_owned(),
         accept_referrals,
         retry_after: Duration::from_secs(5),

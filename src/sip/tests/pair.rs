@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::{SDP, endpoint, start};
-use crate::sip::{Call, DialogId, Endpoint, Event};
+use crate::sip::{Call, DialogId, Endpoint, Event, Hop};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -58,6 +58,14 @@ fn address(side: Side) -> SocketAddr {
     }
 }
 
+/// The way by which the other side hears this one.
+fn hop_from(side: Side) -> Hop {
+    match side {
+        Side::Caller => Hop::udp(address(Side::Callee), address(Side::Caller)),
+        Side::Callee => Hop::udp(address(Side::Caller), address(Side::Callee)),
+    }
+}
+
 impl Pair {
     pub fn new(weather: Weather, seed: u64) -> Self {
         let now = start();
@@ -94,7 +102,8 @@ impl Pair {
             to_uri: to_uri.to_owned(),
             from_user: "+12025550101".to_owned(),
             from_display: Some("O'Hara \"x\" <b>".to_owned()),
-            destination: address(Side::Callee),
+            hop: Hop::udp(address(Side::Caller), address(Side::Callee)),
+            spares: Vec::new(),
             sdp: SDP.to_owned(),
             headers,
         };
@@ -150,10 +159,10 @@ impl Pair {
                 quiet = false;
             }
             while let Some(transmit) = self.caller.poll_transmit() {
-                self.launch(transmit.destination, &transmit.payload);
+                self.launch(transmit.hop.peer, &transmit.payload);
             }
             while let Some(transmit) = self.callee.poll_transmit() {
-                self.launch(transmit.destination, &transmit.payload);
+                self.launch(transmit.hop.peer, &transmit.payload);
             }
             if quiet {
                 return;
@@ -184,8 +193,8 @@ impl Pair {
         while let Some(entry) = self.in_flight.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, payload) = entry.remove();
             match to {
-                Side::Caller => self.caller.receive(address(Side::Callee), &payload, self.now),
-                Side::Callee => self.callee.receive(address(Side::Caller), &payload, self.now),
+                Side::Caller => self.caller.receive(hop_from(Side::Callee), &payload, self.now),
+                Side::Callee => self.callee.receive(hop_from(Side::Caller), &payload, self.now),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{SDP, endpoint, start};
-use crate::sip::{DialogId, Endpoint, Event};
+use crate::sip::{DialogId, Endpoint, Event, Hop};
 
 /// An endpoint and the one peer that talks to it.
 pub struct Wire {
@@ -73,17 +73,23 @@ impl Sketch {
 
 impl Wire {
     pub fn new() -> Self {
-        let local = SocketAddr::from(([192, 0, 2, 10], 5060));
-        Self { endpoint: endpoint(local, false, 1), now: start(), branch: 0 }
+        Self { endpoint: endpoint(Self::local(), false, 1), now: start(), branch: 0 }
     }
 
     pub fn accepting_referrals() -> Self {
-        let local = SocketAddr::from(([192, 0, 2, 10], 5060));
-        Self { endpoint: endpoint(local, true, 1), ..Self::new() }
+        Self { endpoint: endpoint(Self::local(), true, 1), ..Self::new() }
     }
 
-    pub fn peer() -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], 5060))
+    pub fn peer() -> Hop {
+        Self::hop(SocketAddr::from(([192, 0, 2, 1], 5060)))
+    }
+
+    pub fn hop(peer: SocketAddr) -> Hop {
+        Hop::udp(Self::local(), peer)
+    }
+
+    fn local() -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 10], 5060))
     }
 
     /// Sends a request and gives what comes back at once.

@@ -2,9 +2,11 @@
 
 pub mod baresip;
 pub mod capture;
+pub mod collector;
 pub mod folder;
 pub mod http;
 pub mod loopback;
+pub mod name_server;
 pub mod server;
 pub mod sipp;
 pub mod sound;
