@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use portero::audio::{Library, Source};
+use portero::audio::{Library, Source, Wideband};
 
 /// Loads 500 recordings of four seconds at 16 kHz.
 pub fn load() -> Result<()> {
@@ -13,7 +13,8 @@ pub fn load() -> Result<()> {
     let names: Vec<String> = (0..500).map(|number| format!("prompt-{number}")).collect();
     let written = names.iter().try_for_each(|name| write(&folder.join(format!("en/{name}.wav"))));
     let began = Instant::now();
-    let loaded = Library::load(&Source::Folder(folder.clone()), "en", names.iter().map(String::as_str));
+    let ids = names.iter().map(String::as_str);
+    let loaded = Library::load(&Source::Folder(folder.clone()), "en", ids, Wideband::Encoded);
     let spent = began.elapsed();
     std::fs::remove_dir_all(&folder)?;
     written?;

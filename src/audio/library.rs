@@ -40,6 +40,15 @@ pub enum Source {
     Embedded,
 }
 
+/// Whether recordings are encoded for wideband codecs as well, which is most of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wideband {
+    /// They are.
+    Encoded,
+    /// They are not, because nobody will ask for it; they are silent in those codecs.
+    Unused,
+}
+
 /// Why a prompt cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptFault {
@@ -87,6 +96,7 @@ impl Library {
         source: &Source,
         language: &str,
         ids: impl IntoIterator<Item = &'a str>,
+        wideband: Wideband,
     ) -> Result<Self, Vec<PromptFault>> {
         if !is_plain_name(language) {
             return Err(vec![PromptFault::Name(language.to_owned())]);
@@ -94,7 +104,7 @@ impl Library {
         let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut prompts = HashMap::new();
         let mut faults = Vec::new();
-        for (id, loaded) in ids.iter().zip(side_by_side(source, language, &ids)) {
+        for (id, loaded) in ids.iter().zip(side_by_side(source, language, &ids, wideband)) {
             match loaded {
                 Ok(prompt) => drop(prompts.insert((*id).to_owned(), Arc::new(prompt))),
                 Err(fault) => faults.push(fault),
@@ -120,13 +130,18 @@ impl Library {
 }
 
 /// Loads recordings on all processors, each by whoever is free; in the order of their names all the same.
-fn side_by_side(source: &Source, language: &str, ids: &[&str]) -> Vec<Result<Prompt, PromptFault>> {
+fn side_by_side(
+    source: &Source,
+    language: &str,
+    ids: &[&str],
+    wideband: Wideband,
+) -> Vec<Result<Prompt, PromptFault>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut resampler = Resampler::default();
         let mine = std::iter::from_fn(|| {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            ids.get(place).map(|id| (place, source.prompt(language, id, &mut resampler)))
+            ids.get(place).map(|id| (place, source.prompt(language, id, wideband, &mut resampler)))
         });
         mine.collect::<Vec<_>>()
     };
@@ -144,7 +159,13 @@ fn side_by_side(source: &Source, language: &str, ids: &[&str]) -> Vec<Result<Pro
 }
 
 impl Source {
-    fn prompt(&self, language: &str, id: &str, resampler: &mut Resampler) -> Result<Prompt, PromptFault> {
+    fn prompt(
+        &self,
+        language: &str,
+        id: &str,
+        wideband: Wideband,
+        resampler: &mut Resampler,
+    ) -> Result<Prompt, PromptFault> {
         if !is_plain_name(id) {
             return Err(PromptFault::Name(id.to_owned()));
         }
@@ -160,8 +181,9 @@ impl Source {
         let read = recording::read(&bytes);
         let mut recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
         loudness::level(&mut recording);
-        let [narrow, wide] = [SAMPLE_RATE, WIDE_RATE].map(|rate| resampler.convert(&recording, rate));
-        Ok(Prompt::new(&narrow, &wide))
+        let narrow = resampler.convert(&recording, SAMPLE_RATE);
+        let wide = (wideband == Wideband::Encoded).then(|| resampler.convert(&recording, WIDE_RATE));
+        Ok(Prompt::new(&narrow, wide.as_deref()))
     }
 
     /// The recording of this name: the first there is by its ending. Where there is none, that is told of the first.
@@ -238,8 +260,8 @@ mod tests {
     fn prompts_are_loaded_once_and_found_by_name() {
         let folder = Folder::new("found");
         folder.write("welcome", &wav::tests::pcm(16_000, 1, &[100; 1600]));
-        let library =
-            Library::load(&folder.source(), "en", ["welcome", "welcome"]).expect("the file is good");
+        let library = Library::load(&folder.source(), "en", ["welcome", "welcome"], Wideband::Encoded)
+            .expect("the file is good");
         assert_eq!(library.len(), 1);
         assert_eq!(library.prompt("welcome").expect("it was loaded").len(), 800);
         assert!(library.prompt("goodbye").is_none());
@@ -253,7 +275,8 @@ mod tests {
         folder.write("good", &wav::tests::pcm(8000, 1, &[0; 160]));
         std::fs::create_dir_all(folder.0.join("en/folder.wav")).expect("the folder is writable");
         let ids = ["missing", "strange", "silent", "good", "folder", "../good", ""];
-        let faults = Library::load(&folder.source(), "en", ids).expect_err("six of seven are faulty");
+        let faults = Library::load(&folder.source(), "en", ids, Wideband::Encoded)
+            .expect_err("six of seven are faulty");
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let expected = [
             (r#"prompt name """#, "can be used"),
@@ -282,7 +305,8 @@ mod tests {
             std::fs::write(folder.0.join("en").join(name), bytes).expect("the folder is writable");
         }
         let library =
-            Library::load(&folder.source(), "en", ["one", "two", "three", "four"]).expect("all are good");
+            Library::load(&folder.source(), "en", ["one", "two", "three", "four"], Wideband::Encoded)
+                .expect("all are good");
         for id in ["one", "two", "three", "four"] {
             let length = library.prompt(id).expect("it was loaded").len();
             assert!((4000..4900).contains(&length), "{id}: {length}");
@@ -291,11 +315,11 @@ mod tests {
 
     #[test]
     fn a_missing_shipped_recording_is_a_fault_too() {
-        let faults =
-            Library::load(&Source::Embedded, "en", ["no-such-prompt"]).expect_err("it does not exist");
+        let faults = Library::load(&Source::Embedded, "en", ["no-such-prompt"], Wideband::Unused)
+            .expect_err("it does not exist");
         assert!(
             matches!(&faults[..], [PromptFault::Missing { path }] if path.ends_with("en/no-such-prompt.wav"))
         );
-        assert!(Library::load(&Source::Embedded, "../en", []).is_err());
+        assert!(Library::load(&Source::Embedded, "../en", [], Wideband::Unused).is_err());
     }
 }

@@ -19,20 +19,20 @@ pub struct Prompt {
 
 impl Prompt {
     /// Encodes linear 16-bit samples: those at 8000 Hz for G.711, and the same sound at 16 000 Hz for G.722. Where
-    /// one is shorter than the other, silence makes up for it.
-    pub fn new(narrow: &[i16], wide: &[i16]) -> Self {
+    /// one is shorter than the other, silence makes up for it; where there is none, G.722 is silent.
+    pub fn new(narrow: &[i16], wide: Option<&[i16]>) -> Self {
         let encoded = |law: Law| narrow.iter().map(|&sample| law.encode(sample)).collect();
-        let mut wideband = g722::Encoder::new();
-        let mut wide = wide.iter().copied();
-        let mut pair = || [wide.next().unwrap_or(0), wide.next().unwrap_or(0)];
-        let g722 = narrow.iter().map(|_| wideband.encode(pair())).collect();
+        let g722 = match wide {
+            Some(wide) => wideband(wide, narrow.len()),
+            None => vec![g722::SILENCE; narrow.len()].into(),
+        };
         Self { pcmu: encoded(Law::Mu), pcma: encoded(Law::A), g722 }
     }
 
     /// Encodes linear 16-bit samples at 8000 Hz.
     pub fn from_samples(samples: &[i16]) -> Self {
         let wide: Vec<i16> = samples.iter().flat_map(|sample| [*sample; 2]).collect();
-        Self::new(samples, &wide)
+        Self::new(samples, Some(&wide))
     }
 
     /// The recording in one codec, 8000 octets a second, so that a position means the same in each.
@@ -60,6 +60,14 @@ impl Prompt {
     }
 }
 
+/// So many octets of G.722.
+fn wideband(samples: &[i16], octets: usize) -> Arc<[u8]> {
+    let mut encoder = g722::Encoder::new();
+    let mut samples = samples.iter().copied();
+    let mut pair = || [samples.next().unwrap_or(0), samples.next().unwrap_or(0)];
+    (0..octets).map(|_| encoder.encode(pair())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +93,7 @@ mod tests {
         let narrow: Vec<i16> = (0..2000).map(tone(8000.0)).collect();
         for wide in [3998, 4000, 4002] {
             let wide: Vec<i16> = (0..wide).map(tone(16_000.0)).collect();
-            let prompt = Prompt::new(&narrow, &wide);
+            let prompt = Prompt::new(&narrow, Some(&wide));
             assert!(Codec::ALL.iter().all(|codec| prompt.octets(*codec).len() == 2000));
             let mut decoder = g722::Decoder::default();
             let heard: Vec<i16> = prompt.g722.iter().map(|octet| decoder.decode_narrow(*octet)).collect();

@@ -31,11 +31,13 @@ use std::sync::Arc;
 pub use fault::{Fault, Faults, Look};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
+use crate::audio;
 use crate::call::{Agents, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
 use crate::net::hep;
 use crate::net::sip::Listen;
+use crate::sdp::Codec;
 
 /// The file that `portero demo` runs.
 const DEMO: &str = include_str!("../../config/demo.toml");
@@ -154,6 +156,12 @@ impl Configuration {
             self.demo_back_end.iter_mut().for_each(|back_end| back_end.listen = crm);
         }
         self
+    }
+
+    /// Whether a line takes a codec that prompts have to be encoded for in wideband.
+    pub fn wideband(&self) -> audio::Wideband {
+        let wide = self.sounds.values().any(|sound| sound.codecs.list().contains(&Codec::G722));
+        if wide { audio::Wideband::Encoded } else { audio::Wideband::Unused }
     }
 
     /// Every prompt that a call may need.

@@ -13,7 +13,7 @@ const TONES: [(&str, Tones); 3] =
 
 /// What a line says of it.
 pub(super) fn read(section: &mut Section<'_>) -> Sound {
-    let codecs = codecs(section).map_or(Codecs::Theirs, Codecs::Ours);
+    let codecs = codecs(section).map_or_else(Codecs::default, Codecs::Ours);
     Sound { codecs, tones: section.read("tones", tones).unwrap_or_default() }
 }
 
@@ -27,7 +27,7 @@ fn codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {
     if texts.is_empty() {
         let span = section.value("codecs").map_or(section.span(), toml::Spanned::span);
         let fault = Fault::at(span, "`codecs` names no codec");
-        section.note(fault.help("name at least one, or delete this to take what the caller likes best"));
+        section.note(fault.help("name at least one, or delete this to have G.711 as the caller likes it"));
     }
     let mut codecs = Vec::new();
     for text in texts {

@@ -236,6 +236,8 @@ fn what_is_said_is_taken() {
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
     let sound = Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always };
     assert_eq!(read.sounds[&line.number], sound);
+    assert_eq!(read.wideband(), audio::Wideband::Encoded);
+    assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
     assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));
     assert_eq!(shown(&line.identifier.prompts.no_match), ["a", "b"]);
     assert_eq!(shown(&line.identifier.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);

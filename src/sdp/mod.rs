@@ -25,18 +25,32 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// All of them, in the order in which we offer them where nothing else is said.
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::G722];
 }
 
 /// Which codecs are taken.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Codecs {
-    /// Any that we speak; of several, the one that the peer likes best.
-    #[default]
-    Theirs,
+    /// These; of several, the one that the peer likes best.
+    Theirs(Vec<Codec>),
     /// These, the best first, whatever the peer likes best.
     Ours(Vec<Codec>),
+}
+
+impl Codecs {
+    /// All of them, in no order of preference, but in that of an offer.
+    pub fn list(&self) -> &[Codec] {
+        let (Self::Theirs(codecs) | Self::Ours(codecs)) = self;
+        codecs
+    }
+}
+
+impl Default for Codecs {
+    /// G.711, which every peer has.
+    fn default() -> Self {
+        Self::Theirs(vec![Codec::Pcmu, Codec::Pcma])
+    }
 }
 
 /// What names a session of ours in the o= line (RFC 8866 §5.2).

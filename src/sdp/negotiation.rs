@@ -51,11 +51,8 @@ pub fn negotiate(
 
 /// An offer of `codecs` and telephone-event for media at `local`.
 pub fn offer(local: SocketAddr, session: Session, codecs: &Codecs) -> String {
-    let codecs = match codecs {
-        Codecs::Theirs => &Codec::ALL[..],
-        Codecs::Ours(ours) => ours,
-    };
-    let codecs: Vec<_> = codecs.iter().map(|codec| (codec.static_format().to_owned(), *codec)).collect();
+    let codecs: Vec<_> =
+        codecs.list().iter().map(|codec| (codec.static_format().to_owned(), *codec)).collect();
     let mut description = describe(local, session);
     description.media = vec![audio(local, &codecs, Some(EVENT_FORMAT.to_owned()), Direction::SendRecv)];
     description.to_string_sdp()
@@ -67,7 +64,7 @@ pub fn read_answer(text: &str) -> Result<Negotiated, SdpError> {
     let media =
         answer.media.first().filter(|media| stream::is_acceptable(media)).ok_or(Incompatible::NoAudio)?;
     // Our offer does not ask for rtcp-mux, so an answer cannot grant it (RFC 5761 §5.1.1).
-    Ok(stream::settle(&answer, media, false, &Codecs::Theirs)?)
+    Ok(stream::settle(&answer, media, false, &Codecs::Theirs(Codec::ALL.to_vec()))?)
 }
 
 fn parse(text: &str) -> Result<SessionDescription, SdpError> {

@@ -76,14 +76,14 @@ pub(super) fn direction(negotiated: &Negotiated) -> Direction {
 }
 
 fn choose(media: &MediaDescription, codecs: &Codecs) -> Option<(Codec, u8)> {
-    let mut offered =
-        media.formats.iter().filter_map(|format| Some((codec(media, format)?, payload_type(format)?)));
+    let place = |codec: Codec| codecs.list().iter().position(|known| *known == codec);
+    let offered = media.formats.iter();
+    let mut taken = offered
+        .filter_map(|format| Some((codec(media, format)?, payload_type(format)?)))
+        .filter(|found| place(found.0).is_some());
     match codecs {
-        Codecs::Theirs => offered.next(),
-        Codecs::Ours(ours) => {
-            let place = |codec: Codec| ours.iter().position(|known| *known == codec);
-            offered.filter(|found| place(found.0).is_some()).min_by_key(|found| place(found.0))
-        }
+        Codecs::Theirs(_) => taken.next(),
+        Codecs::Ours(_) => taken.min_by_key(|found| place(found.0)),
     }
 }
 

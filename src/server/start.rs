@@ -167,7 +167,8 @@ pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let source = configuration.prompts.source();
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
-    Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
+    let wideband = configuration.wideband();
+    Library::load(&source, &configuration.prompts.language, ids, wideband).map_err(StartError::Prompts)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use portero::audio::{Library, Source};
+use portero::audio::{Library, Source, Wideband};
 use portero::call::{
     Action, CallId, CallRecord, HandOverTimes, Network, Plan, Strangers, Switchboard, Tap, Target, TargetUri,
     Trunk, Trunks, WallClock,
@@ -203,7 +203,8 @@ fn plan() -> Arc<Plan> {
 
 fn make_plan() -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
-    let prompts = Library::load(&Source::Embedded, "en", wanted).expect("the recordings are there");
+    let prompts =
+        Library::load(&Source::Embedded, "en", wanted, Wideband::Unused).expect("the recordings are there");
     let target = Target {
         uri: TargetUri::new("sip:agents@{{ own_address }}".into()),
         sends_customer: true,
@@ -281,7 +282,7 @@ impl World {
         let sdp = sdp::offer(
             "127.0.0.1:30000".parse().expect("an address"),
             sdp::Session { id: 1, version: 1 },
-            &sdp::Codecs::Theirs,
+            &sdp::Codecs::default(),
         );
         let known = caller != Caller::Random || self.rng.random();
         let from = if known { "+12025550101" } else { "anonymous" };

@@ -16,13 +16,13 @@ use super::address::{Address, AddressError};
 use super::caller::{Action, Caller, Event};
 use super::recording::Recording;
 use super::timeline::Leg;
-use super::voice::{Origin, Voice, codecs};
+use super::voice::{Origin, Voice};
 use crate::net::{
     self,
     dns::{Dns, Found, Locator},
     sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
 };
-use crate::sdp::{self, Negotiated, Offer, Session};
+use crate::sdp::{self, Codecs, Negotiated, Offer, Session};
 use crate::sip::{
     self, Call, Destination, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts,
 };
@@ -199,7 +199,7 @@ impl Phone {
             from_display: None,
             hop,
             spares: hops.into(),
-            sdp: sdp::offer(rtp.local_addr()?, session, &codecs()),
+            sdp: sdp::offer(rtp.local_addr()?, session, &Codecs::default()),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
@@ -330,11 +330,12 @@ impl Phone {
         let session = Session { version: line.session.version + 1, ..line.session };
         line.session = session;
         let Some(offer) = offer else {
-            self.endpoint.accept(dialog, &sdp::offer(local, session, &codecs()), now);
+            self.endpoint.accept(dialog, &sdp::offer(local, session, &Codecs::default()), now);
             return;
         };
-        let answer =
-            Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session, &codecs()).ok());
+        let answer = Offer::parse(offer)
+            .ok()
+            .and_then(|offer| sdp::negotiate(&offer, local, session, &Codecs::default()).ok());
         match answer {
             Some((answer, agreed)) => {
                 self.endpoint.accept(dialog, &answer, now);

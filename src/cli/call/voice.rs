@@ -10,18 +10,13 @@ use crate::audio::Law;
 use crate::rtp::packet::HEADER_LEN;
 use crate::rtp::telephone_event::PAYLOAD_LEN;
 use crate::rtp::{Header, KeyPress, Packet};
-use crate::sdp::{self, Codecs, Negotiated};
+use crate::sdp::{self, Negotiated};
 use crate::secret::Digit;
 
 /// What we send at, whatever was agreed: every receiver of G.711 takes 20 ms (RFC 3551 §4.2).
 const PACKET_TIME: Duration = Duration::from_millis(20);
 /// Samples of [`PACKET_TIME`] at 8000 Hz.
 const SAMPLES: usize = 160;
-
-/// The codecs that are understood here.
-pub fn codecs() -> Codecs {
-    Codecs::Ours(vec![sdp::Codec::Pcmu, sdp::Codec::Pcma])
-}
 
 /// Where a stream begins (RFC 3550 §5.1: all three are random).
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +71,7 @@ impl Voice {
         match agreed.codec {
             sdp::Codec::Pcmu => self.law = Law::Mu,
             sdp::Codec::Pcma => self.law = Law::A,
-            // It is not among [`codecs`], and who answers with what was not offered is not understood.
+            // It is not offered, and who answers with what was not offered is not understood.
             sdp::Codec::G722 => {}
         }
         self.payload_type = agreed.payload_type;

@@ -14,7 +14,7 @@ fn five(codec: Codec) -> Vec<u8> {
         };
         (0..count).map(|at| tone(at) as i16).collect()
     };
-    Prompt::new(&samples(8000.0, 960), &samples(16_000.0, 1920)).octets(codec).to_vec()
+    Prompt::new(&samples(8000.0, 960), Some(&samples(16_000.0, 1920))).octets(codec).to_vec()
 }
 
 impl Stage {
