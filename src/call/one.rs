@@ -254,5 +254,8 @@ fn media_figures(figures: &media::Figures) -> MediaFigures {
         packets_lost: figures.packets_lost,
         jitter_ms: figures.jitter_ms,
         remote_loss: figures.remote_loss,
+        remote_jitter_ms: figures.remote_jitter_ms,
+        round_trip_ms: figures.round_trip_ms,
+        remote_opinion: figures.remote_opinion,
     }
 }

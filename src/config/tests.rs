@@ -221,6 +221,7 @@ fn what_is_said_is_taken() {
             "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(read.wideband(), audio::Wideband::Encoded);
     assert_eq!(read.sip.external, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
@@ -236,7 +237,6 @@ fn what_is_said_is_taken() {
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
     let sound = Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always };
     assert_eq!(read.sounds[&line.number], sound);
-    assert_eq!(read.wideband(), audio::Wideband::Encoded);
     assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
     assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));
     assert_eq!(shown(&line.identifier.prompts.no_match), ["a", "b"]);

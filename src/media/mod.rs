@@ -121,4 +121,10 @@ pub struct Figures {
     pub jitter_ms: f64,
     /// Share of our packets that the peer reported lost, 0-1, from its last RTCP report.
     pub remote_loss: Option<f64>,
+    /// The peer's interarrival jitter of our packets, in milliseconds, from the same.
+    pub remote_jitter_ms: Option<f64>,
+    /// The way to the peer and back, in milliseconds, from its last report that answers one of ours (RFC 3550 §6.4.1).
+    pub round_trip_ms: Option<f64>,
+    /// How the call sounded to the peer, 1 to 4.5 (ITU-T G.107), where all of those are known.
+    pub remote_opinion: Option<f64>,
 }

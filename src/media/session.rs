@@ -19,7 +19,7 @@ use crate::audio::{Codec, G722Decoder, Law};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
-use crate::rtp::{DigitReceiver, Header, Packet, Reception};
+use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
@@ -85,6 +85,8 @@ pub struct Session {
     packets_received: u64,
     slots_missed: u64,
     remote_loss: Option<f64>,
+    remote_jitter: Option<Duration>,
+    round_trip: Option<Duration>,
     events: VecDeque<Event>,
 }
 
@@ -150,6 +152,8 @@ impl Session {
             packets_received: 0,
             slots_missed: 0,
             remote_loss: None,
+            remote_jitter: None,
+            round_trip: None,
             events: VecDeque::new(),
             origin,
             parameters,
@@ -292,6 +296,8 @@ impl Session {
         if let Some(block) = heard.about_us {
             let lost = f64::from(block.cumulative_lost.max(0));
             self.remote_loss = Some((lost / self.packets_sent.max(1) as f64).min(1.0));
+            self.remote_jitter = Some(Duration::from_micros(u64::from(block.jitter) * 125));
+            self.round_trip = block.round_trip(self.ntp(now)).or(self.round_trip);
         }
         if let (Some((ssrc, ntp)), Some(reception)) = (heard.sender_report, &mut self.reception)
             && reception.ssrc() == ssrc
@@ -342,7 +348,15 @@ impl Session {
             packets_lost: self.lost_before + reception.map_or(0, Reception::lost),
             jitter_ms: reception.map_or(0.0, Reception::jitter_ms),
             remote_loss: self.remote_loss,
+            remote_jitter_ms: self.remote_jitter.map(milliseconds),
+            round_trip_ms: self.round_trip.map(milliseconds),
+            remote_opinion: self.remote_opinion(),
         }
+    }
+
+    fn remote_opinion(&self) -> Option<f64> {
+        let (loss, round_trip, jitter) = (self.remote_loss?, self.round_trip?, self.remote_jitter?);
+        Some(quality::opinion(loss, round_trip, jitter, self.parameters.packet_time))
     }
 
     /// Packets that were never sent because nobody asked in time.
@@ -420,6 +434,10 @@ impl Session {
         let fraction = u64::from(elapsed.subsec_nanos()) * (1 << 32) / 1_000_000_000;
         (elapsed.as_secs() << 32) | fraction
     }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 fn is_usable(address: SocketAddr) -> bool {

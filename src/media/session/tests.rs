@@ -500,9 +500,46 @@ fn figures_tell_both_directions() {
     let figures = stage.session.figures();
     assert_eq!(figures.remote_loss, Some(0.0), "RTCP on the RTP port is understood; copies are no loss");
 
+    assert_eq!(
+        (figures.remote_jitter_ms, figures.round_trip_ms, figures.remote_opinion),
+        (Some(0.0), None, None)
+    );
+
     let other = Header { payload_type: 0, marker: true, sequence: 9, timestamp: 0, ssrc: PEER_SSRC + 1 };
     stage.receive(peer(), other, &[0; 160]);
     assert_eq!(stage.session.figures().packets_lost, 10, "a new source forgets no loss of the old one");
+}
+
+#[test]
+fn the_way_and_back_is_known_from_reports_and_so_is_how_it_sounds() {
+    let mut stage = Stage::new(parameters());
+    stage.hear_audio(peer(), 10);
+    while stage.reports.is_empty() {
+        stage.run(20 * MS);
+    }
+    let sent = &stage.reports[0];
+    let (_, ntp) = rtcp::read(&sent.datagram, 0).expect("readable").sender_report.expect("we sent");
+    // The peer gets it after 30 ms, holds it for a second, and its own takes 30 ms again.
+    stage.now = stage.zero + sent.at + 1060 * MS;
+    let block = ReportBlock {
+        ssrc: SSRC,
+        fraction_lost: 0,
+        cumulative_lost: 0,
+        extended_highest: 0,
+        jitter: 16,
+        last_sender_report: (ntp >> 16) as u32,
+        delay_since_sender_report: 65_536,
+    };
+    let mut buffer = [0; rtcp::REPORT_LEN_MAX];
+    let report = Report { ssrc: PEER_SSRC, sender: None, reception: Some(block), cname: "peer", bye: false };
+    let length = report.write(&mut buffer).expect("it fits");
+    stage.session.receive_rtcp(address(1, 4001), &buffer[..length], stage.now);
+    let figures = stage.session.figures();
+    let round_trip = figures.round_trip_ms.expect("it answers ours");
+    assert!((round_trip - 60.0).abs() < 0.1, "{round_trip}");
+    assert_eq!(figures.remote_jitter_ms, Some(2.0));
+    let opinion = figures.remote_opinion.expect("all is known");
+    assert!((4.3..4.45).contains(&opinion), "{opinion}");
 }
 
 #[test]
