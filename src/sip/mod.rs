@@ -5,6 +5,7 @@ mod counters;
 mod dialog;
 mod dtmf_info;
 mod endpoint;
+mod framing;
 mod hop;
 mod identity;
 mod invitation;
@@ -28,6 +29,7 @@ mod via;
 
 pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
+pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy};
 pub use reception::Reception;
