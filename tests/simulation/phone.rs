@@ -57,8 +57,10 @@ struct Unacknowledged {
 /// How often things happened that a run has to have had, to be worth running.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
-    /// Re-INVITEs and UPDATEs of either side that met the other's.
+    /// Re-INVITEs and UPDATEs of the switchboard that met ours, and were refused.
     pub glares: u32,
+    /// Ours that were refused for the same reason.
+    pub refused: u32,
     /// Requests of the peer that refreshed the session.
     pub refreshes: u32,
     /// BYEs that found ours under way.
@@ -314,7 +316,7 @@ impl Phone {
                 self.keys.pop_front();
                 self.send_key(now);
             }
-            ("UPDATE", 491 | 500) => self.tally.glares += 1,
+            ("UPDATE", 491 | 500) => self.tally.refused += 1,
             (_, 481) if method != "CANCEL" && method != "NOTIFY" => self.stage = Stage::Over,
             _ => {}
         }
@@ -365,7 +367,7 @@ impl Phone {
                 }
                 match status {
                     _ if initial => self.stage = Stage::Over,
-                    491 | 500 => self.tally.glares += 1,
+                    491 | 500 => self.tally.refused += 1,
                     481 => self.stage = Stage::Over,
                     _ => {}
                 }
@@ -548,6 +550,7 @@ fn respond(request: &str, status: u16, more: &str, body: &str) -> String {
 impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.glares += other.glares;
+        self.refused += other.refused;
         self.refreshes += other.refreshes;
         self.crossed_byes += other.crossed_byes;
     }
