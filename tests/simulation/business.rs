@@ -79,6 +79,7 @@ fn trunk() -> Trunk {
         calls_max: Some(100),
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
+        verstat: false,
         country: None,
     }
 }

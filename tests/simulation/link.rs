@@ -88,11 +88,6 @@ impl Link {
     pub fn into_names(self) -> Vec<Name> {
         self.sent.into_keys().collect()
     }
-
-    /// Whether the hole has swallowed all that it was made for.
-    pub fn sent(&self) -> &BTreeMap<Name, u32> {
-        &self.sent
-    }
 }
 
 /// Method or status, and the `CSeq`.

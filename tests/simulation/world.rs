@@ -379,6 +379,7 @@ impl World {
             Action::Transmit(transmit) => self.transmit(&transmit),
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
+            Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) => {}
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }
