@@ -18,8 +18,11 @@ pub mod wav;
 
 use std::time::Instant;
 
+/// What a target does with octets.
+type Hold = fn(&[u8]);
+
 /// Each target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 10] = [
+pub const TARGETS: [(&str, Hold); 10] = [
     ("dtmf_info", dtmf_info::hold),
     ("rtcp", rtcp::hold),
     ("rtp", rtp::hold),

@@ -55,7 +55,7 @@ impl Peer {
         let answer = peer.sent().pop().expect("the 200");
         let text = String::from_utf8(answer.payload).expect("our own text");
         let to = text.lines().find(|line| line.starts_with("To:")).expect("To");
-        peer.tag = to.split("tag=").nth(1).expect("a tag").to_owned();
+        to.split("tag=").nth(1).expect("a tag").clone_into(&mut peer.tag);
         let ack = request("ACK", &peer.tag, 1, "", b"");
         peer.endpoint.receive(hop(), &ack, peer.now);
         peer.events();

@@ -1,6 +1,6 @@
 //! Requests inside a live dialog, well-formed up to the header fields and bodies, which are the fuzzer's.
 //!
-//! Four octets make the outline of a request: method, step of the CSeq, length of the header fields, length of the
+//! Four octets make the outline of a request: method, step of the `CSeq`, length of the header fields, length of the
 //! body; those follow it.
 
 use std::time::Duration;

@@ -7,18 +7,18 @@ use portero::sip::{Frame, Framer, Unframeable};
 
 /// The frames of a stream that comes in pieces of this length, and what ended it.
 fn frames(stream: &[u8], piece: usize) -> (Vec<Frame>, Option<Unframeable>) {
-    let (mut framer, mut frames) = (Framer::default(), Vec::new());
+    let (mut framer, mut found) = (Framer::default(), Vec::new());
     for chunk in stream.chunks(piece) {
         framer.push(chunk);
         loop {
             match framer.next_frame() {
-                Ok(Some(frame)) => frames.push(frame),
+                Ok(Some(frame)) => found.push(frame),
                 Ok(None) => break,
-                Err(fault) => return (frames, Some(fault)),
+                Err(fault) => return (found, Some(fault)),
             }
         }
     }
-    (frames, None)
+    (found, None)
 }
 
 /// Fails where it does not hold.

@@ -229,8 +229,7 @@ fn any_media() -> impl Strategy<Value = String> {
         "a=(sendrecv|sendonly|recvonly|inactive|rtcp-mux)",
         "[a-z]=[ -~]{0,30}",
     ];
-    prop::collection::vec(line, 0..12)
-        .prop_map(|lines| lines.iter().map(|line| format!("{line}\r\n")).collect())
+    prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\r\n") + "\r\n")
 }
 
 proptest! {

@@ -7,11 +7,11 @@ use rand::rngs::StdRng;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keyed {
     /// Telephone-events.
-    ByRtp,
+    Rtp,
     /// SIP INFO, one after another.
-    ByInfo,
+    Info,
     /// Both, for the same press.
-    ByBoth,
+    Both,
 }
 
 /// What a caller does with the REFER.
@@ -96,7 +96,7 @@ impl Habits {
             refresher: None,
             updates: true,
             keys: vec![(2000, "4711#")],
-            keyed: Keyed::ByRtp,
+            keyed: Keyed::Rtp,
             renegotiations: vec![],
             referral: OnReferral::Follows(200),
             hangs_up: None,
@@ -130,9 +130,9 @@ impl Habits {
             updates: rng.random(),
             keys,
             keyed: match rng.random_range(0..4) {
-                0 => Keyed::ByInfo,
-                1 => Keyed::ByBoth,
-                _ => Keyed::ByRtp,
+                0 => Keyed::Info,
+                1 => Keyed::Both,
+                _ => Keyed::Rtp,
             },
             renegotiations: renegotiations(rng),
             referral: referral(rng),

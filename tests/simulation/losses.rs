@@ -34,7 +34,7 @@ fn calls() -> Vec<(&'static str, Habits)> {
     let verified = Habits::verified;
     vec![
         ("a hand-over", verified()),
-        ("keys by INFO", Habits { keyed: Keyed::ByInfo, ..verified() }),
+        ("keys by INFO", Habits { keyed: Keyed::Info, ..verified() }),
         ("ringing that is acknowledged", Habits { prack: true, ..verified() }),
         ("an offerless INVITE", Habits { offerless: true, ..verified() }),
         ("a refused REFER", Habits { referral: OnReferral::Refuses(603), ..verified() }),

@@ -127,7 +127,7 @@ fn a_caller_who_vanishes_is_noticed() {
 
 #[test]
 fn keys_count_once_however_they_are_told() {
-    for keyed in [habits::Keyed::ByRtp, habits::Keyed::ByInfo, habits::Keyed::ByBoth] {
+    for keyed in [habits::Keyed::Rtp, habits::Keyed::Info, habits::Keyed::Both] {
         let tale = one_in_clear_weather(Habits { keyed, ..Habits::verified() });
         assert_eq!((tale.asked.as_str(), tale.record.verdict), ("4711", Verdict::Verified), "{keyed:?}");
     }

@@ -431,14 +431,14 @@ impl Phone {
                 nothing(200)
             }
             _ if self.stage == Stage::Over => nothing(481),
-            "REFER" => match self.habits.referral {
-                OnReferral::Refuses(status) => nothing(status),
-                _ => {
-                    self.referral = Some(number);
-                    self.news.push_back(News::Referred);
-                    (202, format!("Contact: {}\r\n", self.contact()), String::new())
+            "REFER" => {
+                if let OnReferral::Refuses(status) = self.habits.referral {
+                    return nothing(status);
                 }
-            },
+                self.referral = Some(number);
+                self.news.push_back(News::Referred);
+                (202, format!("Contact: {}\r\n", self.contact()), String::new())
+            }
             "INVITE" | "UPDATE" if self.is_negotiating() => {
                 self.tally.glares += 1;
                 // RFC 3261 §14.2: before our ACK has come it is too early, and for ours under way it is a glare.
@@ -539,10 +539,8 @@ impl Phone {
 
 /// A response to a request, with what it copies of it (§8.2.6.2).
 fn respond(request: &str, status: u16, more: &str, body: &str) -> String {
-    let copied: String = ["Via", "From", "To", "Call-ID", "CSeq"]
-        .into_iter()
-        .map(|name| format!("{name}: {}\r\n", header(request, name).expect("it is mandatory")))
-        .collect();
+    let line = |name| format!("{name}: {}\r\n", header(request, name).expect("it is mandatory"));
+    let copied = ["Via", "From", "To", "Call-ID", "CSeq"].map(line).concat();
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!("SIP/2.0 {status} So\r\n{copied}{more}{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }

@@ -303,13 +303,13 @@ impl World {
             return;
         }
         seat.keyed.push(key);
-        if seat.phone.habits.keyed != Keyed::ByInfo
+        if seat.phone.habits.keyed != Keyed::Info
             && let Some(session) = seat.media_port.and_then(|port| self.sessions.get(&port))
         {
             let digit = Digit::from_char(key).expect("a key");
             self.switchboard.media(*session, &media::Event::Digit(digit), self.now);
         }
-        if seat.phone.habits.keyed != Keyed::ByRtp {
+        if seat.phone.habits.keyed != Keyed::Rtp {
             seat.phone.key_by_info(key, self.now);
         }
     }
