@@ -86,7 +86,7 @@ fn headers(section: &mut Section<'_>, environment: Environment<'_>) -> Vec<(Head
 }
 
 /// A text, or what the environment has for `env:NAME`.
-fn credential(text: &str, environment: Environment<'_>) -> Result<String, Complaint> {
+pub(super) fn credential(text: &str, environment: Environment<'_>) -> Result<String, Complaint> {
     let Some(name) = text.strip_prefix("env:") else { return Ok(text.to_owned()) };
     environment(name).filter(|value| !value.is_empty()).ok_or_else(|| {
         Complaint::new(

@@ -15,10 +15,12 @@ mod limits;
 mod locate;
 mod message;
 mod reception;
+mod redaction;
 mod referral;
 mod reliable;
 mod response;
 mod route;
+mod seen;
 mod session_timer;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,8 @@ pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reception::Reception;
+pub use redaction::Redacted;
+pub use seen::{Direction, Seen};
 pub use uac::Call;
 
 use crate::secret::Digit;

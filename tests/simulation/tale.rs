@@ -7,6 +7,8 @@ use portero::flow::Verdict;
 pub struct Tale {
     pub record: CallRecord,
     pub records: usize,
+    /// The messages of each of its traces.
+    pub traces: Vec<usize>,
     /// Whether the back end said yes to the secret.
     pub confirmed: bool,
     /// What the back end was asked, one after another.
@@ -22,6 +24,8 @@ impl Tale {
     /// What must hold of any call.
     pub fn check(&self, run: &str) {
         assert_eq!(self.records, 1, "{run}: one record a call");
+        assert_eq!(self.traces.len(), 1, "{run}: one trace a call");
+        assert!(self.traces[0] > 1, "{run}: the trace has the INVITE and its answer");
         let verified = self.record.verdict == Verdict::Verified;
         assert!(!verified || self.confirmed, "{run}: verified without the back end's yes");
         assert!(self.record.identifier_attempts <= 4 && self.record.secret_attempts <= 4, "{run}");

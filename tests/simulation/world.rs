@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use portero::call::{Action, CallId, CallRecord, Network, Switchboard, WallClock};
+use portero::call::{Action, CallId, CallRecord, Network, Switchboard, Tap, WallClock};
 use portero::flow::{self, Answer};
 use portero::media;
 use portero::secret::Digit;
@@ -89,6 +89,8 @@ pub struct World {
     agenda: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     records: HashMap<String, Vec<CallRecord>>,
+    /// The messages of each trace of a call.
+    traces: HashMap<String, Vec<usize>>,
     confirmed: HashMap<String, bool>,
     /// What the back end was asked in a call, one after another.
     asked: HashMap<String, String>,
@@ -134,10 +136,12 @@ impl World {
             retry_after: Duration::from_secs(5),
         };
         let ours = StdRng::from_rng(&mut rng);
+        let mut switchboard = Switchboard::new(config, network, business::plan(), clock, ours);
+        switchboard.set_tap(Tap { keeps: true, copies: true });
         Self {
             seed,
             now,
-            switchboard: Switchboard::new(config, network, business::plan(), clock, ours),
+            switchboard,
             rng,
             link,
             seats: Vec::new(),
@@ -147,6 +151,7 @@ impl World {
             agenda: BinaryHeap::new(),
             scheduled: 0,
             records: HashMap::new(),
+            traces: HashMap::new(),
             confirmed: HashMap::new(),
             asked: HashMap::new(),
             calls: HashMap::new(),
@@ -215,6 +220,8 @@ impl World {
     /// The tales of all calls, and the link they went by.
     pub fn finish(self) -> (Vec<Tale>, Tally, Link) {
         let seed = self.seed;
+        let of_records = self.traces.keys().all(|call| self.records.contains_key(call));
+        assert!(of_records, "seed {seed}: a trace of no record");
         let mut tally = Tally::default();
         for seat in &self.seats {
             assert!(seat.phone.is_over(), "seed {seed}: a caller is left: {:?}", seat.phone);
@@ -228,6 +235,7 @@ impl World {
                 .find(|seat| seat.media_port.is_some_and(|port| self.calls.get(&port) == Some(&id)));
             tales.push(Tale {
                 records: records.len(),
+                traces: self.traces.get(&id).cloned().unwrap_or_default(),
                 confirmed: self.confirmed.get(&id).copied().unwrap_or(false),
                 asked: self.asked.get(&id).cloned().unwrap_or_default(),
                 keyed: seat.map(|seat| seat.keyed.clone()).unwrap_or_default(),
@@ -380,7 +388,10 @@ impl World {
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
             Action::Locate(..) => panic!("no peer here has a name"),
-            Action::Show(_) => {}
+            Action::Show(_) | Action::Copy(_) => {}
+            Action::Trace(trace) => {
+                self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count());
+            }
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }
     }

@@ -65,6 +65,10 @@ impl Switchboard {
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
         }
+        // The agents' calls leave no record, and so no trace.
+        if self.tap.keeps && matches!(call.party, Party::Line(_)) {
+            self.traces.begin(id, invitation.sip_call_id.trim());
+        }
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
         self.open(id, now);
