@@ -3,6 +3,7 @@
 mod admission;
 mod counters;
 mod dialog;
+mod digest;
 mod dtmf_info;
 mod endpoint;
 mod hop;
