@@ -33,6 +33,10 @@ pub enum Rejection {
     Referral,
     /// An INVITE from an address of no trunk.
     Stranger,
+    /// An INVITE of whoever has not proved yet who they are, and was asked to.
+    Challenged,
+    /// An INVITE with a wrong answer to that.
+    Credentials,
     /// An INVITE beyond what its trunk may have us take on.
     TrunkBusy,
     /// We are full.
@@ -58,6 +62,8 @@ impl Rejection {
             Self::Glare => "glare",
             Self::Referral => "referral",
             Self::Stranger => "stranger",
+            Self::Challenged => "challenged",
+            Self::Credentials => "credentials",
             Self::TrunkBusy => "trunk_busy",
             Self::Overload => "overload",
             Self::Draining => "draining",

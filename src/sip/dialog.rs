@@ -13,7 +13,7 @@ use super::message;
 use super::route::RouteSet;
 
 /// The hops that a request of ours may pass (RFC 3261 §8.1.1.6).
-const MAX_FORWARDS: u8 = 70;
+pub const MAX_FORWARDS: u8 = 70;
 
 /// What identifies and routes a dialog.
 #[derive(Debug, Clone)]
@@ -168,6 +168,12 @@ impl Dialog {
         self.local_cseq
     }
 
+    /// The `CSeq` of a request that is sent once more as another one.
+    pub fn next_cseq(&mut self) -> u32 {
+        self.local_cseq += 1;
+        self.local_cseq
+    }
+
     /// Begins the next request.
     pub fn next_request(
         &mut self,
@@ -175,8 +181,8 @@ impl Dialog {
         ourselves: &Ourselves,
     ) -> Result<RequestBuilder, BuildError> {
         // The first is below 2^16 and a call makes few requests; wrapping would need 2^31 of them.
-        self.local_cseq += 1;
-        self.request(method, self.local_cseq, ourselves)
+        let cseq = self.next_cseq();
+        self.request(method, cseq, ourselves)
     }
 
     /// Begins a request with a given `CSeq`: the INVITE, or the ACK that shares its number.

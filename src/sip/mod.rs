@@ -1,19 +1,23 @@
 //! The SIP façade: messages, transactions, dialogs, referrals, the endpoint (RFC 3261, 3262, 3311, 3515, 4028).
 
 mod admission;
+mod authorization;
 mod counters;
 mod dialog;
 mod digest;
 mod dtmf_info;
 mod endpoint;
+mod errand;
 mod hop;
 mod identity;
 mod invitation;
 mod leniency;
 mod limits;
+mod liveness;
 mod message;
 mod reception;
 mod referral;
+mod registration;
 mod reliable;
 mod response;
 mod route;
@@ -28,11 +32,17 @@ mod usage;
 mod via;
 
 pub use counters::{Counters, Rejection};
+pub use digest::{Account, Algorithm, Login};
 pub use endpoint::{Config, Endpoint};
+pub use errand::{ErrandId, Order, Registrar, Reply, Task};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy};
+pub use liveness::{Liveness, Pings};
 pub use reception::Reception;
+pub use registration::{Register, Registration, RegistrationState};
 pub use uac::Call;
+
+use std::sync::Arc;
 
 use crate::secret::Digit;
 
@@ -55,6 +65,8 @@ pub struct Invitation {
     pub sip_call_id: String,
     /// The way by which the INVITE came.
     pub hop: Hop,
+    /// Whose login it has proved; `None` where that was not asked for.
+    pub login: Option<Arc<str>>,
     /// The SDP offer; `None` for an offerless INVITE, where we offer in the 200 (RFC 3261 §13.2.1).
     pub offer: Option<String>,
 }
@@ -121,6 +133,8 @@ pub enum Event {
     Answered(DialogId, String),
     /// The peer asks us to refer to another (only the test caller agrees): answer with `answer_refer`.
     Referred(DialogId, Box<Referral>),
+    /// What an errand brought back.
+    Replied(ErrandId, Reply),
     /// The dialog is over. Nothing more will be told of it.
     Ended(DialogId, EndCause),
 }

@@ -180,7 +180,8 @@ impl Registration {
         if let Some(down) = self.down.get_mut(server) {
             *down = !up;
         }
-        let registered_there = matches!(self.state, RegistrationState::Registered { server: at, .. } if at == server);
+        let registered_there =
+            matches!(self.state, RegistrationState::Registered { server: at, .. } if at == server);
         if let (Phase::Waiting { .. }, true, false) = (self.phase, registered_there, up) {
             let next = self.usable(server);
             if next != server {
@@ -210,7 +211,7 @@ impl Registration {
         }
         (self.failed_now, self.rounds, self.retry_after) = (0, 0, Duration::ZERO);
         self.state = RegistrationState::Registered { server, until: now + granted };
-        let in_time = (granted - MARGIN.min(granted / 2)).max(REFRESH_MIN);
+        let in_time = granted.saturating_sub(MARGIN.min(granted / 2)).max(REFRESH_MIN);
         self.phase = Phase::Waiting { until: now + in_time, server };
     }
 
@@ -260,5 +261,4 @@ impl Registration {
 }
 
 #[cfg(test)]
-#[path = "registration_tests.rs"]
 mod tests;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use sipx_sip::transaction::{Dispatch, Output, TransactionLayer, TuEvent};
 use sipx_sip::{Message, Request, Response, Timer, Timers as Timings, TransactionKey};
 
+use super::errand::ErrandId;
 use super::hop::{Hop, Transmit};
 use super::limits::{T1, T2};
 use super::{DialogId, message};
@@ -37,7 +38,35 @@ pub enum Purpose {
 }
 
 /// Whose a transaction is.
-pub type Owner = (DialogId, Purpose);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A dialog's, and what it is for.
+    Dialog(DialogId, Purpose),
+    /// An errand's, outside of dialogs.
+    Errand(ErrandId),
+}
+
+/// A response to a request of ours.
+#[derive(Debug)]
+pub struct Responded {
+    /// Whose request it answers.
+    pub owner: Owner,
+    /// The response.
+    pub response: Response,
+    /// The request, where the response asks who we are.
+    pub challenged: Option<Challenged>,
+}
+
+/// A request that was answered with 401 or 407.
+#[derive(Debug)]
+pub struct Challenged {
+    /// What was sent.
+    pub request: Request,
+    /// Which way.
+    pub hop: Hop,
+    /// How often it had been sent before, each time with another answer to a challenge.
+    pub tries: u8,
+}
 
 /// What a request turned out to be. Retransmissions and ACKs of refusals are dealt with before this.
 #[derive(Debug)]
@@ -63,6 +92,7 @@ struct Held {
     key: TransactionKey,
     hop: Hop,
     owner: Option<Owner>,
+    tries: u8,
     origin: Option<Origin>,
 }
 
@@ -156,20 +186,36 @@ impl Transactions {
     }
 
     /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
-    pub fn receive_response(
-        &mut self,
-        response: Response,
-        hop: &Hop,
-        now: Instant,
-    ) -> Option<(Owner, Response)> {
+    pub fn receive_response(&mut self, response: Response, hop: &Hop, now: Instant) -> Option<Responded> {
+        let challenged = self.challenged(&response);
         let dispatch = self.client.receive(Message::Response(response), hop.transport.reliability());
         let Dispatch::Matched { key, outputs } = dispatch else { return None };
         let id = *self.ids.get(&(Side::Client, key))?;
         let owner = self.held.get(&id)?.owner;
         match self.perform(id, outputs, now)? {
-            TuEvent::Response(response) => Some((owner?, *response)),
+            TuEvent::Response(response) => Some(Responded { owner: owner?, response: *response, challenged }),
             _ => None,
         }
+    }
+
+    /// What a 401 or 407 answers. Its transaction may end by it, and the request with that.
+    fn challenged(&self, response: &Response) -> Option<Challenged> {
+        if !matches!(response.status.code(), 401 | 407) {
+            return None;
+        }
+        let key = TransactionKey::from_response(response)?;
+        let request = self.client.client_request(&key)?.clone();
+        let held = self.held.get(self.ids.get(&(Side::Client, key))?)?;
+        Some(Challenged { request, hop: held.hop, tries: held.tries })
+    }
+
+    /// Sends a request once more, as another one, for `owner`.
+    pub fn send_again(&mut self, again: Challenged, owner: Owner, now: Instant) -> Option<TransactionId> {
+        let id = self.send(again.request, again.hop, Some(owner), now)?;
+        if let Some(held) = self.held.get_mut(&id) {
+            held.tries = again.tries;
+        }
+        Some(id)
     }
 
     /// Sends a request by `hop`. What comes of it is told with `owner`; without one, nobody asks.
@@ -280,7 +326,7 @@ impl Transactions {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
-        self.held.insert(id, Held { side, key, hop, owner, origin: None });
+        self.held.insert(id, Held { side, key, hop, owner, tries: 0, origin: None });
         id
     }
 

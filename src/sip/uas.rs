@@ -16,7 +16,7 @@ use super::endpoint::{Endpoint, Timer};
 use super::hop::Hop;
 use super::response::Answer;
 use super::session_timer::{agree, check_interval};
-use super::transaction::{Purpose, TransactionId};
+use super::transaction::{Owner, Purpose, TransactionId};
 use super::usage::{Established, Leg, Pending, Phase, Refreshing, Unacknowledged, Usage};
 use super::{DialogId, EndCause, Event, invitation, message};
 
@@ -146,7 +146,7 @@ impl Endpoint {
         let (tag, cseq) = (self.token(), u32::from(self.rng.random::<u16>()));
         let dialog = Dialog::of_invite(request, &tag, cseq, hop)
             .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
-        let invitation = invitation::read(request, hop);
+        let invitation = invitation::read(request, hop, self.proven.clone());
         let phase = Phase::Incoming(pending(transaction, request));
         let id = self.hold(Leg::new(dialog, tag.clone(), phase));
         self.own(transaction, id);
@@ -214,7 +214,7 @@ impl Endpoint {
 
     fn on_cancel(&mut self, transaction: TransactionId, cancel: &Request, now: Instant) -> Served {
         let (invite, owner) = self.transactions.cancelled(cancel).ok_or_else(unknown_dialog)?;
-        let Some((id, Purpose::Invited)) = owner else { return Ok(Some(Answer::new(200))) };
+        let Some(Owner::Dialog(id, Purpose::Invited)) = owner else { return Ok(Some(Answer::new(200))) };
         let Some(leg) = self.legs.get(&id) else { return Ok(Some(Answer::new(200))) };
         let (tag, incoming) = (leg.tag.clone(), matches!(leg.phase, Phase::Incoming(_)));
         let waits = leg.pending().is_some_and(|pending| pending.transaction == invite);

@@ -40,8 +40,10 @@ impl Algorithm {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Lower-case hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 /// An algorithm, and whether its first hash is bound to one session (RFC 7616 §3.4.2).
@@ -215,19 +217,19 @@ mod tests {
 
     #[test]
     fn algorithms_by_name() {
-        let table: [(Option<&[u8]>, Option<(Algorithm, bool)>); 8] = [
+        let table = [
             (None, Some((Algorithm::Md5, false))),
-            (Some(b"md5"), Some((Algorithm::Md5, false))),
-            (Some(b"MD5-sess"), Some((Algorithm::Md5, true))),
-            (Some(b"SHA-256"), Some((Algorithm::Sha256, false))),
-            (Some(b"sha-512-256-SESS"), Some((Algorithm::Sha512_256, true))),
-            (Some(b"SHA-512"), None),
-            (Some(b"AKAv1-MD5"), None),
-            (Some(b""), None),
+            (Some("md5"), Some((Algorithm::Md5, false))),
+            (Some("MD5-sess"), Some((Algorithm::Md5, true))),
+            (Some("SHA-256"), Some((Algorithm::Sha256, false))),
+            (Some("sha-512-256-SESS"), Some((Algorithm::Sha512_256, true))),
+            (Some("SHA-512"), None),
+            (Some("AKAv1-MD5"), None),
+            (Some(""), None),
         ];
         for (name, expected) in table {
-            let variant = Variant::of(name).map(|variant| (variant.algorithm, variant.session));
-            assert_eq!(variant, expected, "{name:?}");
+            let variant = Variant::of(name.map(str::as_bytes));
+            assert_eq!(variant.map(|it| (it.algorithm, it.session)), expected, "{name:?}");
         }
     }
 }

@@ -20,6 +20,7 @@ pub const TRIES_MAX: u8 = 4;
 const SERVERS_MAX: usize = 4;
 
 /// What somebody asked, and how often it has been answered.
+#[derive(Clone)]
 struct Held {
     challenge: Challenge,
     cnonce: String,
@@ -27,6 +28,7 @@ struct Held {
 }
 
 /// An account with what its servers have asked so far.
+#[derive(Clone)]
 pub struct Keys {
     account: Arc<Account>,
     held: Vec<Held>,

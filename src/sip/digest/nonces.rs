@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha512_256};
 use subtle::ConstantTimeEq;
 
+use super::formula::hexadecimal;
+
 /// How long a nonce is good for.
 const LIFETIME: Duration = Duration::from_mins(5);
 
@@ -93,7 +95,7 @@ impl Nonces {
         let address = to.to_canonical().to_string();
         let hash =
             Sha512_256::new().chain_update(self.key).chain_update(head).chain_update(address).finalize();
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hash)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod challenges;
 mod dialogs;
 mod hostile;
 mod pair;
@@ -30,6 +31,7 @@ fn start() -> Instant {
 fn endpoint(local: SocketAddr, accept_referrals: bool, seed: u64) -> Endpoint {
     let config = Config {
         whereabouts: Whereabouts::udp(local),
+        realm: "portero".to_owned(),
         user_agent: "Portero".to_owned(),
         accept_referrals,
         retry_after: Duration::from_secs(5),

@@ -81,9 +81,9 @@ fn a_server_that_wants_longer_gets_it_and_one_that_wants_for_ever_does_not() {
     assert_eq!(run.next(), (0, 7200, 7140), "remembered for the next time");
     for reply in [wants(7200), wants(86_401), reply(423)] {
         let mut run = Run::new(1);
-        run.registration.expires = Duration::from_secs(7200);
+        run.registration.expires = Duration::from_hours(2);
         run.next();
-        run.registration.ask(0, Duration::from_secs(7200));
+        run.registration.ask(0, Duration::from_hours(2));
         run.next();
         run.answer(&reply);
         assert_eq!(run.registration.state(), RegistrationState::Failed(423));
