@@ -10,6 +10,7 @@ mod ports;
 pub mod record;
 mod switchboard;
 mod trunk;
+mod uplink;
 pub mod view;
 
 pub use one::CallId;
@@ -17,4 +18,7 @@ pub use plan::{Agents, HandOverTimes, Here, Network, Plan, Target, TargetUri};
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
 pub use switchboard::{Action, Switchboard, WallClock};
 pub use trunk::{IpNet, Strangers, Trunk, Trunks};
+pub use uplink::{
+    Register, RegistrationView, RegistrationWord, ServerView, TrunkNews, TrunkState, TrunkView, Uplink,
+};
 pub use view::{CallView, HandOverView, Stage};

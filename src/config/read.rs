@@ -47,7 +47,7 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 
 fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
-    let trunks = trunks::read(&mut file, strangers);
+    let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));

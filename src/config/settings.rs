@@ -20,6 +20,8 @@ pub struct Sip {
     pub external: Option<SocketAddr>,
     /// The networks whose members reach us without the NAT.
     pub local_networks: Vec<IpNet>,
+    /// What trunks with a username prove themselves for.
+    pub realm: String,
 }
 
 /// Where sound is sent and received.

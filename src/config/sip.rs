@@ -17,14 +17,18 @@ pub(super) const UNLESS_SAID: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 const LOCAL_NETWORKS: [&str; 6] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 
+/// The longest realm, in bytes.
+const REALM_LENGTH_MAX: usize = 128;
+
 /// What `[sip]` says of addresses, and what it says of strangers.
 pub(super) fn read(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>) {
     let listen = listen(&mut section);
     let external = section.read("external_address", external_address);
     let local_networks = local_networks(&mut section);
     let strangers = section.read("strangers", trunks::strangers);
+    let realm = section.read("realm", realm).unwrap_or_else(|| "portero".to_owned());
     section.finish();
-    (listen.map(|listen| Sip { listen, external, local_networks }), strangers)
+    (listen.map(|listen| Sip { listen, external, local_networks, realm }), strangers)
 }
 
 /// Every listener; `None` where there is none, which has been told.
@@ -79,6 +83,18 @@ fn external_address(text: &str) -> Result<SocketAddr, Complaint> {
              looked up",
         )
     })
+}
+
+/// What stands between quotes in a challenge (RFC 3261 §22.1).
+fn realm(text: &str) -> Result<String, Complaint> {
+    let fits = |byte: u8| !byte.is_ascii_control() && !matches!(byte, b'"' | b'\\');
+    if (1..=REALM_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(
+        format!("`{text}` is no realm"),
+        "write a name such as \"sip.example.com\", without quotes, backslashes and control characters",
+    ))
 }
 
 fn local_networks(section: &mut Section<'_>) -> Vec<IpNet> {

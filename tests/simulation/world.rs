@@ -225,6 +225,9 @@ fn trunk() -> Trunk {
         calls_max: Some(100),
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
+        login: None,
+        account: None,
+        uplink: None,
         country: None,
     }
 }
@@ -232,6 +235,7 @@ fn trunk() -> Trunk {
 fn endpoint_config(local: SocketAddr, accept_referrals: bool) -> sip::Config {
     sip::Config {
         whereabouts: Whereabouts::udp(local),
+        realm: "portero".to_owned(),
         user_agent: "sim".into(),
         accept_referrals,
         retry_after: Duration::from_secs(5),

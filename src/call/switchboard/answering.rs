@@ -19,7 +19,7 @@ const PORT_TRIES: u32 = 8;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
-        let trunk = self.plan.trunks.of(invitation.hop.peer.ip()).cloned();
+        let trunk = self.plan.trunks.by_which(invitation).cloned();
         if trunk.as_ref().is_some_and(|trunk| !self.loads.admit(trunk, now)) {
             return self.endpoint.turn_away(dialog, 503, Rejection::TrunkBusy, now);
         }
@@ -63,6 +63,7 @@ impl Switchboard {
         };
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
+            trunk.account.iter().for_each(|account| self.endpoint.set_account(dialog, account));
         }
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
