@@ -175,6 +175,7 @@ impl Server {
         tokio::select! {
             arrival = inputs.sip.receive() => match arrival {
                 Arrival::Message(hop, payload) => self.switchboard.message(hop, &payload, Instant::now()),
+                Arrival::Unreachable(hop) => self.switchboard.unreachable(&hop, Instant::now()),
             },
             Some((session, event)) = inputs.media.recv() => {
                 self.switchboard.media(session, &event, Instant::now());
@@ -217,8 +218,9 @@ impl Server {
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
-            let (plan, reloaded) = self.in_effect.replace(*prepared);
+            let (plan, tls, reloaded) = self.in_effect.replace(*prepared);
             self.switchboard.set_plan(plan, Instant::now());
+            self.sip.set_tls(tls);
             reloaded
         });
         reload::tell(reply, outcome);
@@ -230,8 +232,12 @@ impl Server {
         self.switchboard.trunk_news().iter().for_each(measure::trunk_news);
         while let Some(action) = self.switchboard.poll_action() {
             match action {
-                // What the kernel does not take now is counted, and sent again by SIP's own timers.
-                call::Action::Transmit(transmit) => self.sip.send(&transmit),
+                call::Action::Transmit(transmit) => {
+                    let hop = transmit.hop;
+                    if self.sip.send(transmit).is_err() {
+                        self.switchboard.unreachable(&hop, Instant::now());
+                    }
+                }
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),

@@ -1,7 +1,7 @@
 //! `portero call`: a test caller, a real SIP and RTP client that dials, listens, keys and follows the REFER.
 //!
 //! It is made for trying a line out and for scripts: it hears where prompts begin and end, prints what happened
-//! when, and says by its exit code whether that was as expected. It speaks UDP only and never registers.
+//! when, and says by its exit code whether that was as expected. It never registers.
 
 pub mod address;
 pub mod caller;
@@ -25,6 +25,7 @@ use self::phone::Phone;
 use self::script::Script;
 use self::timeline::Outcome;
 use crate::flow::Verdict;
+use crate::net::sip::Tls;
 
 /// Places one test call.
 ///
@@ -32,7 +33,7 @@ use crate::flow::Verdict;
 /// call failed.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Whom to call: `sip:line@host[:port]`
+    /// Whom to call: `sip:line@host[:port]`, with `;transport=tcp` or `;transport=tls` where it is not UDP
     #[arg(value_name = "ADDRESS", value_parser = Address::parse)]
     to: Address,
     /// The number to call from, or `anonymous`
@@ -45,6 +46,9 @@ pub struct Arguments {
     /// The verdict to expect: verified, identified or unidentified
     #[arg(long, value_name = "VERDICT", value_parser = expected_verdict)]
     expect: Option<Verdict>,
+    /// For TLS: who may have issued the certificate of whom is called, in PEM; without it, those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Write what is heard into this WAV file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -99,7 +103,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn place(arguments: &Arguments) -> anyhow::Result<(Caller, recording::Recording)> {
     let timeout = Duration::from_secs(arguments.timeout);
     let caller = Caller::new(arguments.keys.clone(), arguments.on_refer(), timeout, phone::now());
-    let phone = Phone::dial(&arguments.from, &arguments.to, caller)?;
+    let tls = Tls::client(arguments.trust.as_deref())?;
+    let phone = Phone::dial(&arguments.from, &arguments.to, caller, tls).await?;
     let mut told = 0;
     let tell = |caller: &Caller| {
         if !arguments.json {

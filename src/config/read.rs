@@ -16,6 +16,7 @@ use crate::net::sip::Listen;
 use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
+const CONNECTIONS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
 const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
@@ -93,8 +94,10 @@ fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
 fn limits(mut section: Section<'_>) -> Limits {
     let calls = section.number("calls", CALLS).unwrap_or(1000) as usize;
     let drain = wait(&mut section, "drain", DRAIN, 60);
+    let connections = section.number("connections", CONNECTIONS).unwrap_or(4096) as usize;
+    let per_source = section.number("connections_per_source", CONNECTIONS).unwrap_or(256) as usize;
     section.finish();
-    Limits { calls, drain }
+    Limits { calls, connections, connections_per_source: per_source, drain }
 }
 
 fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media {

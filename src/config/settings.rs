@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::audio;
 use crate::call::IpNet;
-use crate::net::sip::Listen;
+use crate::net::sip::{Listen, TlsFiles};
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Sip {
     pub local_networks: Vec<IpNet>,
     /// What trunks with a username prove themselves for.
     pub realm: String,
+    /// `[sip.tls]`: our certificate, and whom we trust. There is one where there is a listener for TLS.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Where sound is sent and received.
@@ -42,6 +44,10 @@ pub struct Media {
 pub struct Limits {
     /// Calls at a time, 1 to 100 000. The next one gets 503.
     pub calls: usize,
+    /// Connections by TCP and TLS, 1 to 100 000. The next one is closed at once.
+    pub connections: usize,
+    /// Of these, from one address.
+    pub connections_per_source: usize,
     /// How long calls may go on once the server is told to stop; 0 s to 1 h.
     pub drain: Duration,
 }

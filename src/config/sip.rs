@@ -7,7 +7,7 @@ use super::section::{Complaint, Section};
 use super::settings::Sip;
 use super::{trunks, values};
 use crate::call::{IpNet, Strangers};
-use crate::net::sip::Listen;
+use crate::net::sip::{Listen, TlsFiles};
 use crate::sip::Transport;
 
 /// What an address stands for that names no transport: RFC 3261 §18 has every element speak both.
@@ -27,8 +27,29 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>)
     let local_networks = local_networks(&mut section);
     let strangers = section.read("strangers", trunks::strangers);
     let realm = section.read("realm", realm).unwrap_or_else(|| "portero".to_owned());
+    let tls = tls(section.section("tls", "[sip.tls]"), listen.as_deref().unwrap_or_default());
     section.finish();
-    (listen.map(|listen| Sip { listen, external, local_networks, realm }), strangers)
+    (listen.map(|listen| Sip { listen, external, local_networks, realm, tls }), strangers)
+}
+
+/// `[sip.tls]`, which a listener for TLS cannot do without.
+fn tls(mut section: Section<'_>, listen: &[Listen]) -> Option<TlsFiles> {
+    let wanted = listen.iter().any(|listen| listen.transport == Transport::Tls);
+    if !section.is_present() && !wanted {
+        return None;
+    }
+    let certificate = section.need("certificate", "\"/etc/portero/certificate.pem\"", values::file);
+    let key = section.need("key", "\"/etc/portero/key.pem\"", values::file);
+    let client_ca = section.read("client_ca", values::file);
+    let client_required = section.flag("client_required").unwrap_or(client_ca.is_some());
+    let trust = section.read("trust", values::file);
+    if client_required && client_ca.is_none() {
+        let fault =
+            Fault::at(section.span(), "a peer's certificate is required, and nobody may have issued it");
+        section.note(fault.help("add `client_ca`, the file of those who may, or delete `client_required`"));
+    }
+    section.finish();
+    Some(TlsFiles { certificate: certificate?, key: key?, client_ca, client_required, trust })
 }
 
 /// Every listener; `None` where there is none, which has been told.

@@ -76,7 +76,10 @@ fn the_demo_has_the_settings_that_it_tells_of() {
         Media { ports: 20_000..=29_999, external_address: None, silence_timeout: seconds(60), threads: None };
     assert_eq!(demo.media, media);
     assert_eq!(demo.trunks, Trunks { list: vec![], strangers: Strangers::AdmitLocal });
-    assert_eq!(demo.limits, Limits { calls: 1000, drain: seconds(60) });
+    assert_eq!(
+        demo.limits,
+        Limits { calls: 1000, connections: 4096, connections_per_source: 256, drain: seconds(60) }
+    );
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
     assert_eq!(demo.records, Records { folder: "portero-data".into() });
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });

@@ -2,6 +2,7 @@
 
 use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::fmt::friendly::{SpanParser, SpanPrinter};
@@ -192,10 +193,22 @@ pub(super) fn language(text: &str) -> Result<String, Complaint> {
     Err(Complaint::new(format!("`{text}` is no language"), "write it as \"en\", \"de\" or \"en-GB\""))
 }
 
-/// A path on this machine.
-pub(super) fn folder(text: &str) -> Result<std::path::PathBuf, Complaint> {
+/// A file on this machine.
+pub(super) fn file(text: &str) -> Result<PathBuf, Complaint> {
+    path(text, "file", "\"/etc/portero/key.pem\"")
+}
+
+/// A folder on this machine.
+pub(super) fn folder(text: &str) -> Result<PathBuf, Complaint> {
+    path(text, "folder", "\"/var/lib/portero\"")
+}
+
+fn path(text: &str, kind: &str, example: &str) -> Result<PathBuf, Complaint> {
     if text.is_empty() || text.contains('\0') {
-        return Err(Complaint::new("this is no folder", "write its path, such as \"/var/lib/portero\""));
+        return Err(Complaint::new(
+            format!("this is no {kind}"),
+            format!("write its path, such as {example}"),
+        ));
     }
     Ok(text.into())
 }

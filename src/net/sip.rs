@@ -1,8 +1,13 @@
 //! Everything that SIP travels by: the sockets of all listeners, seen as one way in and one way out.
 //!
-//! Nothing here waits for a peer. What cannot be sent now is dropped and counted; the order in which a socket's
-//! messages came is kept, and of several sockets none keeps the others waiting.
+//! Nothing here waits for a peer. A datagram that cannot be sent now is dropped and counted, a stream that is not read
+//! is closed; the order in which a socket's messages came is kept, and none keeps the others waiting.
 
+mod connection;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod tls;
 mod udp;
 
 use std::borrow::Cow;
@@ -12,10 +17,18 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::sync::mpsc;
 use tracing::warn;
 
+pub use streams::{Caps, Undelivered};
+pub use tls::{Tls, TlsFault, TlsFiles};
+
 use crate::sip::{Hop, Listener, Transmit, Transport};
+use streams::{Streamed, Streams};
 use udp::{Room, UdpListener};
+
+/// Messages of all streams that may wait for the loop; past that, their senders wait.
+const STREAMED_MAX: usize = 1024;
 
 /// An address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,72 +53,132 @@ pub struct NotBound {
 pub enum Arrival<'a> {
     /// A message, and the way by which it came.
     Message(Hop, Cow<'a, [u8]>),
+    /// What was to go this way cannot.
+    Unreachable(Hop),
 }
 
-/// The way out: may be asked from one place, and never waits.
+/// The way out: never waits.
 #[derive(Debug)]
 pub struct Outlet {
     udp: Arc<[UdpListener]>,
+    streams: Streams,
+    listeners: Vec<Listener>,
 }
 
 /// The way in.
 #[derive(Debug)]
 pub struct Inlet {
     udp: Arc<[UdpListener]>,
+    streamed: mpsc::Receiver<Streamed>,
     room: Room,
-    /// The socket to be looked at first, so that a busy one does not go before all others.
+    /// The socket to be looked at first, so that a busy one does not go before all others. The streams are one of them.
     next: usize,
 }
 
 /// Binds every listener, or says which could not be bound.
-pub async fn open(listen: &[Listen]) -> Result<(Outlet, Inlet), NotBound> {
-    let mut sockets = Vec::new();
-    for &listen in listen.iter().filter(|listen| listen.transport == Transport::Udp) {
-        let bound = UdpListener::bind(listen.address).await;
-        sockets.push(bound.map_err(|source| NotBound { listen, source })?);
+pub async fn open(listen: &[Listen], caps: Caps, tls: Tls) -> Result<(Outlet, Inlet), NotBound> {
+    let (told, streamed) = mpsc::channel(STREAMED_MAX);
+    let streams = Streams::new(caps, tls, told);
+    let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
+    for &listen in listen {
+        let not_bound = |source| NotBound { listen, source };
+        if listen.transport == Transport::Udp {
+            let socket = UdpListener::bind(listen.address).await.map_err(not_bound)?;
+            listeners.push(socket.listener());
+            sockets.push(socket);
+        } else {
+            listeners.push(streams.listen(listen.transport, listen.address).map_err(not_bound)?);
+        }
     }
     let udp: Arc<[UdpListener]> = sockets.into();
-    Ok((Outlet { udp: Arc::clone(&udp) }, Inlet { udp, room: Room::default(), next: 0 }))
+    let inlet = Inlet { udp: Arc::clone(&udp), streamed, room: Room::default(), next: 0 };
+    Ok((Outlet { udp, streams, listeners }, inlet))
 }
 
 impl Outlet {
     /// What the endpoint is to know of the sockets.
-    pub fn listeners(&self) -> Vec<Listener> {
-        self.udp.iter().map(UdpListener::listener).collect()
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
     }
 
-    /// Sends a message, or drops and counts it.
-    pub fn send(&self, transmit: &Transmit) {
-        if let Some(socket) = self.udp.iter().find(|socket| socket.serves(&transmit.hop)) {
-            socket.send(transmit);
+    /// Sends a message. A datagram that the kernel does not take is dropped and counted, and sent again by SIP's own
+    /// timers; a stream has none, so that nobody would hear of it but by this error.
+    pub fn send(&self, transmit: Transmit) -> Result<(), Undelivered> {
+        if transmit.hop.transport.is_stream() {
+            return self.streams.send(transmit);
         }
+        let socket = self.udp.iter().find(|socket| socket.serves(&transmit.hop)).ok_or(Undelivered)?;
+        socket.send(&transmit);
+        Ok(())
     }
 
-    /// How many messages could not be sent.
+    /// Connections from now on have this TLS.
+    pub fn set_tls(&self, tls: Tls) {
+        self.streams.set_tls(tls);
+    }
+
+    /// How many datagrams could not be sent.
     pub fn dropped(&self) -> u64 {
         self.udp.iter().map(UdpListener::dropped).sum()
     }
+
+    /// How many connections there are by a transport.
+    pub fn connections(&self, transport: Transport) -> usize {
+        self.streams.connections(transport)
+    }
+
+    /// How many connections have been turned away for want of room.
+    pub fn connections_refused(&self) -> u64 {
+        self.streams.refused()
+    }
+}
+
+/// What a socket gave; a datagram lies in the room.
+enum Received {
+    Datagram(Hop, usize),
+    Streamed(Streamed),
 }
 
 impl Inlet {
     /// Waits for something to come in. Whoever stops waiting loses nothing.
     pub async fn receive(&mut self) -> Arrival<'_> {
-        let (hop, length) = poll_fn(|context| self.poll_receive(context)).await;
-        Arrival::Message(hop, Cow::Borrowed(self.room.datagram(length)))
+        match poll_fn(|context| self.poll_receive(context)).await {
+            Received::Datagram(hop, length) => {
+                Arrival::Message(hop, Cow::Borrowed(self.room.datagram(length)))
+            }
+            Received::Streamed(Streamed::Message(hop, message)) => Arrival::Message(hop, Cow::Owned(message)),
+            Received::Streamed(Streamed::Unreachable(hop)) => Arrival::Unreachable(hop),
+        }
     }
 
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<(Hop, usize)> {
-        for ahead in 0..self.udp.len() {
-            let at = (self.next + ahead) % self.udp.len();
-            let socket = &self.udp[at];
-            while let Poll::Ready(ready) = socket.poll_readable(context) {
-                match ready.and_then(|()| socket.try_receive(&mut self.room)) {
-                    Ok(received) => {
-                        self.next = at + 1;
-                        return Poll::Ready(received);
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => warn!("the SIP socket {}: {error}", socket.local()),
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        let sources = self.udp.len() + 1;
+        for ahead in 0..sources {
+            let at = (self.next + ahead) % sources;
+            if let Poll::Ready(received) = self.poll_source(at, context) {
+                self.next = at + 1;
+                return Poll::Ready(received);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_source(&mut self, at: usize, context: &mut Context<'_>) -> Poll<Received> {
+        let Some(socket) = self.udp.get(at) else {
+            return match self.streamed.poll_recv(context) {
+                Poll::Ready(Some(streamed)) => Poll::Ready(Received::Streamed(streamed)),
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            };
+        };
+        while let Poll::Ready(ready) = socket.poll_readable(context) {
+            match ready.and_then(|()| socket.try_receive(&mut self.room)) {
+                Ok((hop, length)) => return Poll::Ready(Received::Datagram(hop, length)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    warn!("the SIP socket {}: {error}", socket.local());
+                    // The others have their turn before it is asked again.
+                    context.waker().wake_by_ref();
+                    break;
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::call::{
 };
 use crate::flow::{Method, Verdict};
 use crate::net::sip::Outlet;
+use crate::sip::Transport;
 
 /// Shows how much is going on, and what the SIP side has counted.
 pub fn totals(switchboard: &Switchboard, outlet: &Outlet) {
@@ -16,6 +17,11 @@ pub fn totals(switchboard: &Switchboard, outlet: &Outlet) {
     gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
     gauge!("portero_draining").set(f64::from(u8::from(switchboard.is_draining())));
     counter!("portero_sip_send_failures_total").absolute(outlet.dropped());
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let connections = outlet.connections(transport) as f64;
+        gauge!("portero_sip_connections", "transport" => transport.as_str()).set(connections);
+    }
+    counter!("portero_sip_connections_refused_total").absolute(outlet.connections_refused());
     let counters = switchboard.sip_counters();
     for (method, count) in counters.requests() {
         counter!("portero_sip_requests_total", "method" => method).absolute(count);

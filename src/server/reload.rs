@@ -12,7 +12,8 @@ use tracing::{info, warn};
 use super::start::{library, plan};
 use crate::audio::Library;
 use crate::call::Plan;
-use crate::config::{Configuration, Look};
+use crate::config::{Configuration, Limits, Look, Sip};
+use crate::net::sip::Tls;
 use crate::{crm, web};
 
 /// Where an answer to a reload goes; nobody waits for that to a signal.
@@ -27,6 +28,7 @@ pub struct Prepared {
     configuration: Configuration,
     prompts: Library,
     back_end: crm::Client,
+    tls: Tls,
 }
 
 /// What the server has of its configuration.
@@ -67,15 +69,15 @@ impl InEffect {
     }
 
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
-    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end } = prepared;
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end, tls } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
         self.back_ends.push((Arc::downgrade(&plan), back_end));
-        (plan, web::Reloaded { needs_restart, warnings })
+        (plan, tls, web::Reloaded { needs_restart, warnings })
     }
 }
 
@@ -84,7 +86,8 @@ pub fn prepare(file: &Path) -> Reread {
     let configuration = Configuration::load(file).map_err(|faults| faults.to_string())?;
     let prompts = library(&configuration).map_err(|error| error.to_string())?;
     let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end }))
+    let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.
@@ -107,8 +110,12 @@ pub fn tell(reply: Reply, outcome: Result<web::Reloaded, String>) {
 
 /// The sections that differ and take effect only at a start.
 fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> {
+    // Certificates are read anew, wherever they are.
+    let of_restart = |sip: &Sip| Sip { tls: None, ..sip.clone() };
+    let caps = |limits: &Limits| (limits.connections, limits.connections_per_source);
     let sections = [
-        ("[sip]", old.sip != new.sip),
+        ("[sip]", of_restart(&old.sip) != of_restart(&new.sip)),
+        ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
         ("[web]", old.web != new.web),
         ("[records]", old.records != new.records),

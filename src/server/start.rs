@@ -16,9 +16,9 @@ use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard};
-use crate::config::Configuration;
+use crate::config::{Configuration, Limits};
 use crate::net::media::{MediaConfig, MediaPlane};
-use crate::net::sip::{Inlet, NotBound, Outlet};
+use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -54,6 +54,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Certificates are missing or of no use.
+    #[error("{0}")]
+    Tls(#[from] TlsFault),
     /// Recordings are missing or of no use.
     #[error("{} of the prompts cannot be used:\n{}", .0.len(), lines(.0))]
     Prompts(Vec<PromptFault>),
@@ -82,7 +85,7 @@ impl StartError {
     /// The exit code for it: 78 (`EX_CONFIG` of sysexits.h) where the configuration is to be mended, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) => 78,
+            Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) | Self::Tls(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Signals(_) => 1,
         }
     }
@@ -96,7 +99,7 @@ pub async fn start(
     let prompts = library(&configuration)?;
     let metrics = web::metrics::install()?;
     let (outlet, inlet) = transports(&configuration).await?;
-    let listeners = outlet.listeners();
+    let listeners = outlet.listeners().to_vec();
     let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
@@ -153,7 +156,10 @@ pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
-    net::sip::open(&configuration.sip.listen).await.map_err(|NotBound { listen, source }| {
+    let Limits { connections, connections_per_source, .. } = configuration.limits;
+    let caps = Caps { connections, connections_per_source };
+    let tls = Tls::load(configuration.sip.tls.as_ref())?;
+    net::sip::open(&configuration.sip.listen, caps, tls).await.map_err(|NotBound { listen, source }| {
         StartError::Listen {
             what: match listen.transport {
                 Transport::Udp => "SIP over UDP",

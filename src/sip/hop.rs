@@ -122,6 +122,13 @@ pub struct Transmit {
     pub payload: Vec<u8>,
 }
 
+impl Transmit {
+    /// Whether it answers a request, by its first word (RFC 3261 §7.2).
+    pub fn is_response(&self) -> bool {
+        self.payload.starts_with(b"SIP/")
+    }
+}
+
 /// A place where we listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
@@ -175,17 +182,17 @@ impl Whereabouts {
         }
     }
 
-    /// The listener that a hop belongs to. A connection of our own making leaves from another port than that.
+    /// The listener that a hop belongs to, or one like it: a connection of our own making leaves from another port,
+    /// and perhaps by a transport that we listen to nowhere.
     fn listener_of(&self, hop: &Hop) -> Option<&Listener> {
-        let fits = |listener: &&Listener| {
+        let likeness = |listener: &&Listener| {
             let address = listener.address;
-            listener.transport == hop.transport
-                && address.is_ipv4() == hop.local.is_ipv4()
-                && (address.ip() == hop.local.ip() || address.ip().is_unspecified())
+            let here = address.ip() == hop.local.ip() || address.ip().is_unspecified();
+            (listener.transport == hop.transport, here, address.port() == hop.local.port())
         };
-        let mut fitting = self.listeners.iter().filter(fits);
-        let exact = self.listeners.iter().filter(fits).find(|it| it.address.port() == hop.local.port());
-        exact.or_else(|| fitting.next())
+        let of_family = self.listeners.iter().filter(|it| it.address.is_ipv4() == hop.local.is_ipv4());
+        // Of several alike, the first.
+        of_family.rev().max_by_key(likeness)
     }
 
     /// The way to a peer by a transport; `None` where we have no address of the peer's family.
@@ -294,7 +301,9 @@ mod tests {
                 listener(Transport::Udp, "[2001:db8::5]:5060", "2001:db8::5"),
             ],
             external: Some(at("198.51.100.9:0")),
-            local_networks: vec!["10.0.0.0/8".parse().expect("a network")],
+            local_networks: ["10.0.0.0/8", "2001:db8::/32"]
+                .map(|text| text.parse().expect("a network"))
+                .into(),
         }
     }
 
@@ -309,6 +318,7 @@ mod tests {
             ("tcp 10.0.0.5:41234 10.1.2.3:5060", "10.0.0.5:5060"),
             ("tls 10.0.0.5:41234 203.0.113.7:5061", "198.51.100.9:5061"),
             ("udp 127.0.0.1:5060 127.0.0.1:7000", "127.0.0.1:5060"),
+            ("tcp [2001:db8::5]:41234 [2001:db8::7]:5060", "[2001:db8::5]:5060"),
         ];
         for (text, seen) in table {
             assert_eq!(whereabouts.seen_by(&hop(text)).to_string(), seen, "{text}");

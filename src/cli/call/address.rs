@@ -1,14 +1,14 @@
 //! SIP addresses as the test caller needs them: where to send, and what a Refer-To asks for (RFC 3261 §19.1).
 //!
-//! Not a parser of every SIP URI: `sips:`, `tel:` and transports other than UDP are refused, and a password or a
+//! Not a parser of every SIP URI: `tel:` and transports that we do not speak are refused, and a password or a
 //! parameter is passed on unread.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use percent_encoding::percent_decode_str;
 
-/// The port of a SIP URI that names none (RFC 3261 §19.1.2).
-const DEFAULT_PORT: u16 = 5060;
+use crate::sip::Transport;
+
 /// Header fields that a Refer-To may put into the INVITE. Anything else could forge who we are or where the
 /// call goes (RFC 3261 §19.1.5 says to be as careful).
 const HEADERS_TAKEN: [&str; 1] = ["User-to-User"];
@@ -22,6 +22,8 @@ pub struct Address {
     pub uri: String,
     /// The header fields that the URI asks for, decoded.
     pub headers: Vec<(String, String)>,
+    /// How to reach it.
+    pub transport: Transport,
     host: String,
     port: u16,
 }
@@ -30,13 +32,13 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Another scheme, or none.
-    #[error("`{0}` is not a `sip:` address")]
+    #[error("`{0}` is not a `sip:` or `sips:` address")]
     Scheme(String),
     /// No user, no host, or a port that is no number.
     #[error("`{0}` is not of the form `sip:user@host[:port]`")]
     Form(String),
     /// A transport that the test caller does not speak.
-    #[error("`{0}` asks for a transport other than UDP")]
+    #[error("`{0}` asks for a transport other than udp, tcp and tls")]
     Transport(String),
     /// The host has no address.
     #[error("no address found for host `{0}`")]
@@ -44,12 +46,15 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Reads `sip:user@host[:port][;parameters][?headers]`.
+    /// Reads `sip:user@host[:port][;parameters][?headers]`, or the same with `sips:`, which means TLS.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let scheme_length = "sip:".len();
-        if !text.get(..scheme_length).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sip:")) {
+        let begins =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        let secure = begins("sips:");
+        if !secure && !begins("sip:") {
             return Err(AddressError::Scheme(text.to_owned()));
         }
+        let scheme_length = if secure { "sips:".len() } else { "sip:".len() };
         let form = || AddressError::Form(text.to_owned());
         if text.chars().any(|c| c.is_ascii_control() || c.is_whitespace() || "<>\"".contains(c)) {
             return Err(form());
@@ -57,15 +62,18 @@ impl Address {
         let (uri, headers) = text.split_once('?').unwrap_or((text, ""));
         let (user, rest) = uri[scheme_length..].rsplit_once('@').ok_or_else(form)?;
         let (host_port, parameters) = rest.split_once(';').unwrap_or((rest, ""));
-        let (host, port) = host_and_port(host_port).ok_or_else(form)?;
+        let named = parameters.split(';').find_map(|parameter| parameter.strip_prefix("transport="));
+        let transport = match named {
+            _ if secure => Transport::Tls,
+            None => Transport::Udp,
+            Some(name) => Transport::parse(name).ok_or_else(|| AddressError::Transport(text.to_owned()))?,
+        };
+        let (host, port) = host_and_port(host_port, transport).ok_or_else(form)?;
         if user.is_empty() || host.is_empty() {
             return Err(form());
         }
-        let transport = parameters.split(';').find_map(|parameter| parameter.strip_prefix("transport="));
-        if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("udp")) {
-            return Err(AddressError::Transport(text.to_owned()));
-        }
-        Ok(Self { uri: uri.to_owned(), headers: headers_of(headers), host: host.to_owned(), port })
+        let (uri, host) = (uri.to_owned(), host.to_owned());
+        Ok(Self { uri, headers: headers_of(headers), transport, host, port })
     }
 
     /// Where to send, by the system's resolver; the first address counts. Blocks while a name is looked up.
@@ -76,13 +84,13 @@ impl Address {
     }
 }
 
-fn host_and_port(text: &str) -> Option<(&str, u16)> {
+fn host_and_port(text: &str, transport: Transport) -> Option<(&str, u16)> {
     let host_length =
         if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(host_length);
     match port.strip_prefix(':') {
         Some(port) => Some((host, port.parse().ok()?)),
-        None => port.is_empty().then_some((host, DEFAULT_PORT)),
+        None => port.is_empty().then_some((host, transport.default_port())),
     }
 }
 
@@ -123,7 +131,10 @@ mod tests {
             ("sip:1000@[::1", Err(form("sip:1000@[::1"))),
             ("sip:1000@host\r\nX: y", Err(form("sip:1000@host\r\nX: y"))),
             ("tel:+1202", Err(AddressError::Scheme("tel:+1202".to_owned()))),
-            ("sip:1@h;transport=tcp", Err(AddressError::Transport("sip:1@h;transport=tcp".to_owned()))),
+            ("sip:1@h;transport=tcp", Ok(("h", 5060))),
+            ("sip:1@h;transport=TLS", Ok(("h", 5061))),
+            ("sips:1@h", Ok(("h", 5061))),
+            ("sip:1@h;transport=sctp", Err(AddressError::Transport("sip:1@h;transport=sctp".to_owned()))),
         ];
         for (text, expected) in table {
             let read = Address::parse(text);

@@ -15,13 +15,19 @@ use super::caller::{Action, Caller, Event};
 use super::recording::Recording;
 use super::timeline::Leg;
 use super::voice::{Origin, Voice};
+use crate::net::{
+    self,
+    sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
+};
 use crate::sdp::{self, Negotiated, Offer, Session};
-use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Whereabouts};
+use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Transport, Whereabouts};
 
-/// Longest datagram of SIP or RTP.
+/// Longest datagram of RTP.
 const DATAGRAM_MAX: usize = 65_535;
 /// Datagrams taken from one socket before the others have their turn.
 const DATAGRAMS_AT_ONCE: usize = 64;
+/// Connections at a time: to the service, to the target, and what peers may make of their own.
+const CONNECTIONS_MAX: usize = 16;
 /// How often a pair of neighbouring ports is looked for.
 const PORT_TRIES: usize = 200;
 
@@ -58,8 +64,8 @@ struct Line {
 pub struct Phone {
     from: String,
     ip: IpAddr,
-    sip: UdpSocket,
-    local: SocketAddr,
+    inlet: Inlet,
+    outlet: Outlet,
     endpoint: Endpoint,
     rng: StdRng,
     service: Option<Line>,
@@ -70,14 +76,17 @@ pub struct Phone {
 
 impl Phone {
     /// Opens the sockets and readies the INVITE from the user `from`; `caller` begins now. Needs a tokio runtime.
-    pub fn dial(from: &str, to: &Address, caller: Caller) -> Result<Self, PhoneError> {
+    pub async fn dial(from: &str, to: &Address, caller: Caller, tls: Tls) -> Result<Self, PhoneError> {
         let destination = to.resolve()?;
         let ip = local_ip_towards(destination)?;
-        let sip = open((ip, 0).into())?;
-        let local = sip.local_addr()?;
+        let listen = [Transport::Udp, Transport::Tcp]
+            .map(|transport| Listen { transport, address: SocketAddr::new(ip, 0) });
+        let caps = Caps { connections: CONNECTIONS_MAX, connections_per_source: CONNECTIONS_MAX };
+        let (outlet, inlet) = net::sip::open(&listen, caps, tls).await.map_err(|fault| fault.source)?;
+        let listeners = outlet.listeners().to_vec();
         let mut rng = StdRng::from_os_rng();
         let config = sip::Config {
-            whereabouts: Whereabouts::udp(local),
+            whereabouts: Whereabouts { listeners, external: None, local_networks: Vec::new() },
             realm: "portero".to_owned(),
             user_agent: concat!("portero-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             accept_referrals: true,
@@ -87,7 +96,7 @@ impl Phone {
         let from = from.to_owned();
         let recording = Recording::default();
         let mut phone =
-            Self { from, ip, sip, local, endpoint, rng, service: None, target: None, caller, recording };
+            Self { from, ip, inlet, outlet, endpoint, rng, service: None, target: None, caller, recording };
         phone.service = Some(phone.place(to, destination)?);
         Ok(phone)
     }
@@ -95,8 +104,6 @@ impl Phone {
     /// Runs the call to its end; `tell` is called after everything that happens. Gives back the caller and what it
     /// heard.
     pub async fn run(mut self, mut tell: impl FnMut(&Caller)) -> (Caller, Recording) {
-        // The runtime learns only now that the socket takes sends; the INVITE must not be the one to find out.
-        let _ = self.sip.writable().await;
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut interruption = pin!(tokio::signal::ctrl_c());
         let mut interrupted = false;
@@ -108,14 +115,19 @@ impl Phone {
             }
             let due = self.poll_timeout();
             tokio::select! {
-                () = self.readable() => {}
+                arrival = self.inlet.receive() => match arrival {
+                    Arrival::Message(hop, payload) => self.endpoint.receive(hop, &payload, Instant::now()),
+                    Arrival::Unreachable(hop) => self.endpoint.unreachable(&hop, Instant::now()),
+                },
+                () = rtp_readable(self.service.as_ref()) => {}
+                () = rtp_readable(self.target.as_ref()) => {}
                 () = sleep_until(due) => {}
                 _ = &mut interruption, if !interrupted => {
                     interrupted = true;
                     self.caller.leave(Instant::now());
                 }
             }
-            self.receive(&mut buffer, Instant::now());
+            self.hear_all(&mut buffer, Instant::now());
             self.handle_timeout(Instant::now());
         }
     }
@@ -142,7 +154,7 @@ impl Phone {
             to_uri: to.uri.clone(),
             from_user: self.from.clone(),
             from_display: None,
-            hop: Hop::udp(self.local, destination),
+            hop: self.hop_to(to.transport, destination)?,
             sdp: sdp::offer(rtp.local_addr()?, session),
             headers: to.headers.clone(),
         };
@@ -150,21 +162,13 @@ impl Phone {
         Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
     }
 
-    async fn readable(&self) {
-        // An error here is one of a datagram sent earlier; SIP's time-outs decide what it means.
-        tokio::select! {
-            _ = self.sip.readable() => {}
-            () = rtp_readable(self.service.as_ref()) => {}
-            () = rtp_readable(self.target.as_ref()) => {}
-        }
+    fn hop_to(&self, transport: Transport, destination: SocketAddr) -> Result<Hop, PhoneError> {
+        let hop = self.endpoint.whereabouts().hop_to(transport, destination);
+        // The target may be at an address of the other family than the service.
+        hop.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable).into())
     }
 
-    fn receive(&mut self, buffer: &mut [u8], now: Instant) {
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let Ok((length, source)) = self.sip.try_recv_from(buffer) else { break };
-            let hop = Hop::udp(self.local, source);
-            self.endpoint.receive(hop, &buffer[..length], now);
-        }
+    fn hear_all(&mut self, buffer: &mut [u8], now: Instant) {
         for leg in [Leg::Service, Leg::Target] {
             for _ in 0..DATAGRAMS_AT_ONCE {
                 let Some(line) = self.line(leg) else { break };
@@ -217,8 +221,10 @@ impl Phone {
             }
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            // SIP retransmits what the kernel has no room for.
-            let _ = self.sip.try_send_to(&transmit.payload, transmit.hop.peer);
+            let hop = transmit.hop;
+            if self.outlet.send(transmit).is_err() {
+                self.endpoint.unreachable(&hop, now);
+            }
         }
     }
 

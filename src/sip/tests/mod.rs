@@ -9,6 +9,7 @@ mod pair;
 mod ringing;
 mod session_timers;
 mod strangers;
+mod streams;
 mod updates;
 mod wire;
 
