@@ -4,6 +4,7 @@ pub mod baresip;
 pub mod capture;
 pub mod folder;
 pub mod http;
+pub mod kamailio;
 pub mod loopback;
 pub mod server;
 pub mod sipp;
