@@ -301,6 +301,7 @@ impl Switchboard {
         | sip::Event::Ringing(dialog)
         | sip::Event::Answered(dialog, _)
         | sip::Event::Referred(dialog, _)
+        | sip::Event::Explained(dialog, _)
         | sip::Event::Ended(dialog, _)) = &event
         else {
             return;
@@ -315,6 +316,7 @@ impl Switchboard {
             sip::Event::Reinvited(_, offer) => self.reinvited(id, offer.as_deref(), now),
             sip::Event::Digit(_, digit) => self.key(id, digit, keypad::Source::Info, now),
             sip::Event::Referral(_, event) => self.referral_event(id, event, now),
+            sip::Event::Explained(_, reason) => self.explained(id, reason),
             sip::Event::Ended(_, cause) => self.ended(id, cause, now),
             // We place no calls, and refuse to be referred. The rest has been told already.
             sip::Event::Invited(..)

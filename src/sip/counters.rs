@@ -31,6 +31,8 @@ pub enum Rejection {
     Glare,
     /// A REFER to us.
     Referral,
+    /// An INVITE that was to replace a dialog.
+    Replacement,
     /// An INVITE from an address of no trunk.
     Stranger,
     /// An INVITE of whoever has not proved yet who they are, and was asked to.
@@ -61,6 +63,7 @@ impl Rejection {
             Self::OutOfOrder => "out_of_order",
             Self::Glare => "glare",
             Self::Referral => "referral",
+            Self::Replacement => "replacement",
             Self::Stranger => "stranger",
             Self::Challenged => "challenged",
             Self::Credentials => "credentials",

@@ -126,6 +126,11 @@ impl Dialog {
             && message::from_tag(headers) == self.remote_tag
     }
 
+    /// Whether this is the dialog of a Call-ID with the peer of a tag. The local tag has led here already.
+    pub fn is_between(&self, call_id: &[u8], remote_tag: &[u8]) -> bool {
+        self.call_id == call_id && self.remote_tag.as_deref() == Some(remote_tag)
+    }
+
     /// Whether a response to our INVITE comes from the peer of this dialog, not from another branch of a fork.
     pub fn answered_by(&self, response: &Response) -> bool {
         message::to_tag(&response.headers) == self.remote_tag

@@ -21,6 +21,7 @@ use super::errand::{Errand, ErrandId};
 use super::hop::{Hop, Transmit, Whereabouts};
 use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
+use super::reason::Reason;
 use super::response::{Answer, contact};
 use super::transaction::{Arrival, Owner, Purpose, TransactionId, Transactions};
 use super::usage::{Leg, Notifier, Phase};
@@ -372,7 +373,7 @@ impl Endpoint {
     /// Sends BYE without waiting for what comes of it, and tells the end.
     pub(super) fn hang_up(&mut self, id: DialogId, cause: EndCause, now: Instant) {
         self.refuse_pending(id, 487, now);
-        self.send_bye(id, None, now);
+        self.send_bye(id, None, Reason::TIMED_OUT, now);
         self.end(id, cause, now);
     }
 

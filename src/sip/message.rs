@@ -106,6 +106,26 @@ pub fn parameter(headers: &Headers, name: &HeaderName, parameter: &str) -> Optio
     })
 }
 
+/// Splits at a separator that is not inside quotes.
+pub fn unquoted_pieces(value: &[u8], separator: u8) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (0, false, false);
+    for (index, &byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == separator && !quoted => {
+                pieces.push(&value[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&value[start..]);
+    pieces
+}
+
 /// The Call-ID, as bytes to compare.
 pub fn call_id(headers: &Headers) -> Option<Vec<u8>> {
     headers.typed::<CallId>()?.ok().map(|id| id.0)

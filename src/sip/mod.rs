@@ -16,10 +16,12 @@ mod leniency;
 mod limits;
 mod liveness;
 mod message;
+mod reason;
 mod reception;
 mod referral;
 mod registration;
 mod reliable;
+mod replaces;
 mod response;
 mod route;
 mod session_timer;
@@ -40,6 +42,7 @@ pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy};
 pub use liveness::{Liveness, Pings};
+pub use reason::Reason;
 pub use reception::Reception;
 pub use registration::{Register, Registration, RegistrationState};
 pub use uac::Call;
@@ -137,6 +140,8 @@ pub enum Event {
     Referred(DialogId, Box<Referral>),
     /// What an errand brought back.
     Replied(ErrandId, Reply),
+    /// The request by which the peer ends the dialog, which is told next, says why: out of the ordinary.
+    Explained(DialogId, Reason),
     /// The dialog is over. Nothing more will be told of it.
     Ended(DialogId, EndCause),
 }

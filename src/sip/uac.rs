@@ -17,6 +17,7 @@ use super::dialog::{Dialog, Ourselves, request_uri};
 use super::endpoint::{Endpoint, Timer};
 use super::hop::{Hop, Transmit};
 use super::limits::TIMEOUT;
+use super::reason::Reason;
 use super::response::allow;
 use super::session_timer::adopt;
 use super::transaction::{Owner, Purpose, Responded, TransactionId};
@@ -118,15 +119,16 @@ impl Endpoint {
     /// Sends BYE and waits for what comes of it.
     pub(super) fn leave(&mut self, id: DialogId, now: Instant) {
         self.refuse_pending(id, 487, now);
-        self.send_bye(id, Some(Owner::Dialog(id, Purpose::Bye)), now);
+        self.send_bye(id, Some(Owner::Dialog(id, Purpose::Bye)), Reason::NORMAL, now);
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.phase = Phase::Closing;
         }
     }
 
-    pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, now: Instant) {
+    pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, reason: Reason, now: Instant) {
+        let complete = |builder: RequestBuilder| builder.header(HeaderName::Reason, reason.value());
         // Every value in it came out of a message or is ours, so nothing can keep it from being built.
-        self.send_inside(id, &Method::Bye, owner, Ok, now).ok();
+        self.send_inside(id, &Method::Bye, owner, complete, now).ok();
     }
 
     /// Sends a request inside a dialog; gives its transaction.
@@ -293,6 +295,7 @@ fn cancel_of(invite: &Request) -> Option<Request> {
     }
     let cseq = format!("{} CANCEL", message::cseq(&invite.headers)?);
     cancel.headers.push(Header::build(HeaderName::CSeq, cseq).ok()?);
+    cancel.headers.push(Header::build(HeaderName::Reason, Reason::NORMAL.value()).ok()?);
     cancel.headers.push(Header::build(HeaderName::ContentLength, "0").ok()?);
     Some(cancel)
 }

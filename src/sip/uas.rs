@@ -14,6 +14,7 @@ use super::dialog::Dialog;
 use super::dtmf_info::{self, Info};
 use super::endpoint::{Endpoint, Timer};
 use super::hop::Hop;
+use super::reason::Reason;
 use super::response::Answer;
 use super::session_timer::{agree, check_interval};
 use super::transaction::{Owner, Purpose, TransactionId};
@@ -80,6 +81,7 @@ impl Endpoint {
 
     fn dispatch(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         check_service(request, self.config.accept_referrals)?;
+        self.check_replaces(request)?;
         if request.method == Method::Cancel {
             return self.on_cancel(transaction, request, now);
         }
@@ -125,6 +127,7 @@ impl Endpoint {
             (Phase::Outgoing(_) | Phase::Closing | Phase::Lingering, _) => Err(unknown_dialog()),
             (_, Method::Bye) => {
                 self.refuse_pending(dialog, 487, now);
+                self.explain(dialog, request);
                 self.end(dialog, EndCause::RemoteBye, now);
                 Ok(Some(Answer::new(200)))
             }
@@ -224,9 +227,16 @@ impl Endpoint {
             self.refuse_pending(id, 487, now);
         }
         if waits && incoming {
+            self.explain(id, cancel);
             self.end(id, EndCause::RemoteCancel, now);
         }
         Ok(None)
+    }
+
+    /// Tells why the peer ends a dialog, where that is out of the ordinary.
+    fn explain(&mut self, id: DialogId, request: &Request) {
+        let reason = Reason::read(&request.headers).filter(|reason| reason.is_remarkable());
+        self.events.extend(reason.map(|reason| Event::Explained(id, reason)));
     }
 
     fn on_info(&mut self, id: DialogId, request: &Request) -> Served {

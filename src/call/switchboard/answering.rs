@@ -59,6 +59,7 @@ impl Switchboard {
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
+            parting: None,
             shown: None,
         };
         if let Some(trunk) = &call.trunk {

@@ -246,7 +246,8 @@ impl Phone {
             sip::Event::Confirmed(_, None)
             | sip::Event::Digit(..)
             | sip::Event::Referral(..)
-            | sip::Event::Replied(..) => {}
+            | sip::Event::Replied(..)
+            | sip::Event::Explained(..) => {}
         }
     }
 

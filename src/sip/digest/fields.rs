@@ -4,6 +4,7 @@
 
 use sipx_sip::{HeaderName, Headers};
 
+use super::super::message;
 use super::formula::Variant;
 
 /// Challenges read of one response; more are not looked at.
@@ -23,7 +24,11 @@ impl Parameters {
     /// Reads a row that holds Digests, one or several, and perhaps other schemes, which are left out.
     pub fn read_row(row: &[u8]) -> Vec<Self> {
         let mut found: Vec<Option<Self>> = Vec::new();
-        for piece in pieces(row) {
+        for piece in message::unquoted_pieces(row, b',') {
+            let piece = piece.trim_ascii();
+            if piece.is_empty() {
+                continue;
+            }
             let (name, value) = parameter(piece);
             let (scheme, name) = match name.iter().position(u8::is_ascii_whitespace) {
                 Some(end) => (Some(&name[..end]), name[end..].trim_ascii_start()),
@@ -40,26 +45,6 @@ impl Parameters {
         }
         found.into_iter().flatten().collect()
     }
-}
-
-/// Splits at the commas that are not inside quotes.
-fn pieces(row: &[u8]) -> Vec<&[u8]> {
-    let mut found = Vec::new();
-    let (mut start, mut quoted, mut escaped) = (0, false, false);
-    for (index, &byte) in row.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b',' if !quoted => {
-                found.push(&row[start..index]);
-                start = index + 1;
-            }
-            _ => {}
-        }
-    }
-    found.push(&row[start..]);
-    found.into_iter().map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty()).collect()
 }
 
 /// Name and value, the value without quotes.

@@ -6,6 +6,7 @@ mod challenges;
 mod dialogs;
 mod hostile;
 mod pair;
+mod reasons;
 mod ringing;
 mod session_timers;
 mod strangers;
