@@ -32,6 +32,8 @@ pub struct Trunk {
     pub account: Option<Arc<Account>>,
     /// Its servers, and what we want of them.
     pub uplink: Option<Uplink>,
+    /// Whether it is believed in what it says that its network's check of a calling number came to.
+    pub verstat: bool,
     /// The country whose national numbers it sends; `None`: numbers stay as they come.
     pub country: Option<Country>,
 }
@@ -192,6 +194,7 @@ mod tests {
             login: None,
             account: None,
             uplink: None,
+            verstat: false,
             country: None,
         }
     }

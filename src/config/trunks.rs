@@ -82,6 +82,7 @@ impl Reader {
         let calls_per_second =
             section.number("calls_per_second", CALLS_PER_SECOND).map(|calls| calls as usize);
         let identity = identity(section).unwrap_or_else(|| vec![AniSource::From]);
+        let verstat = section.flag("verstat").unwrap_or(false);
         let country = section.read("country", country);
         Some(Trunk {
             name: name?.into(),
@@ -89,6 +90,7 @@ impl Reader {
             calls_max,
             calls_per_second,
             identity,
+            verstat,
             login,
             account,
             uplink,

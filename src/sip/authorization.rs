@@ -34,6 +34,8 @@ impl Endpoint {
         let (via, cnonce) = (self.ourselves(&challenged.hop).via, self.token());
         let Challenged { request, hop, tries } = challenged;
         let (keys, cseq) = match owner {
+            // Another has been asked in its place already.
+            Owner::Dialog(_, Purpose::Forsaken(_) | Purpose::Unwanted) => return false,
             Owner::Dialog(id, _) => {
                 let Some(leg) = self.legs.get_mut(&id).filter(|leg| !is_unwanted(&leg.phase)) else {
                     return false;
@@ -87,7 +89,7 @@ impl Endpoint {
                 leg.signed = signed;
                 leg.own_reinvite = Some(transaction);
             }
-            Purpose::Refresh | Purpose::Bye | Purpose::Notify | Purpose::Invited => {}
+            _ => {}
         }
     }
 

@@ -18,6 +18,7 @@ use super::counters::{Counters, Rejection};
 use super::dialog::Ourselves;
 use super::digest::Door;
 use super::errand::{Errand, ErrandId};
+use super::finding::Searches;
 use super::hop::{Hop, Transmit, Whereabouts};
 use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
@@ -103,6 +104,7 @@ pub struct Endpoint {
     /// As many as the configuration has servers, and two for each of these.
     pub(super) errands: HashMap<ErrandId, Errand>,
     pub(super) last_errand: u64,
+    pub(super) searches: Searches,
     last_dialog: u64,
     /// Keeps the To tags of answers without a transaction unguessable and yet the same for a retransmission.
     salt: u64,
@@ -127,6 +129,7 @@ impl Endpoint {
             draining: false,
             errands: HashMap::new(),
             last_errand: 0,
+            searches: Searches::default(),
             last_dialog: 0,
             salt,
         }
@@ -139,8 +142,8 @@ impl Endpoint {
 
     /// Takes note that what was sent by `hop` cannot be delivered, and that nothing more can (RFC 3261 §8.1.3.1).
     pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
-        for owner in self.transactions.fail(hop, now) {
-            self.on_failure(owner, UNREACHABLE, now);
+        for failed in self.transactions.fail(hop, now) {
+            self.on_failed(failed, UNREACHABLE, now);
         }
     }
 
@@ -149,8 +152,8 @@ impl Endpoint {
         match read {
             Ok(Message::Request(request)) => self.on_request(request, hop, now),
             Ok(Message::Response(response)) if validate_response(&response).is_empty() => {
-                if let Some(responded) = self.transactions.receive_response(response, &hop, now) {
-                    self.on_response(responded, now);
+                if let Some(reply) = self.transactions.receive_response(response, &hop, now) {
+                    self.on_reply(reply, now);
                 }
             }
             Ok(Message::Response(_)) | Err(Unreadable::Noise) => {
@@ -169,8 +172,8 @@ impl Endpoint {
 
     /// Runs every timer that is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        for owner in self.transactions.handle_timeout(now) {
-            self.on_failure(owner, TIMED_OUT, now);
+        for failed in self.transactions.handle_timeout(now) {
+            self.on_failed(failed, TIMED_OUT, now);
         }
         while let Some((dialog, timer)) = self.timers.pop_due(now) {
             match timer {
@@ -217,6 +220,7 @@ impl Endpoint {
             && self.by_tag.is_empty()
             && self.timers.is_empty()
             && self.events.is_empty()
+            && self.searches.is_empty()
             && self.transactions.is_idle()
     }
 
@@ -414,6 +418,9 @@ impl Endpoint {
         self.timers.clear((id, Timer::Linger));
         if let Some(leg) = self.legs.remove(&id) {
             self.by_tag.remove(&leg.tag);
+            if let Some(search) = leg.search {
+                self.searches.forget(search);
+            }
         }
     }
 

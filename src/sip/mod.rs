@@ -8,6 +8,7 @@ mod digest;
 mod dtmf_info;
 mod endpoint;
 mod errand;
+mod finding;
 mod framing;
 mod hop;
 mod identity;
@@ -15,6 +16,7 @@ mod invitation;
 mod leniency;
 mod limits;
 mod liveness;
+mod locate;
 mod message;
 mod reason;
 mod reception;
@@ -40,8 +42,9 @@ pub use endpoint::{Config, Endpoint};
 pub use errand::{ErrandId, Order, Registrar, Reply, Task};
 pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
-pub use identity::{Claim, Identity, Privacy};
+pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use liveness::{Liveness, Pings};
+pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reason::Reason;
 pub use reception::Reception;
 pub use registration::{Register, Registration, RegistrationState};
@@ -54,6 +57,10 @@ use crate::secret::Digit;
 /// Names a dialog of this endpoint for its whole life, from the INVITE on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
+
+/// Names a search for a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SearchId(pub u64);
 
 /// An INVITE that asks for a new call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //!
 //! Challenges are answered in `authorization`; what is left of them here is refusals like any other.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use super::limits::TIMEOUT;
 use super::reason::Reason;
 use super::response::allow;
 use super::session_timer::adopt;
-use super::transaction::{Owner, Purpose, Responded, TransactionId};
+use super::transaction::{Owner, Purpose, TransactionId};
 use super::usage::{Established, Leg, Outgoing, Phase};
 use super::{DialogId, EndCause, Event, message};
 
@@ -54,6 +55,8 @@ pub struct Call {
     pub from_display: Option<String>,
     /// The way that the INVITE goes.
     pub hop: Hop,
+    /// The ways that it goes, one after the other, where nobody takes it by the first (RFC 3263 §4.3).
+    pub spares: Vec<Hop>,
     /// The offer.
     pub sdp: String,
     /// Further header fields of the INVITE.
@@ -87,6 +90,7 @@ impl Endpoint {
             .build();
         let owner = Owner::Dialog(self.next_dialog(), Purpose::Invite);
         let transaction = self.transactions.send(request, call.hop, Some(owner), now)?;
+        self.transactions.set_spares(transaction, call.spares.clone().into(), now);
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
         Some(self.hold(Leg { description: call.sdp.clone(), ..Leg::new(dialog, tag, phase) }))
@@ -98,7 +102,9 @@ impl Endpoint {
         let Some(Phase::Outgoing(outgoing)) = self.legs.get_mut(&dialog).map(|leg| &mut leg.phase) else {
             return;
         };
-        if !std::mem::replace(&mut outgoing.cancelled, true) && outgoing.provisional {
+        let (first, provisional) = (!std::mem::replace(&mut outgoing.cancelled, true), outgoing.provisional);
+        self.transactions.set_spares(outgoing.transaction, VecDeque::new(), now);
+        if first && provisional {
             self.send_cancel(dialog, now);
         }
     }
@@ -140,12 +146,19 @@ impl Endpoint {
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
     ) -> Result<Option<TransactionId>, BuildError> {
+        self.find_next_hop(id, now);
         let Some(hop) = self.next_hop(id) else { return Ok(None) };
         let ourselves = self.ourselves(&hop);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
         let mut request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
         self.sign(id, &mut request);
-        Ok(self.transactions.send(request, hop, owner, now))
+        let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
+        let spares = leg.dialog.spares(&self.config.whereabouts);
+        let sent = self.transactions.send(request, hop, owner, now);
+        if let Some(transaction) = sent.filter(|_| !spares.is_empty()) {
+            self.transactions.set_spares(transaction, spares, now);
+        }
+        Ok(sent)
     }
 
     /// The way of a dialog's next request.
@@ -154,14 +167,10 @@ impl Endpoint {
     }
 
     /// A response to a request of ours, or its ACK sent and its 2xx come again.
-    pub(super) fn on_response(&mut self, responded: Responded, now: Instant) {
-        let Responded { owner, response, challenged } = responded;
-        if challenged.is_some_and(|challenged| self.sign_again(owner, challenged, &response, now)) {
-            return;
-        }
+    pub(super) fn on_response(&mut self, owner: Owner, response: &Response, now: Instant) {
         match owner {
-            Owner::Dialog(id, purpose) => self.on_dialog_response(id, purpose, &response, now),
-            Owner::Errand(id) => self.on_errand_response(id, &response),
+            Owner::Dialog(id, purpose) => self.on_dialog_response(id, purpose, response, now),
+            Owner::Errand(id) => self.on_errand_response(id, response),
         }
     }
 
@@ -169,6 +178,7 @@ impl Endpoint {
         let status = response.status.code();
         match purpose {
             Purpose::Invite => self.on_invite_response(id, response, now),
+            Purpose::Forsaken(_) | Purpose::Unwanted => self.on_late_response(id, purpose, response, now),
             _ if status < 200 => {}
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
@@ -190,7 +200,7 @@ impl Endpoint {
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
             Purpose::Notify => self.on_notify_response(id, status),
             Purpose::Refresh => self.on_refresh_failure(id, status, now),
-            Purpose::Invited => {}
+            Purpose::Invited | Purpose::Forsaken(_) | Purpose::Unwanted => {}
         }
     }
 
@@ -225,6 +235,7 @@ impl Endpoint {
         leg.dialog.confirm(response);
         let peer_updates = peer_allows(&response.headers);
         leg.phase = Phase::Established(Established { peer_updates, ..Established::default() });
+        self.find_next_hop(id, now);
         self.acknowledge(id, response);
         if cancelled {
             self.leave(id, now);
@@ -248,7 +259,7 @@ impl Endpoint {
 
     /// The 2xx once more: its ACK was lost. Or another branch of a fork answered too, which is one too many:
     /// it gets its ACK and a BYE (RFC 3261 §13.2.2.4).
-    fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
+    pub(super) fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
         let Some(leg) = self.legs.get(&id) else { return };
         if leg.dialog.answered_by(response) {
             if let Some(ack) = leg.ack.clone() {
@@ -270,12 +281,19 @@ impl Endpoint {
 
     fn send_cancel(&mut self, id: DialogId, now: Instant) {
         let Some(Phase::Outgoing(outgoing)) = self.legs.get(&id).map(|leg| &leg.phase) else { return };
-        let Some(invite) = self.transactions.sent_request(outgoing.transaction) else { return };
-        let Some(hop) = self.transactions.hop(outgoing.transaction) else { return };
-        if let Some(cancel) = cancel_of(invite) {
-            self.transactions.send(cancel, hop, None, now);
+        if self.cancel_transaction(outgoing.transaction, now).is_some() {
             self.timers.set((id, Timer::GiveUp), now + TIMEOUT);
         }
+    }
+
+    /// Sends the CANCEL of an INVITE that is under way.
+    pub(super) fn cancel_transaction(
+        &mut self,
+        transaction: TransactionId,
+        now: Instant,
+    ) -> Option<TransactionId> {
+        let cancel = cancel_of(self.transactions.sent_request(transaction)?)?;
+        self.transactions.send(cancel, self.transactions.hop(transaction)?, None, now)
     }
 }
 

@@ -153,6 +153,7 @@ impl Endpoint {
         let phase = Phase::Incoming(pending(transaction, request));
         let id = self.hold(Leg::new(dialog, tag.clone(), phase));
         self.own(transaction, id);
+        self.find_next_hop(id, now);
         self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Invited(id, Box::new(invitation)));
         Ok(None)
@@ -187,6 +188,7 @@ impl Endpoint {
         leg.dialog.refresh_target(&request.headers);
         leg.session().ok_or_else(unknown_dialog)?.reinvite = Some(pending(transaction, request));
         self.own(transaction, id);
+        self.find_next_hop(id, now);
         self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Reinvited(id, message::body(request.body())));
         Ok(None)

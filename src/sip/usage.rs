@@ -12,6 +12,7 @@ use std::time::Duration;
 use sipx_sip::Header;
 use sipx_sip::session::Session;
 
+use super::SearchId;
 use super::dialog::Dialog;
 use super::digest::Keys;
 use super::hop::Transmit;
@@ -39,6 +40,8 @@ pub struct Leg {
     pub keys: Option<Keys>,
     /// The credentials of our last INVITE, which its ACK repeats.
     pub signed: Vec<Header>,
+    /// The search for its next hop that is under way.
+    pub search: Option<SearchId>,
     /// Our REFER's usage: the last one that was not refused.
     pub subscription: Option<Subscription>,
     /// The peer's REFER's usage: the last one.
@@ -201,6 +204,7 @@ impl Leg {
             ack: None,
             keys: None,
             signed: Vec::new(),
+            search: None,
             subscription: None,
             notifier: None,
         }

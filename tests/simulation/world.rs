@@ -228,6 +228,7 @@ fn trunk() -> Trunk {
         login: None,
         account: None,
         uplink: None,
+        verstat: false,
         country: None,
     }
 }
@@ -281,6 +282,7 @@ impl World {
             from_user: from.into(),
             from_display: None,
             hop: Hop::udp(caller_address(), switchboard_address()),
+            spares: Vec::new(),
             sdp,
             headers: vec![],
         };
@@ -419,6 +421,7 @@ impl World {
             }
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
+            Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) => {}
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }

@@ -35,6 +35,7 @@ fn trunk(servers: &[u8], ping: bool, register: bool) -> Trunk {
         calls_max: None,
         calls_per_second: None,
         identity: vec![AniSource::From],
+        verstat: false,
         login: None,
         account: None,
         uplink: Some(Uplink {

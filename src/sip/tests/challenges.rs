@@ -230,6 +230,7 @@ fn call(wire: &mut Wire) -> (DialogId, String) {
         from_user: "1000".to_owned(),
         from_display: None,
         hop: Wire::peer(),
+        spares: Vec::new(),
         sdp: SDP.to_owned(),
         headers: Vec::new(),
     };

@@ -114,6 +114,7 @@ fn an_invite_that_cannot_be_delivered_is_refused() {
         from_user: "anonymous".into(),
         from_display: None,
         hop: way,
+        spares: Vec::new(),
         sdp: SDP.into(),
         headers: Vec::new(),
     };

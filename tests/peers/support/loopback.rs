@@ -10,6 +10,7 @@ const CRM_PORT: u16 = 18081;
 const PEER_SIP_PORT: u16 = 15060;
 const PROXY_SIP_PORT: u16 = 15070;
 const PEER_CONTROL_PORT: u16 = 14444;
+const NAME_SERVER_PORT: u16 = 15353;
 /// The first port that a peer may use for RTP.
 pub const PEER_RTP_PORT: u16 = 16000;
 
@@ -66,6 +67,11 @@ impl Loopback {
     /// Where a proxy between a peer and the server takes SIP.
     pub fn proxy_sip(&self) -> SocketAddr {
         self.at(PROXY_SIP_PORT)
+    }
+
+    /// Where a name server answers.
+    pub fn name_server(&self) -> SocketAddr {
+        self.at(NAME_SERVER_PORT)
     }
 
     /// Where a peer is controlled.

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod http;
 pub mod kamailio;
 pub mod loopback;
+pub mod name_server;
 pub mod server;
 pub mod sipp;
 pub mod sound;
