@@ -34,7 +34,7 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>)
     let realm = section.read("realm", realm).unwrap_or_else(|| "portero".to_owned());
     let tls = tls(section.section("tls", "[sip.tls]"), listen.as_deref().unwrap_or_default());
     section.finish();
-    (listen.map(|listen| Sip { listen, external, local_networks, name_servers, realm, tls }), strangers)
+    (listen.map(|listen| Sip { listen, external, local_networks, realm, name_servers, tls }), strangers)
 }
 
 /// The name servers, in the order in which they are asked.
