@@ -3,6 +3,7 @@
 //! Another request, another number: the same dialog, the next `CSeq`, a branch of its own. What an answer to a
 //! challenge is, and when there is no use in one, is `digest`'s to say.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -57,11 +58,12 @@ impl Endpoint {
             return false;
         }
         let credentials = credentials(&request);
-        let (owner, tries) = (at(owner, cseq), tries + 1);
-        let Some(transaction) = self.transactions.send_again(Challenged { request, hop, tries }, owner, now)
-        else {
+        let owner = at(owner, cseq);
+        // With its credentials, it may be too large for a datagram now.
+        let Some(transaction) = self.send(request, hop, VecDeque::new(), Some(owner), now) else {
             return false;
         };
+        self.transactions.set_tries(transaction, tries + 1);
         self.took_its_place(owner, transaction, cseq, credentials);
         true
     }

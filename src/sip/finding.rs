@@ -8,13 +8,14 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use rand::Rng;
-use sipx_sip::{Header, HeaderName, Request, Response};
+use sipx_sip::{Header, HeaderName, Message, Request, Response};
 
 use super::dialog::Ourselves;
 use super::endpoint::Endpoint;
-use super::limits::FOUND_FOR_MIN;
+use super::hop::{Hop, Transport};
+use super::limits::{DATAGRAM_REQUEST_BYTES_MAX, FOUND_FOR_MIN};
 use super::locate::{Located, Search, Sought};
-use super::transaction::{Failed, Owner, Purpose, Reply, Untaken};
+use super::transaction::{Failed, Owner, Purpose, Reply, TransactionId, Untaken};
 use super::usage::Phase;
 use super::{DialogId, SearchId};
 
@@ -79,6 +80,42 @@ impl Endpoint {
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.search = Some(search);
         }
+    }
+
+    /// Sends a request, by `hop` or by those that come after it. One that is too large for a datagram goes by TCP first
+    /// where we speak it, and as a datagram where the peer does not (RFC 3261 §18.1.1).
+    pub(super) fn send(
+        &mut self,
+        mut request: Request,
+        mut hop: Hop,
+        mut spares: VecDeque<Hop>,
+        owner: Option<Owner>,
+        now: Instant,
+    ) -> Option<TransactionId> {
+        if let Some((larger, stream)) = self.by_stream(&request, &hop) {
+            spares.push_front(hop);
+            (request, hop) = (larger, stream);
+        }
+        let transaction = self.transactions.send(request, hop, owner, now)?;
+        if !spares.is_empty() {
+            self.transactions.set_spares(transaction, spares, now);
+        }
+        Some(transaction)
+    }
+
+    fn by_stream(&mut self, request: &Request, hop: &Hop) -> Option<(Request, Hop)> {
+        let whereabouts = &self.config.whereabouts;
+        let speaks_tcp = whereabouts.listeners.iter().any(|listener| listener.transport == Transport::Tcp);
+        if hop.transport.is_stream() || !speaks_tcp {
+            return None;
+        }
+        let larger = Message::Request(request.clone());
+        if larger.to_bytes().len() <= DATAGRAM_REQUEST_BYTES_MAX {
+            return None;
+        }
+        let stream = whereabouts.hop_to(Transport::Tcp, hop.peer)?;
+        let ourselves = self.ourselves(&stream);
+        Some((readdressed(request.clone(), &ourselves)?, stream))
     }
 
     /// A response to a request of ours. With 503, the next peer is tried, if there is one; with 401 and 407, the same

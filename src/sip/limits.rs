@@ -22,6 +22,10 @@ pub const FOUND_FOR_MIN: Duration = Duration::from_secs(1);
 /// The largest message read; the largest payload that a UDP length field can name.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
 
+/// The largest request that we send as a datagram without having tried TCP: RFC 3261 §18.1.1, for a path whose MTU is
+/// not known.
+pub const DATAGRAM_REQUEST_BYTES_MAX: usize = 1300;
+
 /// Header field lines in one message; one more and it is malformed.
 pub const HEADERS_MAX: usize = 200;
 

@@ -247,13 +247,11 @@ impl Transactions {
         Some(Challenged { request, hop: held.hop, tries: held.tries })
     }
 
-    /// Sends a request once more, as another one, for `owner`.
-    pub fn send_again(&mut self, again: Challenged, owner: Owner, now: Instant) -> Option<TransactionId> {
-        let id = self.send(again.request, again.hop, Some(owner), now)?;
+    /// Says how often the request of `id` has been sent before, each time with another answer to a challenge.
+    pub fn set_tries(&mut self, id: TransactionId, tries: u8) {
         if let Some(held) = self.held.get_mut(&id) {
-            held.tries = again.tries;
+            held.tries = tries;
         }
-        Some(id)
     }
 
     /// Sends a request by `hop`. What comes of it is told with `owner`; without one, nobody asks.

@@ -89,8 +89,7 @@ impl Endpoint {
             .body(call.sdp.clone())
             .build();
         let owner = Owner::Dialog(self.next_dialog(), Purpose::Invite);
-        let transaction = self.transactions.send(request, call.hop, Some(owner), now)?;
-        self.transactions.set_spares(transaction, call.spares.clone().into(), now);
+        let transaction = self.send(request, call.hop, call.spares.clone().into(), Some(owner), now)?;
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
         Some(self.hold(Leg { description: call.sdp.clone(), ..Leg::new(dialog, tag, phase) }))
@@ -154,11 +153,7 @@ impl Endpoint {
         self.sign(id, &mut request);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
         let spares = leg.dialog.spares(&self.config.whereabouts);
-        let sent = self.transactions.send(request, hop, owner, now);
-        if let Some(transaction) = sent.filter(|_| !spares.is_empty()) {
-            self.transactions.set_spares(transaction, spares, now);
-        }
-        Ok(sent)
+        Ok(self.send(request, hop, spares, owner, now))
     }
 
     /// The way of a dialog's next request.
