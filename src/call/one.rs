@@ -30,6 +30,14 @@ impl fmt::Display for CallId {
     }
 }
 
+impl CallId {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_ours = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u64::from_str_radix(text, 16).ok().filter(|_| is_ours).map(Self)
+    }
+}
+
 /// A call, from its INVITE to its record.
 #[derive(Debug)]
 pub(super) struct Call {

@@ -6,6 +6,10 @@
 mod answering;
 mod conversing;
 mod ending;
+mod tapping;
+
+use tapping::FarEnds;
+pub use tapping::{Copied, Tap};
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,12 +25,13 @@ use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
+use super::trace::{Trace, Traces};
 use super::trunk::{Admission, Loads};
 use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Endpoint, Hop, Located, Search, SearchId, Transmit};
+use crate::sip::{self, DialogId, Direction, Endpoint, Hop, Located, Search, SearchId, Seen, Transmit};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -42,8 +47,12 @@ pub enum Action {
     Ask(CallId, Arc<Plan>, flow::Request),
     /// A call looks different now.
     Show(Box<CallView>),
-    /// A call is over; this is all that is kept of it.
+    /// A call is over; this is all that is kept of it, besides its trace.
     Record(Box<CallRecord>),
+    /// The messages of a call that is over and quiet.
+    Trace(Box<Trace>),
+    /// Copy a message to whoever collects them.
+    Copy(Box<Copied>),
 }
 
 /// The timers of a call.
@@ -94,6 +103,11 @@ pub struct Switchboard {
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
     draining: bool,
+    tap: Tap,
+    traces: Traces,
+    far_ends: FarEnds,
+    /// What was seen of the message that is being taken in: its call may only now begin.
+    arriving: Option<Seen>,
 }
 
 impl Switchboard {
@@ -120,11 +134,16 @@ impl Switchboard {
             timers: Timers::default(),
             actions: VecDeque::new(),
             draining: false,
+            tap: Tap::default(),
+            traces: Traces::default(),
+            far_ends: FarEnds::default(),
+            arriving: None,
         }
     }
 
     /// Takes a SIP message in.
     pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
+        self.arriving = self.look(Direction::In, hop, payload);
         match self.plan.trunks.admission(hop.peer.ip()) {
             Admission::Free => self.endpoint.receive(hop, payload, now),
             Admission::Stranger(reception) => {
@@ -173,6 +192,7 @@ impl Switchboard {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
         self.uplinks.handle_timeout(&mut self.endpoint, now);
+        self.traces.handle_timeout(now);
         while let Some((id, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::Ring => self.accept(id, now),
@@ -187,7 +207,8 @@ impl Switchboard {
 
     /// When `handle_timeout` wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.timers.next(), self.uplinks.poll_timeout()]
+        let traces = self.traces.poll_timeout();
+        [self.endpoint.poll_timeout(), self.timers.next(), self.uplinks.poll_timeout(), traces]
             .into_iter()
             .flatten()
             .min()
@@ -276,7 +297,8 @@ impl Switchboard {
         self.endpoint.counters()
     }
 
-    /// Whether nothing at all is left: no call, dialog, transaction, port or timer.
+    /// Whether nothing at all is left: no call, dialog, transaction, port or timer. Traces of calls that are over may
+    /// wait for late messages still.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.by_dialog.is_empty()
@@ -292,9 +314,16 @@ impl Switchboard {
         while let Some(event) = self.endpoint.poll_event() {
             self.sip_event(event, now);
         }
+        if let Some(seen) = self.arriving.take() {
+            self.pass(seen, now);
+        }
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            if let Some(seen) = self.look(Direction::Out, transmit.hop, &transmit.payload) {
+                self.pass(seen, now);
+            }
             self.actions.push_back(Action::Transmit(transmit));
         }
+        self.give_traces();
         while let Some((id, search)) = self.endpoint.poll_search() {
             self.actions.push_back(Action::Locate(id, Box::new(search)));
         }

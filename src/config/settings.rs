@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::audio;
 use crate::call::IpNet;
 use crate::net::sip::{Listen, TlsFiles};
+use crate::records::Retention;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Web {
 pub struct Records {
     /// The folder that holds the database. It need not exist yet.
     pub folder: PathBuf,
+    /// How long the SIP messages of a call are kept; 1 h to 366 d, or not at all.
+    pub traces: Retention,
 }
 
 /// Where recordings come from.

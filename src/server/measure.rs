@@ -8,15 +8,20 @@ use crate::call::{
     CallRecord, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState, TrunkView,
 };
 use crate::flow::{Method, Verdict};
+use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
 use crate::sip::Transport;
 
 /// Shows how much is going on, and what the SIP side has counted.
-pub fn totals(switchboard: &Switchboard, outlet: &Outlet) {
+pub fn totals(switchboard: &Switchboard, outlet: &Outlet, exporter: Option<&Exporter>) {
     gauge!("portero_calls_active").set(switchboard.calls() as f64);
     gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
     gauge!("portero_draining").set(f64::from(u8::from(switchboard.is_draining())));
     counter!("portero_sip_send_failures_total").absolute(outlet.dropped());
+    if let Some(exporter) = exporter {
+        counter!("portero_hep_sent_total").absolute(exporter.sent());
+        counter!("portero_hep_dropped_total").absolute(exporter.dropped());
+    }
     for transport in [Transport::Tcp, Transport::Tls] {
         let connections = outlet.connections(transport) as f64;
         gauge!("portero_sip_connections", "transport" => transport.as_str()).set(connections);

@@ -20,12 +20,14 @@ mod locate;
 mod message;
 mod reason;
 mod reception;
+mod redaction;
 mod referral;
 mod registration;
 mod reliable;
 mod replaces;
 mod response;
 mod route;
+mod seen;
 mod session_timer;
 #[cfg(test)]
 mod tests;
@@ -47,7 +49,9 @@ pub use liveness::{Liveness, Pings};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reason::Reason;
 pub use reception::Reception;
+pub use redaction::Redacted;
 pub use registration::{Register, Registration, RegistrationState};
+pub use seen::{Direction, Seen};
 pub use uac::Call;
 
 use std::sync::Arc;

@@ -17,4 +17,5 @@ mod scenarios;
 mod softphone;
 mod support;
 mod test_caller;
+mod trace;
 mod trunks;

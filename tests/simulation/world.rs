@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use portero::audio::{Library, Source};
 use portero::call::{
-    Action, CallId, CallRecord, HandOverTimes, Network, Plan, Strangers, Switchboard, Target, TargetUri,
+    Action, CallId, CallRecord, HandOverTimes, Network, Plan, Strangers, Switchboard, Tap, Target, TargetUri,
     Trunk, Trunks, WallClock,
 };
 use portero::flow::{
@@ -78,6 +78,8 @@ pub enum Caller {
 pub struct Tale {
     pub record: CallRecord,
     records: usize,
+    /// The messages of each of its traces.
+    traces: Vec<usize>,
     confirmed: bool,
 }
 
@@ -85,6 +87,8 @@ impl Tale {
     /// What must hold of any call.
     pub fn check(&self, seed: u64) {
         assert_eq!(self.records, 1, "seed {seed}: one record a call");
+        assert_eq!(self.traces.len(), 1, "seed {seed}: one trace a call");
+        assert!(self.traces[0] > 1, "seed {seed}: the trace has the INVITE and its answer");
         let verified = self.record.verdict == flow::Verdict::Verified;
         assert!(!verified || self.confirmed, "seed {seed}: verified without the back end's yes");
         assert!(self.record.identifier_attempts <= 4 && self.record.secret_attempts <= 4, "seed {seed}");
@@ -144,6 +148,7 @@ pub struct World {
     agenda: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     records: HashMap<String, Vec<CallRecord>>,
+    traces: HashMap<String, Vec<usize>>,
     confirmed: HashMap<String, bool>,
     sent_by_caller: usize,
     acked: bool,
@@ -251,10 +256,12 @@ impl World {
         let network = Network { media_external: None, media_ports: 20_000..=20_099 };
         let clock = WallClock { at: now, utc: Timestamp::UNIX_EPOCH };
         let config = endpoint_config(switchboard_address(), false);
+        let mut switchboard = Switchboard::new(config, network, plan(), clock, StdRng::from_rng(&mut rng));
+        switchboard.set_tap(Tap { keeps: true, copies: true });
         Self {
             seed,
             now,
-            switchboard: Switchboard::new(config, network, plan(), clock, StdRng::from_rng(&mut rng)),
+            switchboard,
             caller: Endpoint::new(endpoint_config(caller_address(), true), StdRng::from_rng(&mut rng)),
             rng,
             link,
@@ -265,6 +272,7 @@ impl World {
             agenda: BinaryHeap::new(),
             scheduled: 0,
             records: HashMap::new(),
+            traces: HashMap::new(),
             confirmed: HashMap::new(),
             sent_by_caller: 0,
             acked: false,
@@ -310,13 +318,16 @@ impl World {
         let seed = self.seed;
         assert!(self.switchboard.is_idle(), "seed {seed}: something is left: {:?}", self.switchboard);
         assert_eq!(self.caller.dialogs(), 0, "seed {seed}: the caller has dialogs left");
-        let confirmed = self.confirmed;
-        let tale = |(id, mut records): (String, Vec<CallRecord>)| Tale {
+        let (confirmed, mut traces) = (self.confirmed, self.traces);
+        let mut tale = |(id, mut records): (String, Vec<CallRecord>)| Tale {
             records: records.len(),
+            traces: traces.remove(&id).unwrap_or_default(),
             confirmed: confirmed.get(&id).copied().unwrap_or(false),
             record: records.remove(0),
         };
-        self.records.into_iter().map(tale).collect()
+        let tales = self.records.into_iter().map(&mut tale).collect();
+        assert!(traces.is_empty(), "seed {seed}: a trace of no record");
+        tales
     }
 
     fn next(&self) -> Option<Instant> {
@@ -422,7 +433,10 @@ impl World {
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
             Action::Locate(..) => panic!("no peer here has a name"),
-            Action::Show(_) => {}
+            Action::Show(_) | Action::Copy(_) => {}
+            Action::Trace(trace) => {
+                self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count());
+            }
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }
     }

@@ -67,6 +67,10 @@ impl Switchboard {
             self.loads.begin(trunk);
             trunk.account.iter().for_each(|account| self.endpoint.set_account(dialog, account));
         }
+        // The agents' calls leave no record, and so no trace.
+        if self.tap.keeps && matches!(call.party, Party::Line(_)) {
+            self.traces.begin(id, invitation.sip_call_id.trim());
+        }
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
         self.open(id, now);

@@ -68,6 +68,7 @@ impl Switchboard {
             return;
         }
         self.by_dialog.remove(&call.dialog);
+        self.traces.end(id, now);
         let ending = Ending { at, by, reason: reason.map(ToOwned::to_owned), flow: None };
         let flow = match std::mem::replace(&mut call.phase, Phase::Closing(ending)) {
             Phase::Talking(Script::Line(mut flow)) => {

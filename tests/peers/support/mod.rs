@@ -2,6 +2,7 @@
 
 pub mod baresip;
 pub mod capture;
+pub mod collector;
 pub mod folder;
 pub mod http;
 pub mod kamailio;
