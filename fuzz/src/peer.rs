@@ -37,6 +37,7 @@ impl Peer {
     pub fn in_call() -> Self {
         let config = Config {
             whereabouts: Whereabouts::udp(local()),
+            realm: "portero".to_owned(),
             user_agent: "Portero".to_owned(),
             accept_referrals: false,
             retry_after: Duration::from_secs(5),

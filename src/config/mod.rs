@@ -15,6 +15,7 @@ mod settings;
 mod sip;
 mod targets;
 mod trunks;
+mod uplinks;
 mod values;
 
 #[cfg(test)]

@@ -80,6 +80,9 @@ fn trunk() -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
         verstat: false,
+        login: None,
+        account: None,
+        uplink: None,
         country: None,
     }
 }

@@ -131,6 +131,7 @@ impl World {
         let clock = WallClock { at: now, utc: Timestamp::UNIX_EPOCH };
         let config = sip::Config {
             whereabouts: whereabouts(),
+            realm: "portero".into(),
             user_agent: "sim".into(),
             accept_referrals: false,
             retry_after: Duration::from_secs(5),
