@@ -128,6 +128,8 @@ impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) -> Stop {
         self.readiness.send_replace(web::Readiness::Ready);
+        self.switchboard.connect_trunks(Instant::now());
+        self.act();
         loop {
             tokio::select! {
                 signal = stop.received() => return signal,
@@ -141,6 +143,8 @@ impl Server {
     fn close_the_door(&mut self) {
         self.readiness.send_replace(web::Readiness::Draining);
         self.switchboard.drain_calls();
+        self.switchboard.disconnect_trunks(Instant::now());
+        self.act();
     }
 
     /// Lets the calls that are up come to their end, until the time or somebody's patience is over.
@@ -196,6 +200,7 @@ impl Server {
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
                 measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
+                self.show_trunks();
             }
             Some(asked) = inputs.traces.recv() => self.show_trace(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
@@ -203,6 +208,13 @@ impl Server {
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
             () = wait_until(deadline) => self.switchboard.handle_timeout(Instant::now()),
         }
+    }
+
+    /// Shows how the trunks are doing.
+    fn show_trunks(&self) {
+        let trunks = self.switchboard.trunks(Instant::now());
+        measure::trunks(&trunks);
+        self.live.set_trunks(trunks);
     }
 
     /// Has the configuration read again beside the loop.
@@ -222,7 +234,7 @@ impl Server {
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
             let (plan, tls, reloaded) = self.in_effect.replace(*prepared);
-            self.switchboard.set_plan(plan);
+            self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
             reloaded
         });
@@ -232,6 +244,7 @@ impl Server {
     /// Does what the switchboard wants.
     fn act(&mut self) {
         self.release_held();
+        self.switchboard.trunk_news().iter().for_each(measure::trunk_news);
         while let Some(action) = self.switchboard.poll_action() {
             match action {
                 call::Action::Transmit(transmit) => {

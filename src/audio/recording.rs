@@ -13,11 +13,11 @@ pub(super) const RATES: std::ops::RangeInclusive<u32> = 8000..=192_000;
 
 /// A recording: mono, at its own rate.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Recording {
+pub struct Recording {
     /// Samples a second.
-    pub(super) rate: u32,
+    pub rate: u32,
     /// Full scale is -1 to 1.
-    pub(super) samples: Vec<f32>,
+    pub samples: Vec<f32>,
 }
 
 /// What is wrong with a recording.
@@ -66,7 +66,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingFault> {
 pub(super) fn mix(decoded: &GenericAudioBufferRef<'_>, interleaved: &mut Vec<f32>, samples: &mut Vec<f32>) {
     decoded.copy_to_vec_interleaved(interleaved);
     match decoded.num_planes() {
-        1 => samples.extend_from_slice(interleaved),
-        _ => samples.extend(interleaved.chunks_exact(2).map(|pair| f32::midpoint(pair[0], pair[1]))),
+        1 => samples.extend(interleaved.iter().copied().map(sound)),
+        _ => samples
+            .extend(interleaved.chunks_exact(2).map(|pair| f32::midpoint(sound(pair[0]), sound(pair[1])))),
     }
+}
+
+/// A sample that can be heard. Files of floating-point numbers can hold any of them, and one that is infinite or no
+/// number at all would spoil all that is resampled with it.
+fn sound(sample: f32) -> f32 {
+    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
 }

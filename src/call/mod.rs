@@ -12,6 +12,7 @@ pub mod record;
 mod switchboard;
 mod trace;
 mod trunk;
+mod uplink;
 pub mod view;
 
 pub use ladder::Ladder;
@@ -21,4 +22,7 @@ pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, R
 pub use switchboard::{Action, Copied, Switchboard, Tap, WallClock};
 pub use trace::{Message, Trace};
 pub use trunk::{IpNet, Strangers, Trunk, Trunks};
+pub use uplink::{
+    Register, RegistrationView, RegistrationWord, ServerView, TrunkNews, TrunkState, TrunkView, Uplink,
+};
 pub use view::{CallView, HandOverView, Stage};

@@ -18,7 +18,7 @@ use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdic
 use crate::media;
 use crate::sdp;
 use crate::secret::Digit;
-use crate::sip::{DialogId, Hop};
+use crate::sip::{DialogId, Hop, Reason};
 
 /// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,6 +67,8 @@ pub(super) struct Call {
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
+    /// What the peer said of why it ends the call, where that is out of the ordinary.
+    pub parting: Option<Reason>,
     /// The look of the call when it was last shown.
     pub shown: Option<Look>,
 }

@@ -26,7 +26,8 @@ use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
 use super::trace::{Trace, Traces};
-use super::trunk::Loads;
+use super::trunk::{Admission, Loads};
+use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
@@ -98,6 +99,7 @@ pub struct Switchboard {
     ports: PortPool,
     expected: Expected,
     loads: Loads,
+    uplinks: Uplinks,
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
     draining: bool,
@@ -128,6 +130,7 @@ impl Switchboard {
             by_dialog: HashMap::new(),
             expected: Expected::default(),
             loads: Loads::default(),
+            uplinks: Uplinks::default(),
             timers: Timers::default(),
             actions: VecDeque::new(),
             draining: false,
@@ -141,9 +144,14 @@ impl Switchboard {
     /// Takes a SIP message in.
     pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
         self.arriving = self.look(Direction::In, hop, payload);
-        match self.plan.trunks.reception(hop.peer.ip()) {
-            None => self.endpoint.receive(hop, payload, now),
-            Some(reception) => self.endpoint.receive_from_stranger(hop, payload, reception, now),
+        match self.plan.trunks.admission(hop.peer.ip()) {
+            Admission::Free => self.endpoint.receive(hop, payload, now),
+            Admission::Stranger(reception) => {
+                self.endpoint.receive_from_stranger(hop, payload, reception, now);
+            }
+            Admission::Login(logins, otherwise) => {
+                self.endpoint.receive_to_prove(hop, payload, &logins, otherwise, now);
+            }
         }
         self.drain(now);
     }
@@ -184,6 +192,7 @@ impl Switchboard {
     /// Runs every timer that is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
+        self.uplinks.handle_timeout(&mut self.endpoint, now);
         self.traces.handle_timeout(now);
         while let Some((id, timer)) = self.timers.pop_due(now) {
             match timer {
@@ -199,7 +208,8 @@ impl Switchboard {
 
     /// When `handle_timeout` wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.timers.next(), self.traces.poll_timeout()]
+        let traces = self.traces.poll_timeout();
+        [self.endpoint.poll_timeout(), self.timers.next(), self.uplinks.poll_timeout(), traces]
             .into_iter()
             .flatten()
             .min()
@@ -215,9 +225,37 @@ impl Switchboard {
         self.clock = clock;
     }
 
-    /// Calls that come from now on follow this plan; those that are up keep theirs.
-    pub fn set_plan(&mut self, plan: Arc<Plan>) {
+    /// Calls that come from now on follow this plan; those that are up keep theirs. Trunks that it changes are
+    /// registered and asked anew.
+    pub fn set_plan(&mut self, plan: Arc<Plan>, now: Instant) {
         self.plan = plan;
+        if !self.draining {
+            self.connect_trunks(now);
+        }
+    }
+
+    /// Registers with the trunks that want it, and begins to ask their servers whether they are there.
+    pub fn connect_trunks(&mut self, now: Instant) {
+        let trunks = &self.plan.trunks;
+        self.uplinks.follow(trunks, &mut self.endpoint, &mut self.rng, now);
+        self.drain(now);
+    }
+
+    /// Takes every registration back.
+    pub fn disconnect_trunks(&mut self, now: Instant) {
+        self.uplinks.leave(&mut self.endpoint, now);
+        self.drain(now);
+    }
+
+    /// How every trunk is doing.
+    pub fn trunks(&self, now: Instant) -> Vec<TrunkView> {
+        let trunks = self.plan.trunks.list.iter();
+        trunks.map(|trunk| self.uplinks.view(trunk, self.loads.calls(trunk), now)).collect()
+    }
+
+    /// What has changed of the trunks since it was last asked.
+    pub fn trunk_news(&mut self) -> Vec<TrunkNews> {
+        self.uplinks.news()
     }
 
     /// From now on new calls get 503.
@@ -268,6 +306,7 @@ impl Switchboard {
             && self.endpoint.is_idle()
             && self.ports.in_use() == 0
             && self.loads.is_idle()
+            && self.uplinks.is_idle()
             && self.timers.is_empty()
     }
 
@@ -292,6 +331,9 @@ impl Switchboard {
     }
 
     fn sip_event(&mut self, event: sip::Event, now: Instant) {
+        if let sip::Event::Replied(errand, reply) = event {
+            return self.uplinks.replied(errand, &reply, &mut self.endpoint, now);
+        }
         let (sip::Event::Invited(dialog, _)
         | sip::Event::Confirmed(dialog, _)
         | sip::Event::Reinvited(dialog, _)
@@ -300,7 +342,11 @@ impl Switchboard {
         | sip::Event::Ringing(dialog)
         | sip::Event::Answered(dialog, _)
         | sip::Event::Referred(dialog, _)
-        | sip::Event::Ended(dialog, _)) = &event;
+        | sip::Event::Explained(dialog, _)
+        | sip::Event::Ended(dialog, _)) = &event
+        else {
+            return;
+        };
         let dialog = *dialog;
         if let sip::Event::Invited(_, invitation) = event {
             return self.invited(dialog, &invitation, now);
@@ -311,9 +357,11 @@ impl Switchboard {
             sip::Event::Reinvited(_, offer) => self.reinvited(id, offer.as_deref(), now),
             sip::Event::Digit(_, digit) => self.key(id, digit, keypad::Source::Info, now),
             sip::Event::Referral(_, event) => self.referral_event(id, event, now),
+            sip::Event::Explained(_, reason) => self.explained(id, reason),
             sip::Event::Ended(_, cause) => self.ended(id, cause, now),
-            // We place no calls, and refuse to be referred.
+            // We place no calls, and refuse to be referred. The rest has been told already.
             sip::Event::Invited(..)
+            | sip::Event::Replied(..)
             | sip::Event::Ringing(_)
             | sip::Event::Answered(..)
             | sip::Event::Referred(..) => {}

@@ -135,7 +135,7 @@ impl fmt::Debug for Faults {
 impl std::error::Error for Faults {}
 
 /// Parts of the names of settings whose texts are credentials, a letter or two left out by mistake among them.
-const CREDENTIALS: [&str; 5] = ["tok", "passw", "header", "authoriz", "api-key"];
+const CREDENTIALS: [&str; 6] = ["tok", "passw", "header", "authoriz", "api-key", "account"];
 
 /// A file as it may be shown, in a log too: where a line sets a credential, stars stand in place of its letters, one for
 /// each byte, so that every place in the file stays where it is.
@@ -229,6 +229,7 @@ mod tests {
                 "[back_end.headers]\nX = \"***\"\n[web]\nlisten = \"x\"\n",
             ),
             ("[hep]\npassword = 's3cret'\nid = 1\n", "[hep]\npassword = '******'\nid = 1\n"),
+            ("account = { password = \"s3cret\" }\n", "account = { ******** = \"******\" }\n"),
         ];
         for (text, expected) in table {
             assert_eq!(without_credentials(text), expected);

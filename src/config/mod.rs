@@ -16,6 +16,7 @@ mod sip;
 mod sound;
 mod targets;
 mod trunks;
+mod uplinks;
 mod values;
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 
 fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
-    let trunks = trunks::read(&mut file, strangers);
+    let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
@@ -161,7 +161,7 @@ fn hep(mut section: Section<'_>, environment: Environment<'_>) -> Option<hep::Co
     }
     let to = section.need("to", "\"127.0.0.1:9060\"", values::socket_address);
     let id = section.number("id", 0..=u32::MAX).unwrap_or(HEP_ID);
-    let password = section.read("password", |text| back_end::credential(text, environment));
+    let password = section.read("password", |text| values::credential(text, environment));
     section.finish();
     Some(hep::Config { to: to?, id, password })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::{SpanParser, SpanPrinter};
 
+use super::Environment;
 use super::section::Complaint;
 use crate::call::IpNet;
 use crate::crm::{JsonPath, Url};
@@ -19,6 +20,17 @@ use crate::secret::Digit;
 pub(super) const DIGITS_MAX: usize = 32;
 /// The longest name of anything, in characters.
 const NAME_LENGTH_MAX: usize = 64;
+
+/// A text, or what the environment has for `env:NAME`.
+pub(super) fn credential(text: &str, environment: Environment<'_>) -> Result<String, Complaint> {
+    let Some(name) = text.strip_prefix("env:") else { return Ok(text.to_owned()) };
+    environment(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+        Complaint::new(
+            format!("there is no environment variable `{name}`"),
+            format!("set {name} before Portero starts, or correct its name"),
+        )
+    })
+}
 
 /// An IP address and a port.
 pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Complaint> {

@@ -223,6 +223,7 @@ fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Ar
         Whereabouts { listeners, external: sip.external, local_networks: sip.local_networks.clone() };
     let sip = sip::Config {
         whereabouts,
+        realm: sip.realm.clone(),
         user_agent: concat!("Portero/", env!("CARGO_PKG_VERSION")).to_owned(),
         accept_referrals: false,
         retry_after: RETRY_AFTER,

@@ -155,6 +155,7 @@ fn router(app: App) -> Router {
         .route("/api/v1/calls/{id}", get(api::call))
         .route("/api/v1/calls/{id}/ladder", get(ladder::ladder))
         .route("/api/v1/handovers/{token}", get(api::hand_over))
+        .route("/api/v1/trunks", get(api::trunks))
         .route("/api/v1/reload", post(api::reload))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))

@@ -15,7 +15,10 @@ use tokio::task::JoinHandle;
 use super::live::Change;
 use super::{Live, Readiness, STREAMS_MAX, State, serve};
 use crate::call::record::{AniSource, Verdict};
-use crate::call::{CallRecord, CallView, HandOverOutcome, HandOverView, Stage};
+use crate::call::{
+    CallRecord, CallView, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord, ServerView,
+    Stage, TrunkState, TrunkView,
+};
 use crate::records::{Retention, Store, Writer, sample};
 
 /// So long that no sample is ever too old.
@@ -252,6 +255,31 @@ async fn a_strange_host_is_refused_and_probes_are_not() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+}
+
+#[tokio::test]
+async fn trunks_are_told_as_they_were_shown_last() {
+    let site = site().await;
+    assert_eq!(site.json("/api/v1/trunks").await, (StatusCode::OK, json!({ "trunks": [] })));
+    let server =
+        ServerView { address: ([203, 0, 113, 1], 5060).into(), transport: "udp", state: TrunkState::Up };
+    let registration =
+        RegistrationView { state: RegistrationWord::Registered, status: None, expires_in_s: Some(540) };
+    site.live.set_trunks(vec![TrunkView {
+        name: "carrier".into(),
+        calls: 2,
+        state: TrunkState::Up,
+        registration: Some(registration),
+        servers: vec![server],
+    }]);
+    let shown = json!({ "trunks": [{
+        "name": "carrier",
+        "calls": 2,
+        "state": "up",
+        "registration": { "state": "registered", "status": null, "expires_in_s": 540 },
+        "servers": [{ "address": "203.0.113.1:5060", "transport": "udp", "state": "up" }],
+    }] });
+    assert_eq!(site.json("/api/v1/trunks").await, (StatusCode::OK, shown));
 }
 
 #[tokio::test]

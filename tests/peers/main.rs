@@ -12,6 +12,7 @@ mod extensions;
 mod kill;
 mod life;
 mod names;
+mod registrar;
 mod scenarios;
 mod softphone;
 mod support;
