@@ -32,6 +32,7 @@ pub use endpoint::{Config, Endpoint};
 pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy};
+pub use limits::Caps;
 pub use reception::Reception;
 pub use uac::Call;
 

@@ -42,6 +42,11 @@ impl Endpoint {
         }
     }
 
+    /// Takes note of a message that was dropped unread.
+    pub fn drop_unread(&mut self, reason: Rejection) {
+        self.counters.count_rejection(reason);
+    }
+
     /// As [`Endpoint::reject`], and counted under this reason.
     pub fn turn_away(&mut self, dialog: DialogId, status: u16, reason: Rejection, now: Instant) {
         self.counters.count_rejection(reason);

@@ -1,6 +1,7 @@
 //! The user agent server: what each request means (RFC 3261 §8.2, §9.2, §11.2, §12.2.2, §13.3, §14.2, §15.1.2).
 //!
-//! A method here returns the answer to its request, or `None` where the endpoint's user is to give it.
+//! A method here returns the answer to its request, or `None` where the endpoint's user is to give it. Where that
+//! takes 200 ms or more, the transaction says 100 meanwhile (§17.2.1).
 
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ impl Endpoint {
         let answer =
             self.capable(Answer::new(200)).with_contact(&self.config.whereabouts, &hop).with_sdp(sdp);
         let (answer, timer) = agree(answer, &request.headers);
-        let Some(sent) = self.respond(pending.transaction, answer, &tag, now) else { return };
+        let Some(sent) = self.respond(pending.transaction, answer, &tag, now).cloned() else { return };
         self.stop_ringing(dialog);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         sdp.clone_into(&mut leg.description);
@@ -84,20 +85,20 @@ impl Endpoint {
             return self.on_cancel(transaction, request, now);
         }
         if message::to_tag(&request.headers).is_none() {
-            return self.outside(transaction, request, hop, now);
+            return self.outside(transaction, request, hop);
         }
         let dialog = self.find(request).ok_or_else(unknown_dialog)?;
         self.inside(dialog, transaction, request, hop, now)
     }
 
     /// A request outside any dialog.
-    fn outside(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
+    fn outside(&mut self, transaction: TransactionId, request: &Request, hop: Hop) -> Served {
         if self.transactions.is_merged(transaction, request) {
             return Err(Refusal::new(482, Rejection::Merged));
         }
         match request.method {
             Method::Invite | Method::Options if self.draining => Err(self.unavailable(Rejection::Draining)),
-            Method::Invite => self.on_invite(transaction, request, hop, now),
+            Method::Invite => self.on_invite(transaction, request, hop),
             Method::Options => Ok(Some(self.capable(Answer::new(200)))),
             Method::Refer => Err(Refusal::new(603, Rejection::Referral)),
             _ => Err(unknown_dialog()),
@@ -137,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    fn on_invite(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
+    fn on_invite(&mut self, transaction: TransactionId, request: &Request, hop: Hop) -> Served {
         check_sdp(request)?;
         check_interval(request)?;
         if self.legs.len() >= self.caps.dialogs {
@@ -148,9 +149,8 @@ impl Endpoint {
             .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
         let invitation = invitation::read(request, hop);
         let phase = Phase::Incoming(pending(transaction, request));
-        let id = self.hold(Leg::new(dialog, tag.clone(), phase));
+        let id = self.hold(Leg::new(dialog, tag, phase));
         self.own(transaction, id);
-        self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Invited(id, Box::new(invitation)));
         Ok(None)
     }
@@ -180,11 +180,9 @@ impl Endpoint {
             None => {}
         }
         let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
-        let tag = leg.tag.clone();
         leg.dialog.refresh_target(&request.headers);
         leg.session().ok_or_else(unknown_dialog)?.reinvite = Some(pending(transaction, request));
         self.own(transaction, id);
-        self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Reinvited(id, message::body(request.body())));
         Ok(None)
     }
