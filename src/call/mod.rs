@@ -2,6 +2,7 @@
 
 mod agents;
 mod caller;
+mod door;
 mod hand_over;
 mod keypad;
 mod one;
@@ -13,7 +14,7 @@ mod trunk;
 pub mod view;
 
 pub use one::CallId;
-pub use plan::{Agents, HandOverTimes, Here, Network, Plan, Target, TargetUri};
+pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Target, TargetUri};
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
 pub use switchboard::{Action, Switchboard, WallClock};
 pub use trunk::{IpNet, Strangers, Trunk, Trunks};

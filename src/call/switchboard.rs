@@ -16,16 +16,17 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::agents::Expected;
+use super::door::Door;
 use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
-use super::trunk::Loads;
+use super::trunk::{Arrivals, Loads};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Endpoint, Hop, Transmit};
+use crate::sip::{self, DialogId, Endpoint, Hop, Rejection, Transmit};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -87,6 +88,8 @@ pub struct Switchboard {
     ports: PortPool,
     expected: Expected,
     loads: Loads,
+    arrivals: Arrivals,
+    door: Door,
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
     draining: bool,
@@ -101,8 +104,10 @@ impl Switchboard {
         clock: WallClock,
         mut rng: StdRng,
     ) -> Self {
+        let mut endpoint = Endpoint::new(sip, StdRng::from_rng(&mut rng));
+        endpoint.set_caps(plan.caps());
         Self {
-            endpoint: Endpoint::new(sip, StdRng::from_rng(&mut rng)),
+            endpoint,
             ports: PortPool::new(&network.media_ports),
             network,
             plan,
@@ -112,6 +117,8 @@ impl Switchboard {
             by_dialog: HashMap::new(),
             expected: Expected::default(),
             loads: Loads::default(),
+            arrivals: Arrivals::default(),
+            door: Door::default(),
             timers: Timers::default(),
             actions: VecDeque::new(),
             draining: false,
@@ -120,7 +127,12 @@ impl Switchboard {
 
     /// Takes a SIP message in.
     pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
-        match self.plan.trunks.reception(hop.peer.ip()) {
+        let (source, trunks) = (hop.peer.ip(), &self.plan.trunks);
+        let messages_max = self.plan.intake.messages_per_second;
+        if trunks.of(source).is_none() && !self.door.admits(source, messages_max, now) {
+            return self.endpoint.drop_unread(Rejection::Flood);
+        }
+        match trunks.reception(source) {
             None => self.endpoint.receive(hop, payload, now),
             Some(reception) => self.endpoint.receive_from_stranger(hop, payload, reception, now),
         }
@@ -185,6 +197,7 @@ impl Switchboard {
 
     /// Calls that come from now on follow this plan; those that are up keep theirs.
     pub fn set_plan(&mut self, plan: Arc<Plan>) {
+        self.endpoint.set_caps(plan.caps());
         self.plan = plan;
     }
 

@@ -4,6 +4,7 @@
 //! record for each call to a line, and no call is `Verified` without the back end's yes. A failing seed is
 //! named in the panic and replays with `PORTERO_SEED=n`.
 
+mod intake;
 mod world;
 
 use world::{Caller, Link, Tale, World};

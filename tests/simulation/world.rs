@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use portero::audio::{Library, Source};
 use portero::call::{
-    Action, CallId, CallRecord, HandOverTimes, Network, Plan, Strangers, Switchboard, Target, TargetUri,
-    Trunk, Trunks, WallClock,
+    Action, CallId, CallRecord, HandOverTimes, Intake, Network, Plan, Strangers, Switchboard, Target,
+    TargetUri, Trunk, Trunks, WallClock,
 };
 use portero::flow::{
     self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
@@ -149,11 +149,11 @@ pub struct World {
     acked: bool,
 }
 
-fn switchboard_address() -> SocketAddr {
+pub fn switchboard_address() -> SocketAddr {
     "127.0.0.1:5060".parse().expect("an address")
 }
 
-fn caller_address() -> SocketAddr {
+pub fn caller_address() -> SocketAddr {
     "127.0.0.1:6060".parse().expect("an address")
 }
 
@@ -196,7 +196,7 @@ fn plan() -> Arc<Plan> {
     Arc::clone(PLAN.get_or_init(|| Arc::new(make_plan())))
 }
 
-fn make_plan() -> Plan {
+pub fn make_plan() -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
     let prompts = Library::load(&Source::Embedded, "en", wanted).expect("the recordings are there");
     let target = Target {
@@ -215,6 +215,7 @@ fn make_plan() -> Plan {
         prompts,
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
+        intake: Intake::default(),
     }
 }
 
@@ -229,7 +230,7 @@ fn trunk() -> Trunk {
     }
 }
 
-fn endpoint_config(local: SocketAddr, accept_referrals: bool) -> sip::Config {
+pub fn endpoint_config(local: SocketAddr, accept_referrals: bool) -> sip::Config {
     sip::Config {
         whereabouts: Whereabouts::udp(local),
         user_agent: "sim".into(),
