@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-/// Rows in one statement. Each statement is a wait for SQLite's thread and back, and each length that occurs is
+/// Rows in one statement. Each statement is a wait for the database's thread and back, and each length that occurs is
 /// prepared once and kept.
 const ROWS_MAX: usize = 32;
 

@@ -26,10 +26,10 @@ fn a_retransmitted_invite_gets_the_last_provisional_again() {
     let mut wire = Wire::new();
     let invite = Sketch::invite().text("z9hG4bKsame");
     assert_eq!(wire.send_text(&invite), [""; 0], "an answer at once makes 100 needless");
-    wire.pass(Duration::from_millis(199));
+    assert_eq!(wire.pass(Duration::from_millis(199)), []);
     assert_eq!(wire.send_text(&invite), [""; 0]);
-    wire.pass(Duration::from_millis(1));
-    assert_eq!(only_status(&wire.sent()), 100, "RFC 3261 §17.2.1");
+    let [(_, trying)] = &wire.pass(Duration::from_millis(1))[..] else { panic!("RFC 3261 §17.2.1") };
+    assert_eq!(status(trying), 100);
     assert_eq!(only_status(&wire.send_text(&invite)), 100);
     let events = wire.events();
     let [Event::Invited(id, _)] = events.as_slice() else { panic!("{events:?}") };
