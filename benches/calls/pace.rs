@@ -125,7 +125,7 @@ fn floor(ip: Ipv4Addr) -> Result<Duration> {
     answering.connect(calling.local_addr()?)?;
     calling.connect(answering.local_addr()?)?;
     let answerer = std::thread::spawn(move || -> Result<Duration> {
-        let mut room = [0; 65_535];
+        let mut room = [0; 2048];
         let before = cpu_of_this_thread()?;
         for _ in 0..FLOOR_SET_UPS {
             answering.recv(&mut room)?;
@@ -134,9 +134,9 @@ fn floor(ip: Ipv4Addr) -> Result<Duration> {
             answering.recv(&mut room)?;
             answering.send(&room[..OUT_BYTES[1]])?;
         }
-        Ok((cpu_of_this_thread()? - before) / FLOOR_SET_UPS)
+        Ok(cpu_of_this_thread()?.saturating_sub(before) / FLOOR_SET_UPS)
     });
-    let mut room = [0; 65_535];
+    let mut room = [0; 2048];
     for _ in 0..FLOOR_SET_UPS {
         calling.send(&room[..IN_BYTES[0]])?;
         calling.recv(&mut room)?;
