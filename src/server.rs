@@ -25,6 +25,7 @@ pub use start::{Addresses, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
+use crate::net::dns::{Found, Locator};
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::{flow, media, records, web};
@@ -88,6 +89,7 @@ struct Inputs {
     rereader: mpsc::Sender<(Reread, Reply)>,
     housekeeping: Interval,
     sip: Inlet,
+    found: Found,
 }
 
 impl Inputs {
@@ -96,12 +98,13 @@ impl Inputs {
         answers: mpsc::Receiver<Answered>,
         reloads: mpsc::Receiver<web::ReloadRequest>,
         sip: Inlet,
+        found: Found,
     ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hang_up = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let (rereader, reread) = mpsc::channel(1);
-        Ok(Self { media, answers, reloads, hang_up, reread, rereader, housekeeping, sip })
+        Ok(Self { media, answers, reloads, hang_up, reread, rereader, housekeeping, sip, found })
     }
 }
 
@@ -109,6 +112,7 @@ impl Inputs {
 struct Server {
     switchboard: Switchboard,
     sip: Outlet,
+    locator: Locator,
     media: MediaPlane,
     /// Commands that a media thread had no room for yet; a few for each call that is up, at the most.
     held: VecDeque<(media::SessionId, media::Command)>,
@@ -180,6 +184,9 @@ impl Server {
             Some(Answered { call, request, answer }) = inputs.answers.recv() => {
                 self.switchboard.answered(call, request, answer, Instant::now());
             }
+            Some((id, located)) = inputs.found.recv() => {
+                self.switchboard.located(id, located, Instant::now());
+            }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
                 measure::totals(&self.switchboard, &self.sip);
@@ -239,6 +246,7 @@ impl Server {
                         self.switchboard.unreachable(&hop, Instant::now());
                     }
                 }
+                call::Action::Locate(id, search) => self.locator.locate(id, *search),
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),

@@ -56,6 +56,7 @@ impl Signalling {
             from_user: "+12025550101".to_owned(),
             from_display: None,
             hop: self.hop,
+            spares: Vec::new(),
             sdp: sdp::offer(rtp, Session { id: self.calls, version: 1 }),
             headers: Vec::new(),
         };

@@ -1,40 +1,73 @@
 //! Whom a call is from: the first of the headers that its trunk is trusted for which tells a number.
 
 use super::trunk::Trunk;
-use crate::flow::{Ani, AniSource, PhoneNumber, Trust};
+use crate::flow::{Ani, AniSource, Check, PhoneNumber, Trust};
 use crate::sip::{Claim, Identity, Invitation};
 
-/// The calling number; `None` where there is none, or where it is withheld.
-///
-/// Of a peer on no trunk only From is read: anybody can write the other headers.
-pub fn ani(identity: &Identity, trunk: Option<&Trunk>) -> Option<Ani> {
-    if identity.is_withheld() {
-        return None;
+/// What can be told of whom a call is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Calling {
+    /// A number.
+    Number(Ani),
+    /// That it is to be kept back.
+    Withheld,
+    /// Nothing that is a number.
+    Nothing,
+}
+
+impl Calling {
+    /// The number, where there is one.
+    pub fn ani(self) -> Option<Ani> {
+        match self {
+            Self::Number(ani) => Some(ani),
+            Self::Withheld | Self::Nothing => None,
+        }
     }
-    let (sources, trust) = match trunk {
-        Some(trunk) => (&trunk.identity[..], Trust::Trunk),
-        None => (&[AniSource::From][..], Trust::Claimed),
-    };
-    let (source, number) = sources.iter().find_map(|&source| match told(identity, source) {
+}
+
+/// Whom a call is from. Of a peer on no trunk only From is read: anybody can write the other headers.
+pub fn calling(identity: &Identity, trunk: Option<&Trunk>) -> Calling {
+    if identity.is_withheld() {
+        return Calling::Withheld;
+    }
+    let sources = trunk.map_or(&[AniSource::From][..], |trunk| &trunk.identity);
+    let told = sources.iter().find_map(|&source| match told(identity, source) {
         Told::Nothing => None,
-        Told::Withheld => Some((source, None)),
-        Told::Number(number) => Some((source, Some(number))),
-    })?;
-    let number = match trunk.and_then(|trunk| trunk.country) {
-        Some(country) => number?.in_country(country),
-        None => number?,
+        Told::Withheld => Some(Calling::Withheld),
+        Told::Number(number) => {
+            let number = in_country(number, trunk);
+            let trust = trunk.map_or(Trust::Claimed, |trunk| trust(identity, trunk, &number));
+            Some(Calling::Number(Ani { number, source, trust }))
+        }
+    });
+    told.unwrap_or(Calling::Nothing)
+}
+
+/// A trunk's word, and with it what its network's check came to where it is believed in that. What was checked
+/// is a number: the word for another one says nothing of this.
+fn trust(identity: &Identity, trunk: &Trunk, number: &PhoneNumber) -> Trust {
+    let is_of_number = |user: &str| {
+        PhoneNumber::parse(user).is_some_and(|checked| in_country(checked, Some(trunk)) == *number)
     };
-    Some(Ani { number, source, trust })
+    let mut verstats = identity.verstats.iter().filter(|verstat| is_of_number(&verstat.user));
+    let check = verstats.find_map(|verstat| Check::parse(&verstat.word)).filter(|_| trunk.verstat);
+    check.map_or(Trust::Trunk, Trust::Checked)
+}
+
+fn in_country(number: PhoneNumber, trunk: Option<&Trunk>) -> PhoneNumber {
+    match trunk.and_then(|trunk| trunk.country) {
+        Some(country) => number.in_country(country),
+        None => number,
+    }
 }
 
 /// The number that the caller dialled, where the call has been diverted to us from there. Only a trunk is believed.
 pub fn first_dialled(invitation: &Invitation, trunk: Option<&Trunk>) -> Option<PhoneNumber> {
-    let user = invitation.identity.first_dialled.as_deref().filter(|user| *user != invitation.dialled)?;
-    let number = PhoneNumber::parse(user)?;
-    Some(match trunk?.country {
-        Some(country) => number.in_country(country),
-        None => number,
-    })
+    let trunk = Some(trunk?);
+    let first = in_country(PhoneNumber::parse(invitation.identity.first_dialled.as_deref()?)?, trunk);
+    let dialled = PhoneNumber::parse(&invitation.dialled).map(|number| in_country(number, trunk));
+    // A History-Info may tell no more than the way to us (RFC 7044), in national form or in E.164.
+    (dialled.as_ref() != Some(&first)).then_some(first)
 }
 
 /// What one header tells.
@@ -64,8 +97,8 @@ fn told(identity: &Identity, source: AniSource) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Country;
-    use crate::sip::{Hop, Privacy};
+    use crate::flow::{Attestation, CheckOutcome, Country};
+    use crate::sip::{Hop, Privacy, Verstat};
 
     const PAI: AniSource = AniSource::PAssertedIdentity;
     const RPID: AniSource = AniSource::RemotePartyId;
@@ -78,6 +111,7 @@ mod tests {
             calls_max: None,
             calls_per_second: None,
             identity: identity.to_vec(),
+            verstat: false,
             country: country.map(|code| Country::parse(code).expect("a country")),
         }
     }
@@ -93,9 +127,12 @@ mod tests {
             asserted: claims(asserted),
             remote_party: claims(remote_party),
             from: claims(from).pop(),
-            first_dialled: None,
-            privacy: Vec::new(),
+            ..Identity::default()
         }
+    }
+
+    fn ani(identity: &Identity, trunk: Option<&Trunk>) -> Option<Ani> {
+        calling(identity, trunk).ani()
     }
 
     #[test]
@@ -138,13 +175,15 @@ mod tests {
             (Some("2025550001"), Some("US"), Some("+12025550001")),
             (Some("2025550001"), None, Some("2025550001")),
             (Some("1000"), None, None),
+            (Some("+12025550009"), Some("US"), None),
             (Some("front-desk"), None, None),
             (None, Some("US"), None),
         ];
         for (first, country, expected) in table {
             let identity = Identity { first_dialled: first.map(ToOwned::to_owned), ..Identity::default() };
+            let dialled = if first.is_some_and(|first| first.ends_with('9')) { "2025550009" } else { "1000" };
             let invitation = Invitation {
-                dialled: "1000".into(),
+                dialled: dialled.into(),
                 token: None,
                 verdict: None,
                 identity,
@@ -162,7 +201,51 @@ mod tests {
     fn who_asks_for_privacy_has_it() {
         for privacy in [Privacy::Id, Privacy::User, Privacy::Header] {
             let wish = Identity { privacy: vec![privacy], ..identity("+12025550101", "", "+12025550103") };
-            assert_eq!(ani(&wish, Some(&trunk(&[PAI, FROM], None))), None, "{privacy:?}");
+            let told = calling(&wish, Some(&trunk(&[PAI, FROM], None)));
+            assert_eq!(told, Calling::Withheld, "{privacy:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_kept_back_is_not_a_number_that_nobody_told() {
+        let table = [
+            ("", "-", Calling::Withheld),
+            ("-", "+12025550103", Calling::Withheld),
+            ("", "", Calling::Nothing),
+            ("", "jane", Calling::Nothing),
+        ];
+        for (asserted, from, expected) in table {
+            let told = calling(&identity(asserted, "", from), Some(&trunk(&[PAI, FROM], None)));
+            assert_eq!(told, expected, "{asserted:?} {from:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_counts_for_its_number_from_a_trunk_that_is_believed() {
+        let passed = |attestation| Some(Check { outcome: CheckOutcome::Passed, attestation });
+        let failed = Some(Check { outcome: CheckOutcome::Failed, attestation: None });
+        let table = [
+            (true, &[("+12025550101", "TN-Validation-Passed-A")][..], passed(Some(Attestation::A))),
+            (
+                true,
+                &[("+12025550103", "TN-Validation-Failed"), ("2025550101", "TN-Validation-Passed")],
+                passed(None),
+            ),
+            (true, &[("+12025550101", "TN-Validation-Failed")], failed),
+            (true, &[("+12025550101", "who knows"), ("+12025550101", "TN-Validation-Failed")], failed),
+            (true, &[("+12025550103", "TN-Validation-Passed-A")], None),
+            (true, &[], None),
+            (false, &[("+12025550101", "TN-Validation-Passed-A")], None),
+        ];
+        for (believed, words, expected) in table {
+            let verstat = |&(user, word): &(&str, &str)| Verstat { user: user.into(), word: word.into() };
+            let verstats = words.iter().map(verstat).collect();
+            let identity = Identity { verstats, ..identity("+12025550101", "", "+12025550103") };
+            let trunk = Trunk { verstat: believed, ..trunk(&[PAI, FROM], Some("US")) };
+            let told = ani(&identity, Some(&trunk)).expect("a number");
+            assert_eq!(told.trust.check(), expected, "{believed} {words:?}");
+            let stranger = ani(&identity, None).expect("a number");
+            assert_eq!(stranger.trust, Trust::Claimed, "{words:?}");
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Call {
     /// The way by which the INVITE came.
     pub hop: Hop,
     pub ani: Option<Ani>,
+    /// Whether the calling number was kept back.
+    pub ani_withheld: bool,
     /// What the caller dialled, where the call was diverted to us.
     pub first_dialled: Option<PhoneNumber>,
     pub keypad: Keypad,
@@ -178,6 +180,7 @@ impl Call {
             line: line.number.to_string(),
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
+            ani_withheld: self.ani_withheld,
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             started_at: self.started_at,
             stage: look.stage,
@@ -204,12 +207,16 @@ impl Call {
         let standing = self.standing();
         let summary = self.flow().map(Flow::summary).cloned().unwrap_or_default();
         let customer = standing.customer();
+        let check = self.ani.as_ref().and_then(|ani| ani.trust.check());
         Some(CallRecord {
             version: RECORD_VERSION,
             id: self.id.to_string(),
             line: line.number.to_string(),
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
+            ani_withheld: self.ani_withheld,
+            ani_verstat: check.map(|check| check.outcome),
+            ani_attestation: check.and_then(|check| check.attestation),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             first_dialled: self.first_dialled.as_ref().map(|number| number.as_str().to_owned()),
             started_at: self.started_at,

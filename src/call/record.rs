@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::flow::{AniSource, Method, Verdict};
+pub use crate::flow::{AniSource, Attestation, CheckOutcome, Method, Verdict};
 
 /// The version of the record's JSON shape. Fields are added, never renamed, under one version.
 pub const RECORD_VERSION: u32 = 1;
@@ -22,6 +22,16 @@ pub struct CallRecord {
     /// Which header told the calling number, where there is one.
     #[serde(default)]
     pub ani_source: Option<AniSource>,
+    /// Whether the caller, or a network on the way, asked that the number be kept back; where it is not, an
+    /// absent `ani` is a number that nobody told.
+    #[serde(default)]
+    pub ani_withheld: bool,
+    /// What the network's check of the calling number came to; absent where no trunk that is believed told it.
+    #[serde(default)]
+    pub ani_verstat: Option<CheckOutcome>,
+    /// How far the caller's own network answers for the calling number; absent where that is not told.
+    #[serde(default)]
+    pub ani_attestation: Option<Attestation>,
     /// Name of the trunk by which the call came; absent where its peer is on none.
     #[serde(default)]
     pub trunk: Option<String>,

@@ -26,7 +26,7 @@ use super::trunk::{Arrivals, Loads};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Endpoint, Hop, Rejection, Transmit};
+use crate::sip::{self, DialogId, Endpoint, Hop, Located, Rejection, Search, SearchId, Transmit};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -34,6 +34,8 @@ use crate::timer::Timers;
 pub enum Action {
     /// Send a SIP message.
     Transmit(Transmit),
+    /// Find a peer, and tell with [`Switchboard::located`].
+    Locate(SearchId, Box<Search>),
     /// Tell a media session.
     Media(media::SessionId, media::Command),
     /// Ask the back end of the plan that the call follows.
@@ -142,6 +144,12 @@ impl Switchboard {
     /// Takes note that what was sent by `hop` cannot be delivered.
     pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
         self.endpoint.unreachable(hop, now);
+        self.drain(now);
+    }
+
+    /// Takes in where a peer is. Comes it late, it changes nothing.
+    pub fn located(&mut self, id: SearchId, located: Located, now: Instant) {
+        self.endpoint.located(id, located, now);
         self.drain(now);
     }
 
@@ -258,6 +266,9 @@ impl Switchboard {
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.actions.push_back(Action::Transmit(transmit));
+        }
+        while let Some((id, search)) = self.endpoint.poll_search() {
+            self.actions.push_back(Action::Locate(id, Box::new(search)));
         }
     }
 

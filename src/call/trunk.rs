@@ -25,6 +25,8 @@ pub struct Trunk {
     pub calls_per_second: Option<usize>,
     /// The headers that it is trusted to tell the calling number in, the best first.
     pub identity: Vec<AniSource>,
+    /// Whether it is believed in what it says that its network's check of a calling number came to.
+    pub verstat: bool,
     /// The country whose national numbers it sends; `None`: numbers stay as they come.
     pub country: Option<Country>,
 }
@@ -156,6 +158,7 @@ mod tests {
             calls_max: None,
             calls_per_second: None,
             identity: vec![AniSource::From],
+            verstat: false,
             country: None,
         }
     }

@@ -17,6 +17,8 @@ pub struct CallView {
     pub ani: Option<String>,
     /// Which header told the calling number, where there is one.
     pub ani_source: Option<AniSource>,
+    /// Whether the calling number was kept back.
+    pub ani_withheld: bool,
     /// Name of the trunk by which the call came; absent where its peer is on none.
     pub trunk: Option<String>,
     /// When the INVITE arrived.
@@ -82,6 +84,7 @@ impl CallView {
             line: record.line.clone(),
             ani: record.ani.clone(),
             ani_source: record.ani_source,
+            ani_withheld: record.ani_withheld,
             trunk: record.trunk.clone(),
             started_at: record.started_at,
             stage: Stage::Ended,

@@ -13,6 +13,7 @@ pub mod timeline;
 pub mod voice;
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use self::phone::Phone;
 use self::script::Script;
 use self::timeline::Outcome;
 use crate::flow::Verdict;
+use crate::net::dns::Dns;
 use crate::net::sip::Tls;
 
 /// Places one test call.
@@ -58,6 +60,9 @@ pub struct Arguments {
     /// Seconds after which to hang up
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// The name server to ask where the address leads, in place of the system's; may be said several times
+    #[arg(long, value_name = "IP:PORT")]
+    name_server: Vec<SocketAddr>,
     /// Accept the REFER and report success, but call nobody
     #[arg(long, conflicts_with = "refuse_refer")]
     no_follow: bool,
@@ -104,7 +109,8 @@ async fn place(arguments: &Arguments) -> anyhow::Result<(Caller, recording::Reco
     let timeout = Duration::from_secs(arguments.timeout);
     let caller = Caller::new(arguments.keys.clone(), arguments.on_refer(), timeout, phone::now());
     let tls = Tls::client(arguments.trust.as_deref())?;
-    let phone = Phone::dial(&arguments.from, &arguments.to, caller, tls).await?;
+    let dns = Dns::new(&arguments.name_server);
+    let phone = Phone::dial(&arguments.from, &arguments.to, caller, dns, tls).await?;
     let mut told = 0;
     let tell = |caller: &Caller| {
         if !arguments.json {

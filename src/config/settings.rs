@@ -20,6 +20,8 @@ pub struct Sip {
     pub external: Option<SocketAddr>,
     /// The networks whose members reach us without the NAT.
     pub local_networks: Vec<IpNet>,
+    /// Whom to ask for the addresses of peers that are known by name, at most three; none: the system's own.
+    pub name_servers: Vec<SocketAddr>,
     /// `[sip.tls]`: our certificate, and whom we trust. There is one where there is a listener for TLS.
     pub tls: Option<TlsFiles>,
 }

@@ -17,15 +17,42 @@ pub(super) const UNLESS_SAID: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 const LOCAL_NETWORKS: [&str; 6] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 
+/// As many as a resolver asks before it gives up (resolv.conf(5)).
+const NAME_SERVERS_MAX: usize = 3;
+/// Where name servers listen (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
+
 /// What `[sip]` says of addresses, and what it says of strangers.
 pub(super) fn read(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>) {
     let listen = listen(&mut section);
     let external = section.read("external_address", external_address);
     let local_networks = local_networks(&mut section);
+    let name_servers = name_servers(&mut section);
     let strangers = section.read("strangers", trunks::strangers);
     let tls = tls(section.section("tls", "[sip.tls]"), listen.as_deref().unwrap_or_default());
     section.finish();
-    (listen.map(|listen| Sip { listen, external, local_networks, tls }), strangers)
+    (listen.map(|listen| Sip { listen, external, local_networks, name_servers, tls }), strangers)
+}
+
+/// The name servers, in the order in which they are asked.
+fn name_servers(section: &mut Section<'_>) -> Vec<SocketAddr> {
+    let texts = section.texts("name_servers").unwrap_or_default();
+    if let Some(text) = texts.get(NAME_SERVERS_MAX) {
+        let fault = Fault::at(text.span(), format!("more than {NAME_SERVERS_MAX} name servers are no use"));
+        section.note(fault.help("the time for a search is over before a fourth could be asked"));
+    }
+    texts.iter().filter_map(|text| section.accept(text.span(), name_server(text.get_ref()))).collect()
+}
+
+/// An address, with a port where that is not the usual one.
+fn name_server(text: &str) -> Result<SocketAddr, Complaint> {
+    let alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+    alone.or_else(|_| text.parse()).map_err(|_| {
+        Complaint::new(
+            format!("`{text}` is no IP address"),
+            "write it as \"192.0.2.53\" or \"2001:db8::53\", or with a port as \"127.0.0.1:5353\"",
+        )
+    })
 }
 
 /// `[sip.tls]`, which a listener for TLS cannot do without.

@@ -1,6 +1,7 @@
 //! The demo's file value by value, bad files fault by fault, and whatever else a file may be.
 
 mod asked;
+mod name_servers;
 mod trunks;
 
 use std::ops::RangeInclusive;

@@ -68,8 +68,10 @@ impl Reader {
         let calls_per_second =
             section.number("calls_per_second", CALLS_PER_SECOND).map(|calls| calls as usize);
         let identity = identity(section).unwrap_or_else(|| vec![AniSource::From]);
+        let verstat = section.flag("verstat").unwrap_or(false);
         let country = section.read("country", country);
-        Some(Trunk { name: name?.into(), addresses, calls_max, calls_per_second, identity, country })
+        let name = name?.into();
+        Some(Trunk { name, addresses, calls_max, calls_per_second, identity, verstat, country })
     }
 
     fn name(&mut self, section: &mut Section<'_>) -> Option<String> {

@@ -38,6 +38,74 @@ pub enum Trust {
     Claimed,
     /// A trunk of ours, in a header that its setting names.
     Trunk,
+    /// The same, and it says what its network's check of the number came to.
+    Checked(Check),
+}
+
+/// What a network's check of a calling number came to (STIR/SHAKEN, told as `verstat`: ATIS-1000074).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Check {
+    /// What came of it.
+    pub outcome: CheckOutcome,
+    /// How far the caller's own network answers for the number.
+    pub attestation: Option<Attestation>,
+}
+
+/// What came of a network's check. That none is told is none of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// The signature is good.
+    Passed,
+    /// It is not: the number may be somebody else's.
+    Failed,
+    /// There was nothing to check, or no check.
+    NotChecked,
+}
+
+/// How far the network that a call came from answers for its number (ATIS-1000074 §5.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attestation {
+    /// Full: it knows the caller, who may use the number.
+    A,
+    /// Partial: it knows the caller.
+    B,
+    /// Gateway: it knows where the call came in.
+    C,
+}
+
+impl Check {
+    /// Reads a `verstat`: `TN-Validation-Passed`, `TN-Validation-Failed`, `No-TN-Validation`, each with the
+    /// attestation behind it (`-A`) or without. Anything else tells nothing.
+    pub fn parse(word: &str) -> Option<Self> {
+        let word = word.to_ascii_lowercase();
+        let outcomes = [
+            ("tn-validation-passed", CheckOutcome::Passed),
+            ("tn-validation-failed", CheckOutcome::Failed),
+            ("no-tn-validation", CheckOutcome::NotChecked),
+        ];
+        let (rest, outcome) =
+            outcomes.into_iter().find_map(|(name, outcome)| Some((word.strip_prefix(name)?, outcome)))?;
+        let attestation = match rest {
+            "" => None,
+            "-a" => Some(Attestation::A),
+            "-b" => Some(Attestation::B),
+            "-c" => Some(Attestation::C),
+            _ => return None,
+        };
+        Some(Self { outcome, attestation })
+    }
+}
+
+impl Trust {
+    /// What the network's check came to, where a trunk that is believed has told it.
+    pub fn check(self) -> Option<Check> {
+        match self {
+            Self::Checked(check) => Some(check),
+            Self::Claimed | Self::Trunk => None,
+        }
+    }
 }
 
 /// A telephone number: `+` and digits, or digits alone where the country is not known.
@@ -141,6 +209,29 @@ mod tests {
             let country = Country::parse(code).expect("a country");
             let number = PhoneNumber::parse(text).expect("a number").in_country(country);
             assert_eq!(number.as_str(), expected, "{text} in {code}");
+        }
+    }
+
+    #[test]
+    fn checks_are_read_or_tell_nothing() {
+        use Attestation::{A, B, C};
+        use CheckOutcome::{Failed, NotChecked, Passed};
+        let table = [
+            ("TN-Validation-Passed", Some((Passed, None))),
+            ("TN-Validation-Passed-A", Some((Passed, Some(A)))),
+            ("tn-validation-passed-b", Some((Passed, Some(B)))),
+            ("TN-Validation-Failed", Some((Failed, None))),
+            ("TN-Validation-Failed-C", Some((Failed, Some(C)))),
+            ("No-TN-Validation", Some((NotChecked, None))),
+            ("TN-Validation-Passed-D", None),
+            ("TN-Validation-Passed-A-B", None),
+            ("TN-Validation-PassedA", None),
+            ("TN-Validation", None),
+            ("", None),
+        ];
+        for (word, expected) in table {
+            let read = Check::parse(word).map(|check| (check.outcome, check.attestation));
+            assert_eq!(read, expected, "{word}");
         }
     }
 

@@ -61,6 +61,8 @@ impl Entry {
     /// Takes a key; `Some` ends the entry.
     pub fn key(&mut self, digit: Digit, question: &Question, now: Instant) -> Option<Outcome> {
         let total = *self.total.get_or_insert(now + question.total_timeout);
+        // Any key stops the prompt, also one that makes no digit: whoever keys has heard enough.
+        self.prompt_ended(question, now);
         if Some(digit) == question.terminator {
             return Some(self.finish(question, false));
         }
@@ -172,6 +174,16 @@ mod tests {
         let mut entry = Entry::new(&question);
         assert_eq!(entry.deadline(), None);
         assert_eq!(entry.handle_timeout(&question, at(3600)), None);
+    }
+
+    #[test]
+    fn a_key_that_is_no_digit_stops_the_prompt_and_the_wait_begins() {
+        let question = question("q");
+        let mut entry = Entry::new(&question);
+        assert_eq!(entry.key(Digit::from_char('A').unwrap(), &question, at(1)), None);
+        let deadline = entry.deadline().expect("there is no prompt any more whose end could start it");
+        assert_eq!(deadline, at(1) + question.first_digit_timeout);
+        assert_eq!(entry.handle_timeout(&question, deadline), Some(Outcome::NoInput));
     }
 
     #[test]

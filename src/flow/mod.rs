@@ -13,7 +13,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use ani::{Ani, AniSource, Country, PhoneNumber, Trust};
+pub use ani::{Ani, AniSource, Attestation, Check, CheckOutcome, Country, PhoneNumber, Trust};
 pub use event::{Action, Event, PlayId, RequestId, Step, Summary};
 pub use line::{ByVerdict, HandOverPlan, Line, Prompts, Question};
 pub use machine::Flow;

@@ -1,4 +1,5 @@
-//! Sockets: those that SIP travels by, and the threads that carry media.
+//! Sockets: those that SIP travels by, the DNS, and the threads that carry media.
 
+pub mod dns;
 pub mod media;
 pub mod sip;

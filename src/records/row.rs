@@ -17,7 +17,7 @@ use crate::call::{CallRecord, HandOver, MediaFigures};
 pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_at, ended_at, customer, name, \
     identified_by, identifier_attempts, secret_attempts, opted_out, back_end_failure, verdict, hand_over_target, \
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
-    jitter_ms, remote_loss, ani_source, trunk, first_dialled";
+    jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -46,7 +46,10 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
     bind_media(row, &record.media);
     row.push_bind(record.ani_source.map(|source| word(&source)))
         .push_bind(record.trunk.clone())
-        .push_bind(record.first_dialled.clone());
+        .push_bind(record.first_dialled.clone())
+        .push_bind(record.ani_withheld)
+        .push_bind(record.ani_verstat.map(|outcome| word(&outcome)))
+        .push_bind(record.ani_attestation.map(|attestation| word(&attestation)));
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -65,6 +68,9 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         line: row.try_get("line")?,
         ani: row.try_get("ani")?,
         ani_source: optional(row, "ani_source", unword)?,
+        ani_withheld: row.try_get("ani_withheld")?,
+        ani_verstat: optional(row, "ani_verstat", unword)?,
+        ani_attestation: optional(row, "ani_attestation", unword)?,
         trunk: row.try_get("trunk")?,
         first_dialled: row.try_get("first_dialled")?,
         started_at: parsed(row, "started_at")?,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::call::record::{AniSource, Method, RECORD_VERSION, Verdict};
+use crate::call::record::{AniSource, Attestation, CheckOutcome, Method, RECORD_VERSION, Verdict};
 use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures};
 
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
@@ -15,6 +15,9 @@ pub(crate) fn record(number: u64) -> CallRecord {
         line: if number.is_multiple_of(2) { "1000" } else { "1001" }.to_owned(),
         ani: Some("+12025550101".to_owned()),
         ani_source: Some(AniSource::PAssertedIdentity),
+        ani_withheld: false,
+        ani_verstat: Some(CheckOutcome::Passed),
+        ani_attestation: Some(Attestation::A),
         trunk: Some("carrier".to_owned()),
         first_dialled: Some("+12025550001".to_owned()),
         started_at,
@@ -51,6 +54,9 @@ pub(crate) fn bare(number: u64) -> CallRecord {
     CallRecord {
         ani: None,
         ani_source: None,
+        ani_withheld: true,
+        ani_verstat: None,
+        ani_attestation: None,
         trunk: None,
         first_dialled: None,
         answered_at: None,

@@ -31,6 +31,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(1, "calls", include_str!("migrations/0001_calls.sql")),
         step(2, "trunks", include_str!("migrations/0002_trunks.sql")),
         step(3, "first_dialled", include_str!("migrations/0003_first_dialled.sql")),
+        step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
     ])
 });
 

@@ -329,14 +329,22 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
     let patience = Duration::from_secs(10);
     let mut connection = store::connect_to_write(folder.path(), patience).await.expect("connected");
     let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
-        ALTER TABLE calls DROP COLUMN first_dialled;
+        ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
+        ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
     connection.close().await.expect("closed");
     let unread = Store::open_read_only(folder.path()).await;
     assert!(matches!(unread, Err(RecordsError::Older { found: 1, .. })), "{unread:?}");
     let store = open(&folder).await;
-    let old = CallRecord { trunk: None, ani_source: None, first_dialled: None, ..record(1) };
+    let old = CallRecord {
+        trunk: None,
+        ani_source: None,
+        first_dialled: None,
+        ani_verstat: None,
+        ani_attestation: None,
+        ..record(1)
+    };
     assert_eq!(store.recent(9).await.expect("readable"), [old]);
     write(&store, [record(2)]).await;
     assert_eq!(store.by_id(&record(2).id).await.expect("readable"), Some(record(2)));

@@ -17,6 +17,7 @@ use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard};
 use crate::config::{Configuration, Limits};
+use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
 use crate::sip::{Listener, Transport, Whereabouts};
@@ -129,6 +130,7 @@ pub async fn start(
         silence_limit: configuration.media.silence_timeout,
         ..usual
     };
+    let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
     let plan = Arc::new(plan(&configuration, prompts));
@@ -137,6 +139,7 @@ pub async fn start(
         switchboard: switchboard(&configuration, listeners, Arc::clone(&plan)),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
         sip: outlet,
+        locator,
         held: VecDeque::new(),
         answers,
         live,
@@ -144,7 +147,7 @@ pub async fn start(
         readiness,
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs::new(media, answered, reloads, inlet)?, addresses))
+    Ok((server, Inputs::new(media, answered, reloads, inlet, found)?, addresses))
 }
 
 /// Every prompt that a call may need.

@@ -3,12 +3,16 @@
 //!
 //! What a dialog is used for is `usage`'s part; this file decides nothing about calls.
 
+use std::collections::VecDeque;
+use std::time::Instant;
+
 use sipx_sip::build::RequestBuilder;
 use sipx_sip::error::BuildError;
 use sipx_sip::headers::{Contact, From};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 
-use super::hop::{Hop, Whereabouts};
+use super::hop::{Hop, Transport, Whereabouts};
+use super::locate::{Destination, Sought};
 use super::message;
 use super::route::RouteSet;
 
@@ -28,10 +32,21 @@ pub struct Dialog {
     routes: RouteSet,
     /// The way by which the peer spoke last.
     heard: Hop,
+    /// Where its next hop is, if that is a name that has been looked up.
+    found: Option<Found>,
     local_cseq: u32,
     remote_cseq: Option<u32>,
     /// Whether we made its Call-ID.
     ours: bool,
+}
+
+/// Where a next hop that is a name was found to be.
+#[derive(Debug, Clone)]
+struct Found {
+    sought: Sought,
+    /// The best first; empty where it leads nowhere.
+    destinations: Vec<Destination>,
+    until: Instant,
 }
 
 /// What our messages say of ourselves.
@@ -83,6 +98,7 @@ impl Dialog {
             target: contact(headers).or_else(|| legacy_target(headers)).ok_or(NoDialog::Contact)?,
             routes: RouteSet::of_request(headers).ok_or(NoDialog::RecordRoute)?,
             heard: hop,
+            found: None,
             local_cseq,
             remote_cseq: message::cseq(headers),
             ours: false,
@@ -99,6 +115,7 @@ impl Dialog {
             target,
             routes: RouteSet::default(),
             heard: hop,
+            found: None,
             local_cseq: cseq,
             remote_cseq: None,
             ours: true,
@@ -158,9 +175,62 @@ impl Dialog {
         self.heard = hop;
     }
 
-    /// The way of the next request.
+    /// The way of the next request. Where its next hop is a name that nobody has looked up yet, or that leads
+    /// nowhere, it is the way by which the peer spoke last.
     pub fn next_hop(&self, whereabouts: &Whereabouts) -> Hop {
-        whereabouts.way(self.routes.itinerary(&self.target).next_hop, &self.heard)
+        let uri = self.routes.itinerary(&self.target).next_hop;
+        let way = || whereabouts.way(uri, &self.heard);
+        self.ways_found(whereabouts).next().unwrap_or_else(way)
+    }
+
+    /// The ways of the next request where nobody takes it by the first. The last is that by which the peer spoke:
+    /// a name may lead where the peer is not, or not any more.
+    pub fn spares(&self, whereabouts: &Whereabouts) -> VecDeque<Hop> {
+        let mut spares = VecDeque::new();
+        let first = self.next_hop(whereabouts);
+        if self.ways_found(whereabouts).next().is_none() {
+            return spares;
+        }
+        for hop in self.ways_found(whereabouts).chain([self.heard]) {
+            if hop != first && !spares.contains(&hop) {
+                spares.push_back(hop);
+            }
+        }
+        spares
+    }
+
+    fn ways_found<'d>(&'d self, whereabouts: &'d Whereabouts) -> impl Iterator<Item = Hop> + 'd {
+        let uri = self.routes.itinerary(&self.target).next_hop;
+        let sought = self.found.as_ref().and_then(|_| Sought::of(uri));
+        let found = self.found.iter().filter(move |found| Some(&found.sought) == sought.as_ref());
+        found.flat_map(|found| &found.destinations).map(move |destination| {
+            let Destination { transport, address } = *destination;
+            whereabouts.way_to(transport, address, Transport::of_uri(uri), &self.heard)
+        })
+    }
+
+    /// Whom to look up before the next request: its next hop, where that is a name, and what was found of it is
+    /// out of date.
+    pub fn sought(&self, now: Instant) -> Option<Sought> {
+        let sought = Sought::of(self.routes.itinerary(&self.target).next_hop)?;
+        let is_known = |found: &Found| found.sought == sought && now < found.until;
+        let known = sought.literal().is_some() || self.found.as_ref().is_some_and(is_known);
+        (!known).then_some(sought)
+    }
+
+    /// Takes note of where a next hop is.
+    pub fn found(&mut self, sought: Sought, destinations: Vec<Destination>, until: Instant) {
+        self.found = Some(Found { sought, destinations, until });
+    }
+
+    /// The way to the peer is this one, of several.
+    pub fn prefer(&mut self, hop: Hop) {
+        let found = self.found.as_mut().map(|found| &mut found.destinations);
+        let Some(destinations) = found else { return self.heard_by(hop) };
+        let is_it = |it: &Destination| it.address == hop.peer && it.transport == hop.transport;
+        if let Some(position) = destinations.iter().position(is_it) {
+            destinations.rotate_left(position);
+        }
     }
 
     /// The `CSeq` of the last request sent.

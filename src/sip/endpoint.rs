@@ -15,6 +15,7 @@ use sipx_sip::{HeaderName, Message, Method, Request, validate_response};
 use super::admission::{Refusal, check_form};
 use super::counters::{Counters, Rejection};
 use super::dialog::Ourselves;
+use super::finding::Searches;
 use super::hop::{Hop, Transmit, Whereabouts};
 use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
@@ -91,6 +92,7 @@ pub struct Endpoint {
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
     pub(super) draining: bool,
+    pub(super) searches: Searches,
     last_dialog: u64,
     /// Keeps the To tags of answers without a transaction unguessable and yet the same for a retransmission.
     salt: u64,
@@ -111,6 +113,7 @@ impl Endpoint {
             events: VecDeque::new(),
             counters: Counters::default(),
             draining: false,
+            searches: Searches::default(),
             last_dialog: 0,
             salt,
         }
@@ -123,8 +126,8 @@ impl Endpoint {
 
     /// Takes note that what was sent by `hop` cannot be delivered, and that nothing more can (RFC 3261 §8.1.3.1).
     pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
-        for owner in self.transactions.fail(hop, now) {
-            self.on_failure(owner, UNREACHABLE, now);
+        for failed in self.transactions.fail(hop, now) {
+            self.on_failed(failed, UNREACHABLE, now);
         }
     }
 
@@ -133,8 +136,8 @@ impl Endpoint {
         match read {
             Ok(Message::Request(request)) => self.on_request(request, hop, now),
             Ok(Message::Response(response)) if validate_response(&response).is_empty() => {
-                if let Some((owner, response)) = self.transactions.receive_response(response, &hop, now) {
-                    self.on_response(owner, &response, now);
+                if let Some(reply) = self.transactions.receive_response(response, &hop, now) {
+                    self.on_reply(reply, now);
                 }
             }
             Ok(Message::Response(_)) | Err(Unreadable::Noise) => {
@@ -153,8 +156,8 @@ impl Endpoint {
 
     /// Runs every timer that is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        for owner in self.transactions.handle_timeout(now) {
-            self.on_failure(owner, TIMED_OUT, now);
+        for failed in self.transactions.handle_timeout(now) {
+            self.on_failed(failed, TIMED_OUT, now);
         }
         while let Some((dialog, timer)) = self.timers.pop_due(now) {
             match timer {
@@ -206,6 +209,7 @@ impl Endpoint {
             && self.by_tag.is_empty()
             && self.timers.is_empty()
             && self.events.is_empty()
+            && self.searches.is_empty()
             && self.transactions.is_idle()
     }
 
@@ -400,6 +404,9 @@ impl Endpoint {
         self.timers.clear((id, Timer::Linger));
         if let Some(leg) = self.legs.remove(&id) {
             self.by_tag.remove(&leg.tag);
+            if let Some(search) = leg.search {
+                self.searches.forget(search);
+            }
         }
     }
 

@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use sipx_sip::{Host, Reliability, Scheme, Uri};
 
+use super::locate::Way;
+
 /// How SIP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
@@ -213,12 +215,39 @@ impl Whereabouts {
         Some(Hop { transport, local: SocketAddr::new(ip, port), peer, connection: None })
     }
 
+    /// The ways of sending that are open to us, UDP first. A stream can be opened from any address; a datagram leaves
+    /// from where we listen for them.
+    pub fn ways(&self) -> Vec<Way> {
+        let families = |transport: Transport| {
+            [true, false].into_iter().filter(move |&ipv6| {
+                let of_family = |it: &Listener| it.address.is_ipv6() == ipv6;
+                let serves = |it: &Listener| transport.is_stream() || it.transport == transport;
+                self.listeners.iter().any(|it| of_family(it) && serves(it))
+            })
+        };
+        let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        let way = |transport| families(transport).map(move |ipv6| Way { transport, ipv6 });
+        transports.into_iter().flat_map(way).collect()
+    }
+
     /// The way to what a URI names, from a peer that we have heard from by `heard`: its own, wherever that is no
     /// worse than what the URI says.
     pub(super) fn way(&self, uri: &Uri, heard: &Hop) -> Hop {
         let named = Transport::of_uri(uri);
         let transport = named.unwrap_or(Transport::Udp);
         let Some(address) = literal_address(uri, transport) else { return *heard };
+        self.way_to(transport, address, named, heard)
+    }
+
+    /// As [`Self::way`], where it is known already which address the URI leads to, and by which transport; `named` is
+    /// the one that the URI itself names.
+    pub(super) fn way_to(
+        &self,
+        transport: Transport,
+        address: SocketAddr,
+        named: Option<Transport>,
+        heard: &Hop,
+    ) -> Hop {
         let same_host = address.ip() == heard.peer.ip();
         // A connection that is up already leads there, and through whatever NAT is in between (RFC 5923). Peers
         // that call by TCP and leave `transport` out of their Contact mean TCP.

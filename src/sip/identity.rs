@@ -1,5 +1,6 @@
 //! Who calls, by the header fields that tell it: From (RFC 3261 §8.1.1.3), P-Asserted-Identity (RFC 3325 §9.1),
-//! Remote-Party-ID (draft-ietf-sip-privacy-04), and whether they ask not to be told: Privacy (RFC 3323 §4.2). And
+//! Remote-Party-ID (draft-ietf-sip-privacy-04), and whether they ask not to be told: Privacy (RFC 3323 §4.2). What
+//! the network says that its check of a number came to: `verstat` (3GPP TS 24.229 §7.2A.20, ATIS-1000074). And
 //! whom they called, where somebody has diverted the call: History-Info (RFC 7044 §5), Diversion (RFC 5806 §5).
 //!
 //! Everything here is a claim. Which of them to believe is not decided here, and display names are not read.
@@ -22,6 +23,11 @@ const ANONYMOUS_USER: &str = "anonymous";
 /// The values read of each header field. RFC 3325 §9.1 has two at the most; further ones are not looked at.
 const VALUES_MAX: usize = 4;
 
+/// The parameter that tells what came of a check.
+const VERSTAT: &str = "verstat";
+/// The longest `verstat` that is read, in bytes: its words are shorter.
+const VERSTAT_MAX: usize = 40;
+
 /// What an INVITE says of who calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -31,6 +37,8 @@ pub struct Identity {
     pub remote_party: Vec<Claim>,
     /// From; `None` where it does not parse, or has no user.
     pub from: Option<Claim>,
+    /// The users of P-Asserted-Identity and From that the network says it has checked.
+    pub verstats: Vec<Verstat>,
     /// User of the address that was called first, where the call has been diverted on its way to us.
     pub first_dialled: Option<String>,
     /// What Privacy asks for.
@@ -44,6 +52,15 @@ pub enum Claim {
     User(String),
     /// Somebody who does not want it told.
     Anonymous,
+}
+
+/// What the network says that its check of a number came to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verstat {
+    /// The number, as it stands in [`Claim::User`].
+    pub user: String,
+    /// The parameter's value, such as `TN-Validation-Passed-A`.
+    pub word: String,
 }
 
 /// A wish for privacy, of those that matter to whom a caller is taken for.
@@ -66,6 +83,7 @@ impl Identity {
         Self {
             asserted: asserted.iter().filter_map(|address| claim(&address.uri)).collect(),
             remote_party: remote_party.iter().filter_map(remote_party_claim).collect(),
+            verstats: asserted.iter().chain(&from).filter_map(verstat).take(VALUES_MAX).collect(),
             from: from.and_then(|address| claim(&address.uri)),
             first_dialled: first_dialled(headers),
             privacy: privacy(headers),
@@ -78,7 +96,13 @@ impl Identity {
     }
 }
 
-// By hand, as a number is personal.
+// By hand, as a number is personal; and so for the other.
+impl fmt::Debug for Verstat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Verstat").field("word", &self.word).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Claim {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -107,6 +131,25 @@ fn claim(uri: &Uri) -> Option<Claim> {
         Some(user) if user.eq_ignore_ascii_case(ANONYMOUS_USER) => Some(Claim::Anonymous),
         user => user.map(Claim::User),
     }
+}
+
+/// Standards have it as a parameter of the user part; networks put it behind the host too, and behind the brackets.
+fn verstat(address: &Address) -> Option<Verstat> {
+    let uri = &address.uri;
+    let of_user = uri.user().and_then(|user| parameter(user, VERSTAT));
+    let of_tel = || parameter(uri.tel_parts()?.parameters()?, VERSTAT);
+    let of_uri = || uri.params().and_then(|parameters| parameters.value(VERSTAT));
+    let word = of_user.or_else(of_tel).or_else(of_uri).or_else(|| address.param(VERSTAT))?;
+    let word = (word.len() <= VERSTAT_MAX).then(|| String::from_utf8_lossy(word).into_owned())?;
+    Some(Verstat { user: user(uri)?, word })
+}
+
+/// The value of a parameter among `a;b=c;d`.
+fn parameter<'v>(text: &'v [u8], name: &str) -> Option<&'v [u8]> {
+    text.split(|&byte| byte == b';').find_map(|piece| {
+        let (key, value) = piece.split_at(piece.iter().position(|&byte| byte == b'=')?);
+        key.eq_ignore_ascii_case(name.as_bytes()).then_some(&value[1..])
+    })
 }
 
 /// Of the calling party, which is meant where none is said; with `privacy=` that leaves nothing to be told.
@@ -312,8 +355,42 @@ mod tests {
     }
 
     #[test]
+    fn a_verstat_is_found_wherever_a_network_puts_it() {
+        let table = [
+            (
+                "P-Asserted-Identity: <sip:+1202;verstat=TN-Validation-Passed-A@h>",
+                "+1202 TN-Validation-Passed-A",
+            ),
+            (
+                "P-Asserted-Identity: <sip:+1202@h;user=phone;verstat=TN-Validation-Failed>",
+                "+1202 TN-Validation-Failed",
+            ),
+            ("P-Asserted-Identity: <sip:+1202@h>;verstat=No-TN-Validation", "+1202 No-TN-Validation"),
+            (
+                "P-Asserted-Identity: <tel:+1202;VERSTAT=TN-Validation-Passed-B>",
+                "+1202 TN-Validation-Passed-B",
+            ),
+            ("From: <sip:+1202;npdi;verstat=TN-Validation-Passed@h>;tag=1", "+1202 TN-Validation-Passed"),
+            (
+                "From: <sip:+1;verstat=F@h>;tag=1\r\nP-Asserted-Identity: <tel:+2;verstat=P>, <tel:+3>",
+                "+2 P, +1 F",
+            ),
+            ("From: <sip:+1202@h>;tag=1", ""),
+            ("From: <sip:+1202;verstat@h>;tag=1", ""),
+            ("From: <sip:+1202;verstat=12345678901234567890123456789012345678901@h>;tag=1", ""),
+            ("Remote-Party-ID: <sip:+1202;verstat=TN-Validation-Passed@h>", ""),
+        ];
+        for (line, expected) in table {
+            let verstats = identity(&format!("{line}\r\n")).verstats;
+            let shown: Vec<_> =
+                verstats.iter().map(|found| format!("{} {}", found.user, found.word)).collect();
+            assert_eq!(shown.join(", "), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn claims_do_not_show_in_debug() {
-        let shown = format!("{:?}", identity("From: <sip:+12025550101@h>;tag=1\r\n"));
+        let shown = format!("{:?}", identity("From: <sip:+12025550101;verstat=x@h>;tag=1\r\n"));
         assert!(!shown.contains("2025550101"), "{shown}");
     }
 

@@ -11,8 +11,20 @@ pub const T2: Duration = Duration::from_secs(4);
 /// 64*T1: how long a transaction, an unacknowledged 2xx or a late NOTIFY is waited for.
 pub const TIMEOUT: Duration = Duration::from_secs(32);
 
+/// 8*T1: how long a peer may say nothing to a request before the next of several is tried (RFC 3263 §4.3). By then
+/// the request has been sent four times. The last of them has 64*T1.
+pub const NEXT_AFTER: Duration = Duration::from_secs(4);
+
+/// The shortest time that what was found of a name is relied on, so that a time to live of 0 is not a look-up for
+/// every request of a burst.
+pub const FOUND_FOR_MIN: Duration = Duration::from_secs(1);
+
 /// The largest message read; the largest payload that a UDP length field can name.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// The largest request that we send as a datagram without having tried TCP: RFC 3261 §18.1.1, for a path whose MTU is
+/// not known.
+pub const DATAGRAM_REQUEST_BYTES_MAX: usize = 1300;
 
 /// Header field lines in one message; one more and it is malformed.
 pub const HEADERS_MAX: usize = 200;

@@ -5,12 +5,14 @@ mod counters;
 mod dialog;
 mod dtmf_info;
 mod endpoint;
+mod finding;
 mod framing;
 mod hop;
 mod identity;
 mod invitation;
 mod leniency;
 mod limits;
+mod locate;
 mod message;
 mod reception;
 mod referral;
@@ -31,8 +33,9 @@ pub use counters::{Counters, Rejection};
 pub use endpoint::{Config, Endpoint};
 pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
-pub use identity::{Claim, Identity, Privacy};
+pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use limits::Caps;
+pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reception::Reception;
 pub use uac::Call;
 
@@ -41,6 +44,10 @@ use crate::secret::Digit;
 /// Names a dialog of this endpoint for its whole life, from the INVITE on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
+
+/// Names a search for a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SearchId(pub u64);
 
 /// An INVITE that asks for a new call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sipx_sip::transaction::{Dispatch, Output, ServerState, TransactionLayer, TuEvent};
+use sipx_sip::transaction::{ClientState, Dispatch, Output, ServerState, TransactionLayer, TuEvent};
 use sipx_sip::{Message, Method, Request, Response, Timer, Timers as Timings, TransactionKey};
 
 use super::hop::{Hop, Transmit};
-use super::limits::{T1, T2};
+use super::limits::{NEXT_AFTER, T1, T2};
 use super::{DialogId, message};
 use crate::timer::Timers;
 
@@ -38,10 +38,49 @@ pub enum Purpose {
     Refresh,
     /// Our NOTIFY about the peer's REFER.
     Notify,
+    /// Our INVITE to a peer that was silent for so long that another was tried. What it says yet is not wanted.
+    Forsaken(TransactionId),
+    /// The same once it has been cancelled, in case an answer crosses that.
+    Unwanted,
 }
 
 /// Whose a transaction is.
 pub type Owner = (DialogId, Purpose);
+
+/// A request that its peer did not take, and the ways to others who may (RFC 3263 §4.3).
+#[derive(Debug)]
+pub struct Untaken {
+    /// The request as it was sent.
+    pub request: Request,
+    /// The best first; at least one.
+    pub spares: VecDeque<Hop>,
+}
+
+/// A client transaction that came to nothing.
+#[derive(Debug)]
+pub struct Failed {
+    /// Whose it is.
+    pub owner: Owner,
+    /// What can be tried yet.
+    pub untaken: Option<Untaken>,
+}
+
+/// A response to a request of ours.
+#[derive(Debug)]
+pub struct Reply {
+    /// Whose the request is.
+    pub owner: Owner,
+    /// What it got.
+    pub response: Response,
+    /// What can be tried yet, where that is 503.
+    pub untaken: Option<Untaken>,
+}
+
+/// The status that sends a request on to the next peer (RFC 3263 §4.3).
+const UNAVAILABLE: u16 = 503;
+
+/// The timer of a transaction, beside those of its machine, at which the next way is tried.
+const NEXT: usize = Timer::ALL.len();
 
 /// What a request turned out to be. Retransmissions and ACKs of refusals are dealt with before this.
 #[derive(Debug)]
@@ -75,6 +114,8 @@ struct Held {
     owner: Option<Owner>,
     origin: Option<Arc<Origin>>,
     answered: Option<Answered>,
+    /// Where the request may go if its peer does not take it.
+    spares: VecDeque<Hop>,
 }
 
 /// What is left of a server transaction that has had its answer, until its last timer falls due.
@@ -208,18 +249,17 @@ impl Transactions {
     }
 
     /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
-    pub fn receive_response(
-        &mut self,
-        response: Response,
-        hop: &Hop,
-        now: Instant,
-    ) -> Option<(Owner, Response)> {
+    pub fn receive_response(&mut self, response: Response, hop: &Hop, now: Instant) -> Option<Reply> {
+        let unavailable = response.status.code() == UNAVAILABLE;
+        let key = unavailable.then(|| TransactionKey::from_response(&response)).flatten();
+        let id = key.and_then(|key| self.ids.get(&(Side::Client, key)).copied());
+        let untaken = id.and_then(|id| self.untaken(id));
         let dispatch = self.client.receive(Message::Response(response), hop.transport.reliability());
         let Dispatch::Matched { key, outputs } = dispatch else { return None };
         let id = *self.ids.get(&(Side::Client, key))?;
         let owner = self.held.get(&id)?.owner;
         match self.perform(id, outputs, now)? {
-            TuEvent::Response(response) => Some((owner?, *response)),
+            TuEvent::Response(response) => Some(Reply { owner: owner?, response: *response, untaken }),
             _ => None,
         }
     }
@@ -236,6 +276,17 @@ impl Transactions {
         let id = self.hold(Side::Client, key, hop, owner);
         self.perform(id, outputs, now);
         Some(id)
+    }
+
+    /// Names ways by which the request of `id` may go, in this order, if its peer does not take it.
+    pub fn set_spares(&mut self, id: TransactionId, spares: VecDeque<Hop>, now: Instant) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        if spares.is_empty() {
+            self.timers.clear((id, NEXT));
+        } else {
+            self.timers.set((id, NEXT), now + NEXT_AFTER);
+        }
+        held.spares = spares;
     }
 
     /// Sends a response to the request of `id`, and shows what goes out; does nothing once that transaction is over.
@@ -314,46 +365,84 @@ impl Transactions {
 
     /// Gives up the client transactions whose requests went by `hop`, which leads nowhere (RFC 3261 §8.1.3.1); returns
     /// their owners.
-    pub fn fail(&mut self, hop: &Hop, now: Instant) -> Vec<Owner> {
+    pub fn fail(&mut self, hop: &Hop, now: Instant) -> Vec<Failed> {
         let failed = self.held.iter().filter(|(_, held)| held.side == Side::Client && held.hop == *hop);
         let mut failed: Vec<TransactionId> = failed.map(|(&id, _)| id).collect();
         failed.sort_unstable();
-        let owners = failed.iter().filter_map(|id| self.held.get(id)?.owner).collect();
+        let told = failed.iter().filter_map(|&id| self.failed(id)).collect();
         for id in failed {
             self.abandon(id, now);
         }
-        owners
+        told
     }
 
-    /// Runs what is due at `now`; returns the owners of client transactions that timed out.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Owner> {
+    /// Runs what is due at `now`; returns the client transactions that timed out, and those whose peer has said
+    /// nothing for so long that the next is to be tried.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Failed> {
         let mut timed_out = Vec::new();
         while let Some((id, timer)) = self.timers.pop_due(now) {
+            if timer == NEXT {
+                timed_out.extend(self.forsake(id, now));
+                continue;
+            }
+            let failed = self.failed(id);
             let Some(held) = self.held.get(&id) else { continue };
             if held.answered.is_some() {
                 // Timer J or L (RFC 3261 §17.2.2, RFC 6026 §7.1): no other is armed.
                 self.release(id);
                 continue;
             }
-            let (side, owner) = (held.side, held.owner);
+            let side = held.side;
             let layer = match side {
                 Side::Client => &mut self.client,
                 Side::Server => &mut self.server,
             };
             let outputs = layer.on_timer(&held.key, Timer::ALL[timer]);
             let event = self.perform(id, outputs, now);
-            if let (Side::Client, Some(TuEvent::Timeout), Some(owner)) = (side, event, owner) {
-                timed_out.push(owner);
+            if let (Side::Client, Some(TuEvent::Timeout)) = (side, event) {
+                timed_out.extend(failed);
             }
         }
         timed_out
+    }
+
+    /// What is to be told of a client transaction if it comes to nothing now.
+    fn failed(&self, id: TransactionId) -> Option<Failed> {
+        let held = self.held.get(&id).filter(|held| held.side == Side::Client)?;
+        Some(Failed { owner: held.owner?, untaken: self.untaken(id) })
+    }
+
+    fn untaken(&self, id: TransactionId) -> Option<Untaken> {
+        let held = self.held.get(&id).filter(|held| !held.spares.is_empty())?;
+        let request = self.client.client_request(&held.key)?.clone();
+        Some(Untaken { request, spares: held.spares.clone() })
+    }
+
+    /// Gives up a peer that has said nothing while there are others. An INVITE goes on, as it may be taken yet, and
+    /// whoever takes it must be told that it is not wanted any more.
+    fn forsake(&mut self, id: TransactionId, now: Instant) -> Option<Failed> {
+        let key = &self.held.get(&id)?.key;
+        if !matches!(self.client.client_state(key)?, ClientState::Calling | ClientState::Trying) {
+            return None;
+        }
+        let failed = self.failed(id)?;
+        let (dialog, purpose) = failed.owner;
+        if purpose == Purpose::Invite {
+            let held = self.held.get_mut(&id)?;
+            held.owner = Some((dialog, Purpose::Forsaken(id)));
+            held.spares.clear();
+        } else {
+            self.abandon(id, now);
+        }
+        Some(failed)
     }
 
     fn hold(&mut self, side: Side, key: TransactionKey, hop: Hop, owner: Option<Owner>) -> TransactionId {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
-        self.held.insert(id, Held { side, key, hop, owner, origin: None, answered: None });
+        let spares = VecDeque::new();
+        self.held.insert(id, Held { side, key, hop, owner, origin: None, answered: None, spares });
         id
     }
 
@@ -378,7 +467,7 @@ impl Transactions {
     }
 
     fn release(&mut self, id: TransactionId) {
-        for timer in 0..Timer::ALL.len() {
+        for timer in 0..=NEXT {
             self.timers.clear((id, timer));
         }
         if let Some(held) = self.held.remove(&id) {

@@ -2,6 +2,7 @@
 //!
 //! Challenges are not answered yet: 401 and 407 are refusals like any other.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -53,6 +54,8 @@ pub struct Call {
     pub from_display: Option<String>,
     /// The way that the INVITE goes.
     pub hop: Hop,
+    /// The ways that it goes, one after the other, where nobody takes it by the first (RFC 3263 §4.3).
+    pub spares: Vec<Hop>,
     /// The offer.
     pub sdp: String,
     /// Further header fields of the INVITE.
@@ -85,7 +88,7 @@ impl Endpoint {
             .body(call.sdp.clone())
             .build();
         let owner = (self.next_dialog(), Purpose::Invite);
-        let transaction = self.transactions.send(request, call.hop, Some(owner), now)?;
+        let transaction = self.send(request, call.hop, call.spares.clone().into(), Some(owner), now)?;
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
         Some(self.hold(Leg { description: call.sdp.clone(), ..Leg::new(dialog, tag, phase) }))
@@ -97,7 +100,9 @@ impl Endpoint {
         let Some(Phase::Outgoing(outgoing)) = self.legs.get_mut(&dialog).map(|leg| &mut leg.phase) else {
             return;
         };
-        if !std::mem::replace(&mut outgoing.cancelled, true) && outgoing.provisional {
+        let (first, provisional) = (!std::mem::replace(&mut outgoing.cancelled, true), outgoing.provisional);
+        self.transactions.set_spares(outgoing.transaction, VecDeque::new(), now);
+        if first && provisional {
             self.send_cancel(dialog, now);
         }
     }
@@ -138,11 +143,13 @@ impl Endpoint {
         complete: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, BuildError>,
         now: Instant,
     ) -> Result<Option<TransactionId>, BuildError> {
+        self.find_next_hop(id, now);
         let Some(hop) = self.next_hop(id) else { return Ok(None) };
         let ourselves = self.ourselves(&hop);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
         let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
-        Ok(self.transactions.send(request, hop, owner, now))
+        let spares = leg.dialog.spares(&self.config.whereabouts);
+        Ok(self.send(request, hop, spares, owner, now))
     }
 
     /// The way of a dialog's next request.
@@ -155,6 +162,7 @@ impl Endpoint {
         let status = response.status.code();
         match purpose {
             Purpose::Invite => self.on_invite_response(id, response, now),
+            Purpose::Forsaken(_) | Purpose::Unwanted => self.on_late_response(id, purpose, response, now),
             _ if status < 200 => {}
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
@@ -172,7 +180,7 @@ impl Endpoint {
             Purpose::Refer(cseq) => self.on_refer_response(id, cseq, status, now),
             Purpose::Notify => self.on_notify_response(id, status),
             Purpose::Refresh => self.on_refresh_failure(id, status, now),
-            Purpose::Invited => {}
+            Purpose::Invited | Purpose::Forsaken(_) | Purpose::Unwanted => {}
         }
     }
 
@@ -207,6 +215,7 @@ impl Endpoint {
         leg.dialog.confirm(response);
         let peer_updates = peer_allows(&response.headers);
         leg.phase = Phase::Established(Established { peer_updates, ..Established::default() });
+        self.find_next_hop(id, now);
         self.acknowledge(id, response);
         if cancelled {
             self.leave(id, now);
@@ -230,7 +239,7 @@ impl Endpoint {
 
     /// The 2xx once more: its ACK was lost. Or another branch of a fork answered too, which is one too many:
     /// it gets its ACK and a BYE (RFC 3261 §13.2.2.4).
-    fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
+    pub(super) fn on_answer_again(&mut self, id: DialogId, response: &Response, now: Instant) {
         let Some(leg) = self.legs.get(&id) else { return };
         if leg.dialog.answered_by(response) {
             if let Some(ack) = leg.ack.clone() {
@@ -252,12 +261,19 @@ impl Endpoint {
 
     fn send_cancel(&mut self, id: DialogId, now: Instant) {
         let Some(Phase::Outgoing(outgoing)) = self.legs.get(&id).map(|leg| &leg.phase) else { return };
-        let Some(invite) = self.transactions.sent_request(outgoing.transaction) else { return };
-        let Some(hop) = self.transactions.hop(outgoing.transaction) else { return };
-        if let Some(cancel) = cancel_of(invite) {
-            self.transactions.send(cancel, hop, None, now);
+        if self.cancel_transaction(outgoing.transaction, now).is_some() {
             self.timers.set((id, Timer::GiveUp), now + TIMEOUT);
         }
+    }
+
+    /// Sends the CANCEL of an INVITE that is under way.
+    pub(super) fn cancel_transaction(
+        &mut self,
+        transaction: TransactionId,
+        now: Instant,
+    ) -> Option<TransactionId> {
+        let cancel = cancel_of(self.transactions.sent_request(transaction)?)?;
+        self.transactions.send(cancel, self.transactions.hop(transaction)?, None, now)
     }
 }
 

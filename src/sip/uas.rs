@@ -85,20 +85,20 @@ impl Endpoint {
             return self.on_cancel(transaction, request, now);
         }
         if message::to_tag(&request.headers).is_none() {
-            return self.outside(transaction, request, hop);
+            return self.outside(transaction, request, hop, now);
         }
         let dialog = self.find(request).ok_or_else(unknown_dialog)?;
         self.inside(dialog, transaction, request, hop, now)
     }
 
     /// A request outside any dialog.
-    fn outside(&mut self, transaction: TransactionId, request: &Request, hop: Hop) -> Served {
+    fn outside(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         if self.transactions.is_merged(transaction, request) {
             return Err(Refusal::new(482, Rejection::Merged));
         }
         match request.method {
             Method::Invite | Method::Options if self.draining => Err(self.unavailable(Rejection::Draining)),
-            Method::Invite => self.on_invite(transaction, request, hop),
+            Method::Invite => self.on_invite(transaction, request, hop, now),
             Method::Options => Ok(Some(self.capable(Answer::new(200)))),
             Method::Refer => Err(Refusal::new(603, Rejection::Referral)),
             _ => Err(unknown_dialog()),
@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    fn on_invite(&mut self, transaction: TransactionId, request: &Request, hop: Hop) -> Served {
+    fn on_invite(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         check_sdp(request)?;
         check_interval(request)?;
         if self.legs.len() >= self.caps.dialogs {
@@ -151,6 +151,7 @@ impl Endpoint {
         let phase = Phase::Incoming(pending(transaction, request));
         let id = self.hold(Leg::new(dialog, tag, phase));
         self.own(transaction, id);
+        self.find_next_hop(id, now);
         self.events.push_back(Event::Invited(id, Box::new(invitation)));
         Ok(None)
     }
@@ -183,6 +184,7 @@ impl Endpoint {
         leg.dialog.refresh_target(&request.headers);
         leg.session().ok_or_else(unknown_dialog)?.reinvite = Some(pending(transaction, request));
         self.own(transaction, id);
+        self.find_next_hop(id, now);
         self.events.push_back(Event::Reinvited(id, message::body(request.body())));
         Ok(None)
     }

@@ -33,6 +33,7 @@ impl Endpoint {
         self.check_turn(id, offer.is_some())?;
         let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
         leg.dialog.refresh_target(&request.headers);
+        self.find_next_hop(id, now);
         let Some(offer) = offer else {
             let hop = self.transactions.hop(transaction).ok_or_else(unknown_dialog)?;
             let answer = self.capable(Answer::new(200)).with_contact(&self.config.whereabouts, &hop);
@@ -41,6 +42,7 @@ impl Endpoint {
             return Ok(Some(answer));
         };
         let cseq = message::cseq(&request.headers).unwrap_or_default();
+        let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
         let session = leg.session().ok_or_else(unknown_dialog)?;
         session.reinvite = Some(Pending { transaction, cseq, offered: true, usage: Usage::Update });
         self.events.push_back(Event::Reinvited(id, Some(offer)));

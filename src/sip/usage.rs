@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use sipx_sip::session::Session;
 
+use super::SearchId;
 use super::dialog::Dialog;
 use super::hop::Transmit;
 use super::limits::{T1, T2};
@@ -33,6 +34,8 @@ pub struct Leg {
     pub own_reinvite: Option<TransactionId>,
     /// Our ACK to the peer's 2xx, for when that 2xx comes again.
     pub ack: Option<Transmit>,
+    /// The search for its next hop that is under way.
+    pub search: Option<SearchId>,
     /// Our REFER's usage: the last one that was not refused.
     pub subscription: Option<Subscription>,
     /// The peer's REFER's usage: the last one.
@@ -193,6 +196,7 @@ impl Leg {
             provisional: None,
             own_reinvite: None,
             ack: None,
+            search: None,
             subscription: None,
             notifier: None,
         }

@@ -99,6 +99,7 @@ fn live_call(number: u64) -> CallView {
         line: "1000".to_owned(),
         ani: Some("+12025550101".to_owned()),
         ani_source: Some(AniSource::PAssertedIdentity),
+        ani_withheld: false,
         trunk: Some("carrier".to_owned()),
         started_at: now() + SignedDuration::from_secs(i64::try_from(number).expect("small")),
         stage: Stage::HandingOver,

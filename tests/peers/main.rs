@@ -11,6 +11,7 @@ mod canary;
 mod extensions;
 mod kill;
 mod life;
+mod names;
 mod scenarios;
 mod softphone;
 mod support;

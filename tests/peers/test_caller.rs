@@ -78,6 +78,7 @@ fn keys_given_by_prompt_reach_a_second_attempt() {
     assert_eq!((code, &outcome["customer"]), (0, &json!("10000002")), "{outcome:#}");
     let record = server.wait_for_record("1001");
     assert_eq!((&record["identifier_attempts"], &record["secret_attempts"]), (&json!(1), &json!(2)));
+    assert_eq!((&record["ani"], &record["ani_withheld"]), (&json!(null), &json!(true)));
 }
 
 #[test]

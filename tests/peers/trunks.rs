@@ -15,6 +15,7 @@ name = \"carrier\"
 addresses = [\"127.0.0.0/8\"]
 calls = 1
 identity = [\"p-asserted-identity\", \"from\"]
+verstat = true
 country = \"US\"
 
 [web]
@@ -69,7 +70,7 @@ fn a_trunk_tells_the_number_and_brings_no_more_calls_than_it_may() {
     let ring = ("ring_for = \"0s\"", "ring_for = \"30s\"");
     let server = Server::serve(&[("\n[web]\n", TRUNK), ring]);
     let peer = Peer::of(&server);
-    let asserted = "P-Asserted-Identity: \"Jane\" <sip:2025550101;npdi@carrier.example>\r\n";
+    let asserted = "P-Asserted-Identity: \"Jane\" <sip:2025550101;npdi;verstat=TN-Validation-Passed-B@carrier.example>\r\n";
     peer.send("INVITE", "first", &format!("{asserted}Diversion: <sip:2025550001@carrier.example>\r\n"));
     peer.answer("180");
     peer.send("INVITE", "second", asserted);
@@ -82,6 +83,8 @@ fn a_trunk_tells_the_number_and_brings_no_more_calls_than_it_may() {
         json!([record["ani"], record["ani_source"], record["trunk"], record["first_dialled"]]),
         json!(["+12025550101", "p_asserted_identity", "carrier", "+12025550001"])
     );
+    let told = json!([record["ani_withheld"], record["ani_verstat"], record["ani_attestation"]]);
+    assert_eq!(told, json!([false, "passed", "b"]));
     let counted = wait_for("count", Duration::from_secs(10), || rejected(&server, "trunk_busy"));
     assert_eq!(counted, "1");
 }

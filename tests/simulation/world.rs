@@ -226,6 +226,7 @@ fn trunk() -> Trunk {
         calls_max: Some(100),
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
+        verstat: false,
         country: None,
     }
 }
@@ -278,6 +279,7 @@ impl World {
             from_user: from.into(),
             from_display: None,
             hop: Hop::udp(caller_address(), switchboard_address()),
+            spares: Vec::new(),
             sdp,
             headers: vec![],
         };
@@ -416,6 +418,7 @@ impl World {
             }
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
+            Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) => {}
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::super::caller;
+use super::super::caller::{self, Calling};
 use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
 use super::super::record::EndedBy;
@@ -39,7 +39,7 @@ impl Switchboard {
         let id = self.new_id();
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
         let local = SocketAddr::new(self.media_address(&invitation.hop), port);
-        let ani = caller::ani(&invitation.identity, trunk.as_deref());
+        let calling = caller::calling(&invitation.identity, trunk.as_deref());
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
         let call = Call {
             id,
@@ -52,7 +52,8 @@ impl Switchboard {
             media_open: false,
             description: Description { local, session, text: String::new() },
             hop: invitation.hop,
-            ani,
+            ani_withheld: calling == Calling::Withheld,
+            ani: calling.ani(),
             first_dialled,
             keypad: Keypad::default(),
             early_keys: Vec::new(),

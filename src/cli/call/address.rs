@@ -1,13 +1,11 @@
-//! SIP addresses as the test caller needs them: where to send, and what a Refer-To asks for (RFC 3261 §19.1).
+//! SIP addresses as the test caller needs them: whom to find, and what a Refer-To asks for (RFC 3261 §19.1).
 //!
 //! Not a parser of every SIP URI: `tel:` and transports that we do not speak are refused, and a password or a
 //! parameter is passed on unread.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-
 use percent_encoding::percent_decode_str;
 
-use crate::sip::Transport;
+use crate::sip::{Sought, Transport};
 
 /// Header fields that a Refer-To may put into the INVITE. Anything else could forge who we are or where the
 /// call goes (RFC 3261 §19.1.5 says to be as careful).
@@ -22,10 +20,9 @@ pub struct Address {
     pub uri: String,
     /// The header fields that the URI asks for, decoded.
     pub headers: Vec<(String, String)>,
-    /// How to reach it.
-    pub transport: Transport,
+    /// Whom to find (RFC 3263).
+    pub sought: Sought,
     host: String,
-    port: u16,
 }
 
 /// Why an address is of no use.
@@ -40,7 +37,7 @@ pub enum AddressError {
     /// A transport that the test caller does not speak.
     #[error("`{0}` asks for a transport other than udp, tcp and tls")]
     Transport(String),
-    /// The host has no address.
+    /// The host cannot be found.
     #[error("no address found for host `{0}`")]
     Unresolved(String),
 }
@@ -63,34 +60,32 @@ impl Address {
         let (user, rest) = uri[scheme_length..].rsplit_once('@').ok_or_else(form)?;
         let (host_port, parameters) = rest.split_once(';').unwrap_or((rest, ""));
         let named = parameters.split(';').find_map(|parameter| parameter.strip_prefix("transport="));
-        let transport = match named {
-            _ if secure => Transport::Tls,
-            None => Transport::Udp,
-            Some(name) => Transport::parse(name).ok_or_else(|| AddressError::Transport(text.to_owned()))?,
-        };
-        let (host, port) = host_and_port(host_port, transport).ok_or_else(form)?;
+        if named.is_some_and(|name| Transport::parse(name).is_none()) {
+            return Err(AddressError::Transport(text.to_owned()));
+        }
+        let host = host_of(host_port).ok_or_else(form)?;
         if user.is_empty() || host.is_empty() {
             return Err(form());
         }
+        let sought = Sought::parse(uri).ok_or_else(form)?;
         let (uri, host) = (uri.to_owned(), host.to_owned());
-        Ok(Self { uri, headers: headers_of(headers), transport, host, port })
+        Ok(Self { uri, headers: headers_of(headers), sought, host })
     }
 
-    /// Where to send, by the system's resolver; the first address counts. Blocks while a name is looked up.
-    pub fn resolve(&self) -> Result<SocketAddr, AddressError> {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let found = (host, self.port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-        found.ok_or_else(|| AddressError::Unresolved(self.host.clone()))
+    /// The fault of a host that was not found.
+    pub fn unresolved(&self) -> AddressError {
+        AddressError::Unresolved(self.host.clone())
     }
 }
 
-fn host_and_port(text: &str, transport: Transport) -> Option<(&str, u16)> {
+/// The host, if what follows it is a port or nothing.
+fn host_of(text: &str) -> Option<&str> {
     let host_length =
         if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(host_length);
     match port.strip_prefix(':') {
-        Some(port) => Some((host, port.parse().ok()?)),
-        None => port.is_empty().then_some((host, transport.default_port())),
+        Some(port) => port.parse::<u16>().ok().map(|_| host),
+        None => port.is_empty().then_some(host),
     }
 }
 
@@ -119,11 +114,12 @@ mod tests {
     fn addresses_are_read_or_refused() {
         let form = |text: &str| AddressError::Form(text.to_owned());
         let table = [
-            ("sip:1000@127.0.0.1:5070", Ok(("127.0.0.1", 5070))),
-            ("SIP:1000@localhost", Ok(("localhost", 5060))),
-            ("sip:1000@[::1]:5070;transport=udp", Ok(("[::1]", 5070))),
-            ("sip:1000@[::1]", Ok(("[::1]", 5060))),
-            ("sip:a@b@host", Ok(("host", 5060))),
+            ("sip:1000@127.0.0.1:5070", Ok("127.0.0.1")),
+            ("SIP:1000@localhost", Ok("localhost")),
+            ("sip:1000@[::1]:5070;transport=udp", Ok("[::1]")),
+            ("sip:1000@[::1]", Ok("[::1]")),
+            ("sip:a%40b@host", Ok("host")),
+            ("sip:a@b@host", Err(form("sip:a@b@host"))),
             ("sip:host", Err(form("sip:host"))),
             ("sip:@host", Err(form("sip:@host"))),
             ("sip:1000@", Err(form("sip:1000@"))),
@@ -131,14 +127,14 @@ mod tests {
             ("sip:1000@[::1", Err(form("sip:1000@[::1"))),
             ("sip:1000@host\r\nX: y", Err(form("sip:1000@host\r\nX: y"))),
             ("tel:+1202", Err(AddressError::Scheme("tel:+1202".to_owned()))),
-            ("sip:1@h;transport=tcp", Ok(("h", 5060))),
-            ("sip:1@h;transport=TLS", Ok(("h", 5061))),
-            ("sips:1@h", Ok(("h", 5061))),
+            ("sip:1@h;transport=tcp", Ok("h")),
+            ("sip:1@h;transport=TLS", Ok("h")),
+            ("sips:1@h", Ok("h")),
             ("sip:1@h;transport=sctp", Err(AddressError::Transport("sip:1@h;transport=sctp".to_owned()))),
         ];
         for (text, expected) in table {
             let read = Address::parse(text);
-            let read = read.as_ref().map(|address| (address.host.as_str(), address.port));
+            let read = read.as_ref().map(|address| address.host.as_str());
             assert_eq!(read.map_err(Clone::clone), expected, "{text:?}");
         }
     }
@@ -150,7 +146,11 @@ mod tests {
         assert_eq!(address.uri, "sip:agents@127.0.0.1:5060;portero-token=abc");
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(address.headers, [field("X-Portero-Verdict", "verified"), field("X-Name", "Ana O'H")]);
-        assert_eq!(address.resolve(), Ok("127.0.0.1:5060".parse().expect("an address")));
+        let found = address.sought.literal().expect("an address");
+        assert_eq!(
+            (found.transport, found.address.to_string()),
+            (Transport::Udp, "127.0.0.1:5060".to_owned())
+        );
     }
 
     #[test]
@@ -158,11 +158,5 @@ mod tests {
         let address = Address::parse("sip:a@127.0.0.1?X-A=1%0d%0aFrom:%20x&User-to-User=1&X-B=%ff")
             .expect("an address");
         assert_eq!(address.headers, [("User-to-User".to_owned(), "1".to_owned())]);
-    }
-
-    #[test]
-    fn a_literal_resolves_to_itself() {
-        let address = Address::parse("sip:a@[::1]:5070").expect("a good address");
-        assert_eq!(address.resolve(), Ok("[::1]:5070".parse().expect("an address")));
     }
 }

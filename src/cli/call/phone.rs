@@ -1,6 +1,7 @@
 //! The test caller's shell: its sockets, its clock, and the loop that joins SIP, media and the [`Caller`].
 #![expect(clippy::disallowed_methods, reason = "shell: the test caller's loop reads the clock")]
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
 use super::address::{Address, AddressError};
 use super::caller::{Action, Caller, Event};
@@ -17,10 +19,13 @@ use super::timeline::Leg;
 use super::voice::{Origin, Voice};
 use crate::net::{
     self,
+    dns::{Dns, Found, Locator},
     sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
 };
 use crate::sdp::{self, Negotiated, Offer, Session};
-use crate::sip::{self, Call, DialogId, EndCause, Endpoint, Hop, Transport, Whereabouts};
+use crate::sip::{
+    self, Call, Destination, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts,
+};
 
 /// Longest datagram of RTP.
 const DATAGRAM_MAX: usize = 65_535;
@@ -72,13 +77,28 @@ pub struct Phone {
     target: Option<Line>,
     caller: Caller,
     recording: Recording,
+    dns: Dns,
+    locator: Locator,
+    found: Found,
+    /// Where the target of a REFER was found to be.
+    targets: (mpsc::Sender<Target>, mpsc::Receiver<Target>),
 }
+
+/// An address, and where it leads.
+type Target = (Address, Vec<Destination>);
 
 impl Phone {
     /// Opens the sockets and readies the INVITE from the user `from`; `caller` begins now. Needs a tokio runtime.
-    pub async fn dial(from: &str, to: &Address, caller: Caller, tls: Tls) -> Result<Self, PhoneError> {
-        let destination = to.resolve()?;
-        let ip = local_ip_towards(destination)?;
+    pub async fn dial(
+        from: &str,
+        to: &Address,
+        caller: Caller,
+        dns: Dns,
+        tls: Tls,
+    ) -> Result<Self, PhoneError> {
+        let destinations = find(&dns, to).await;
+        let first = destinations.first().ok_or_else(|| to.unresolved())?;
+        let ip = local_ip_towards(first.address)?;
         let listen = [Transport::Udp, Transport::Tcp]
             .map(|transport| Listen { transport, address: SocketAddr::new(ip, 0) });
         let caps = Caps { connections: CONNECTIONS_MAX, connections_per_source: CONNECTIONS_MAX };
@@ -94,9 +114,24 @@ impl Phone {
         let endpoint = Endpoint::new(config, StdRng::from_rng(&mut rng));
         let from = from.to_owned();
         let recording = Recording::default();
-        let mut phone =
-            Self { from, ip, inlet, outlet, endpoint, rng, service: None, target: None, caller, recording };
-        phone.service = Some(phone.place(to, destination)?);
+        let (locator, found) = Locator::new(dns.clone());
+        let mut phone = Self {
+            from,
+            ip,
+            inlet,
+            outlet,
+            endpoint,
+            rng,
+            service: None,
+            target: None,
+            caller,
+            recording,
+            dns,
+            locator,
+            found,
+            targets: mpsc::channel(1),
+        };
+        phone.service = Some(phone.place(to, &destinations)?);
         Ok(phone)
     }
 
@@ -118,6 +153,12 @@ impl Phone {
                     Arrival::Message(hop, payload) => self.endpoint.receive(hop, &payload, Instant::now()),
                     Arrival::Unreachable(hop) => self.endpoint.unreachable(&hop, Instant::now()),
                 },
+                Some((id, located)) = self.found.recv() => {
+                    self.endpoint.located(id, located, Instant::now());
+                }
+                Some((address, destinations)) = self.targets.1.recv() => {
+                    self.call_target(&address, &destinations);
+                }
                 () = rtp_readable(self.service.as_ref()) => {}
                 () = rtp_readable(self.target.as_ref()) => {}
                 () = sleep_until(due) => {}
@@ -146,14 +187,18 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destination: SocketAddr) -> Result<Line, PhoneError> {
+    fn place(&mut self, to: &Address, destinations: &[Destination]) -> Result<Line, PhoneError> {
+        let mut hops = self.hops_to(destinations);
+        // The target may be at an address of the other family than the service.
+        let hop = hops.pop_front().ok_or_else(|| to.unresolved())?;
         let (rtp, control) = open_pair(self.ip)?;
         let session = Session { id: self.rng.random::<u32>().into(), version: 1 };
         let call = Call {
             to_uri: to.uri.clone(),
             from_user: self.from.clone(),
             from_display: None,
-            hop: self.hop_to(to.transport, destination)?,
+            hop,
+            spares: hops.into(),
             sdp: sdp::offer(rtp.local_addr()?, session),
             headers: to.headers.clone(),
         };
@@ -161,10 +206,9 @@ impl Phone {
         Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
     }
 
-    fn hop_to(&self, transport: Transport, destination: SocketAddr) -> Result<Hop, PhoneError> {
-        let hop = self.endpoint.whereabouts().hop_to(transport, destination);
-        // The target may be at an address of the other family than the service.
-        hop.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable).into())
+    fn hops_to(&self, destinations: &[Destination]) -> VecDeque<Hop> {
+        let whereabouts = self.endpoint.whereabouts();
+        destinations.iter().filter_map(|it| whereabouts.hop_to(it.transport, it.address)).collect()
     }
 
     fn hear_all(&mut self, buffer: &mut [u8], now: Instant) {
@@ -218,6 +262,9 @@ impl Phone {
             } else {
                 break;
             }
+        }
+        while let Some((id, search)) = self.endpoint.poll_search() {
+            self.locator.locate(id, search);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             let hop = transmit.hop;
@@ -321,7 +368,7 @@ impl Phone {
                     self.endpoint.notify(line.dialog, status, last, now);
                 }
             }
-            Action::CallTarget(address) => self.call_target(&address, now),
+            Action::CallTarget(address) => self.find_target(address),
             Action::HangUp(leg) => {
                 let Some((dialog, answered)) = self.line(leg).map(|line| (line.dialog, line.answered)) else {
                     return;
@@ -335,14 +382,34 @@ impl Phone {
         }
     }
 
-    fn call_target(&mut self, address: &Address, now: Instant) {
-        let placed = address.resolve().map_err(PhoneError::from);
-        match placed.and_then(|destination| self.place(address, destination)) {
-            Ok(line) => self.target = Some(line),
+    /// Looks up where a REFER leads, beside the call that goes on meanwhile.
+    fn find_target(&self, address: Address) {
+        let (dns, targets) = (self.dns.clone(), self.targets.0.clone());
+        tokio::spawn(async move {
+            let destinations = find(&dns, &address).await;
+            // Without a phone to hear it, nobody waits for it.
+            drop(targets.send((address, destinations)).await);
+        });
+    }
+
+    fn call_target(&mut self, address: &Address, destinations: &[Destination]) {
+        if let Ok(line) = self.place(address, destinations) {
+            self.target = Some(line);
+        } else {
             // RFC 3261 §21.4.5: whom we cannot find is not found.
-            Err(_) => self.caller.handle(Event::Ended(Leg::Target, EndCause::Refused(404)), now),
+            let ended = Event::Ended(Leg::Target, EndCause::Refused(404));
+            self.caller.handle(ended, Instant::now());
         }
     }
+}
+
+/// Where an address leads, the best first, of what this machine has a route to.
+async fn find(dns: &Dns, address: &Address) -> Vec<Destination> {
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let ways = transports.into_iter().flat_map(|transport| [true, false].map(|ipv6| Way { transport, ipv6 }));
+    let search = Search::new(address.sought.clone(), &ways.collect::<Vec<_>>(), rand::random());
+    let found = dns.locate(search).await.destinations.into_iter();
+    found.filter(|found| local_ip_towards(found.address).is_ok()).collect()
 }
 
 /// The shell's clock.

@@ -10,7 +10,8 @@ use crate::call::CallRecord;
 const HEADER: &str = "id,version,line,ani,started_at,answered_at,ended_at,customer,name,identified_by,\
     identifier_attempts,secret_attempts,opted_out,back_end_failure,verdict,hand_over_target,token,\
     hand_over_outcome,hand_over_status,ended_by,reason,packets_sent,packets_received,packets_lost,\
-    jitter_ms,remote_loss,ani_source,trunk,first_dialled";
+    jitter_ms,remote_loss,ani_source,trunk,first_dialled,ani_withheld,ani_verstat,\
+    ani_attestation";
 
 /// Writes the column names.
 pub(super) fn header(output: &mut dyn Write) -> io::Result<()> {
@@ -24,7 +25,7 @@ pub(super) fn row(output: &mut dyn Write, record: &CallRecord) -> io::Result<()>
     write!(output, "{}\r\n", fields.join(","))
 }
 
-fn fields(record: &CallRecord) -> [String; 29] {
+fn fields(record: &CallRecord) -> [String; 32] {
     let hand_over = record.hand_over.as_ref();
     let media = &record.media;
     [
@@ -57,6 +58,9 @@ fn fields(record: &CallRecord) -> [String; 29] {
         word(&record.ani_source),
         record.trunk.clone().unwrap_or_default(),
         record.first_dialled.clone().unwrap_or_default(),
+        record.ani_withheld.to_string(),
+        word(&record.ani_verstat),
+        word(&record.ani_attestation),
     ]
 }
 

@@ -24,6 +24,7 @@ fn the_trunk_that_the_demo_tells_of_can_be_had() {
         calls_max: Some(200),
         calls_per_second: Some(20),
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
+        verstat: true,
         country: Country::parse("US"),
     };
     assert_eq!(read.trunks, Trunks { list: vec![Arc::new(expected)], strangers: Strangers::Refuse });
@@ -38,6 +39,7 @@ fn a_trunk_that_says_the_least_has_its_defaults() {
     assert_eq!(read.trunks.strangers, Strangers::Ignore);
     let [trunk] = &read.trunks.list[..] else { panic!("there is one trunk") };
     assert_eq!((trunk.calls_max, trunk.calls_per_second, trunk.country), (None, None, None));
+    assert!(!trunk.verstat);
     assert_eq!(trunk.identity, [AniSource::From]);
 }
 
@@ -71,6 +73,7 @@ fn one_fault_of_a_trunk_is_told_once() {
         (with("identity = []"), "`identity` names no header"),
         (with("identity = [\"contact\"]"), "`contact` tells no calling number"),
         (with("identity = [\"from\", \"from\"]"), "`from` is named already"),
+        (with("verstat = \"yes\""), "`verstat` cannot be a text"),
         (with("country = \"us\""), "`us` is no country with telephone numbers of its own"),
         (with("transport = \"udp\""), "this trunk has no setting `transport`"),
     ];

@@ -3,6 +3,7 @@
 mod answers;
 mod calls;
 mod dialogs;
+mod finding;
 mod hostile;
 mod pair;
 mod ringing;

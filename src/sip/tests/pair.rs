@@ -103,6 +103,7 @@ impl Pair {
             from_user: "+12025550101".to_owned(),
             from_display: Some("O'Hara \"x\" <b>".to_owned()),
             hop: Hop::udp(address(Side::Caller), address(Side::Callee)),
+            spares: Vec::new(),
             sdp: SDP.to_owned(),
             headers,
         };

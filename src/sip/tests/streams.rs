@@ -1,11 +1,17 @@
 //! Dialogs over a stream: what is said of us, by which connection requests go, and what a lost one means.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use super::wire::{Sketch, Wire, header, response_to, tag_of};
-use super::{SDP, endpoint};
-use crate::sip::{ConnectionId, EndCause, Event, Hop, Referral, ReferralEvent, Transport};
+use super::{SDP, endpoint, start};
+use crate::sip::{
+    Call, Config, ConnectionId, EndCause, Endpoint, Event, Hop, Listener, Referral, ReferralEvent, Transmit,
+    Transport, Whereabouts,
+};
 
 fn hop(connection: u64, port: u16) -> Hop {
     let local = SocketAddr::from(([192, 0, 2, 10], 5060));
@@ -105,19 +111,64 @@ fn a_connection_that_is_lost_ends_what_waited_for_it_at_once() {
     assert!(wire.endpoint.is_idle());
 }
 
+/// A caller that speaks UDP and TCP, and its INVITE with a header of this length.
+fn invite_of_length(length: usize) -> (Endpoint, Instant, Transmit) {
+    let address = SocketAddr::from(([192, 0, 2, 10], 5060));
+    let listener = |transport| Listener { transport, address, own: address.ip() };
+    let listeners = [Transport::Udp, Transport::Tcp].map(listener).to_vec();
+    let whereabouts = Whereabouts { listeners, ..Whereabouts::udp(address) };
+    let config = Config {
+        whereabouts,
+        user_agent: "Portero".into(),
+        accept_referrals: true,
+        retry_after: Duration::from_secs(1),
+    };
+    let (mut caller, now) = (Endpoint::new(config, StdRng::seed_from_u64(5)), start());
+    let call = Call {
+        to_uri: "sip:1000@192.0.2.1".into(),
+        from_user: "anonymous".into(),
+        from_display: None,
+        hop: Hop::udp(address, SocketAddr::from(([192, 0, 2, 1], 5060))),
+        spares: Vec::new(),
+        sdp: SDP.into(),
+        headers: vec![("X-Long".into(), "x".repeat(length))],
+    };
+    caller.invite(&call, now).expect("there is room");
+    let sent = caller.poll_transmit().expect("an INVITE");
+    (caller, now, sent)
+}
+
+#[test]
+fn what_is_too_large_for_a_datagram_goes_by_tcp_while_the_peer_takes_that() {
+    let (_, _, small) = invite_of_length(10);
+    assert_eq!(small.hop.transport, Transport::Udp);
+    let (mut caller, now, large) = invite_of_length(1300);
+    assert_eq!((large.hop.transport, large.hop.peer.port()), (Transport::Tcp, 5060));
+    let text = String::from_utf8(large.payload).expect("text");
+    assert!(header(&text, "Via").is_some_and(|via| via.starts_with("SIP/2.0/TCP ")), "{text}");
+    assert!(header(&text, "Contact").is_some_and(|contact| contact.contains(";transport=tcp")), "{text}");
+    caller.unreachable(&large.hop, now);
+    let again = caller.poll_transmit().expect("the INVITE once more");
+    assert_eq!(again.hop.transport, Transport::Udp);
+    let text = String::from_utf8(again.payload).expect("text");
+    assert!(header(&text, "Via").is_some_and(|via| via.starts_with("SIP/2.0/UDP ")), "{text}");
+    assert_eq!(caller.poll_event(), None, "nothing is over");
+}
+
 #[test]
 fn an_invite_that_cannot_be_delivered_is_refused() {
     let mut caller = endpoint(SocketAddr::from(([192, 0, 2, 10], 5060)), true, 3);
     let way = hop(1, 5060);
-    let call = crate::sip::Call {
+    let call = Call {
         to_uri: "sip:1000@192.0.2.1;transport=tcp".into(),
         from_user: "anonymous".into(),
         from_display: None,
         hop: way,
+        spares: Vec::new(),
         sdp: SDP.into(),
         headers: Vec::new(),
     };
-    let now = super::start();
+    let now = start();
     let dialog = caller.invite(&call, now).expect("there is room");
     assert_eq!(caller.poll_transmit().map(|transmit| transmit.hop), Some(way));
     caller.unreachable(&way, now);

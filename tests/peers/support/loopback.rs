@@ -9,6 +9,7 @@ const WEB_PORT: u16 = 18080;
 const CRM_PORT: u16 = 18081;
 const PEER_SIP_PORT: u16 = 15060;
 const PEER_CONTROL_PORT: u16 = 14444;
+const NAME_SERVER_PORT: u16 = 15353;
 /// The first port that a peer may use for RTP.
 pub const PEER_RTP_PORT: u16 = 16000;
 
@@ -60,6 +61,11 @@ impl Loopback {
     /// Where a peer takes SIP.
     pub fn peer_sip(&self) -> SocketAddr {
         self.at(PEER_SIP_PORT)
+    }
+
+    /// Where a name server answers.
+    pub fn name_server(&self) -> SocketAddr {
+        self.at(NAME_SERVER_PORT)
     }
 
     /// Where a peer is controlled.

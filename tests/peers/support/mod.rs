@@ -5,6 +5,7 @@ pub mod capture;
 pub mod folder;
 pub mod http;
 pub mod loopback;
+pub mod name_server;
 pub mod server;
 pub mod sipp;
 pub mod sound;
