@@ -1,4 +1,4 @@
-//! What a caller keys, in types that cannot be printed by accident.
+//! What a caller keys, and what machines prove themselves with, in types that cannot be printed by accident.
 //!
 //! A key is a [`Digit`] from the moment it is decoded, and what is collected from keys is a [`Secret`]:
 //! neither shows its value through `Debug`, neither has `Display`, and a `Secret` is zeroed when dropped.
@@ -100,6 +100,28 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A password out of the configuration, with which machines prove themselves to each other.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes `text` over as a password.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The password as text. The only reader is the one that makes a digest of it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Password(…)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +147,7 @@ mod tests {
         }
         let shown = format!("{secret:?} {:?} {:?}", Digit::HASH, secret.clone());
         assert!(!shown.contains("4711") && !shown.contains('#'));
+        assert_eq!(format!("{:?}", Password::new("open sesame".to_owned())), "Password(…)");
         assert_eq!(secret.expose(), "4711");
         secret.clear();
         assert!(secret.is_empty());

@@ -26,6 +26,7 @@ pub use start::{Addresses, StartError};
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
 use crate::net::dns::{Found, Locator};
+use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::{flow, media, records, web};
@@ -83,6 +84,7 @@ struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
+    traces: mpsc::Receiver<web::TraceRequest>,
     hang_up: Signal,
     reread: mpsc::Receiver<(Reread, Reply)>,
     /// The way in for what has been read again beside the loop.
@@ -97,6 +99,7 @@ impl Inputs {
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         answers: mpsc::Receiver<Answered>,
         reloads: mpsc::Receiver<web::ReloadRequest>,
+        traces: mpsc::Receiver<web::TraceRequest>,
         sip: Inlet,
         found: Found,
     ) -> Result<Self, StartError> {
@@ -104,7 +107,7 @@ impl Inputs {
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hang_up = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let (rereader, reread) = mpsc::channel(1);
-        Ok(Self { media, answers, reloads, hang_up, reread, rereader, housekeeping, sip, found })
+        Ok(Self { media, answers, reloads, traces, hang_up, reread, rereader, housekeeping, sip, found })
     }
 }
 
@@ -120,6 +123,8 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
     records: records::Writer,
+    /// Sends copies of SIP messages, where somebody collects them.
+    exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
 }
 
@@ -127,6 +132,8 @@ impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) -> Stop {
         self.readiness.send_replace(web::Readiness::Ready);
+        self.switchboard.connect_trunks(Instant::now());
+        self.act();
         loop {
             tokio::select! {
                 signal = stop.received() => return signal,
@@ -140,6 +147,8 @@ impl Server {
     fn close_the_door(&mut self) {
         self.readiness.send_replace(web::Readiness::Draining);
         self.switchboard.drain_calls();
+        self.switchboard.disconnect_trunks(Instant::now());
+        self.act();
     }
 
     /// Lets the calls that are up come to their end, until the time or somebody's patience is over.
@@ -170,6 +179,8 @@ impl Server {
         if tokio::time::timeout(within, emptied).await.is_err() {
             debug!("{} dialogs were still ending", self.switchboard.dialogs());
         }
+        self.switchboard.close_traces();
+        self.act();
         self.records.drain().await;
     }
 
@@ -189,8 +200,10 @@ impl Server {
             }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
-                measure::totals(&self.switchboard, &self.sip);
+                measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
+                self.show_trunks();
             }
+            Some(asked) = inputs.traces.recv() => self.show_trace(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
@@ -211,6 +224,13 @@ impl Server {
         }
     }
 
+    /// Shows how the trunks are doing.
+    fn show_trunks(&self) {
+        let trunks = self.switchboard.trunks(Instant::now());
+        measure::trunks(&trunks);
+        self.live.set_trunks(trunks);
+    }
+
     /// Has the configuration read again beside the loop.
     fn reread(&self, rereader: &mpsc::Sender<(Reread, Reply)>, reply: Reply) {
         let file = match self.in_effect.file() {
@@ -228,7 +248,7 @@ impl Server {
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
             let (plan, tls, reloaded) = self.in_effect.replace(*prepared);
-            self.switchboard.set_plan(plan);
+            self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
             reloaded
         });
@@ -238,6 +258,7 @@ impl Server {
     /// Does what the switchboard wants.
     fn act(&mut self) {
         self.release_held();
+        self.switchboard.trunk_news().iter().for_each(measure::trunk_news);
         while let Some(action) = self.switchboard.poll_action() {
             match action {
                 call::Action::Transmit(transmit) => {
@@ -250,6 +271,8 @@ impl Server {
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Trace(trace) => self.records.submit_trace(*trace),
+                call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Record(record) => {
                     // A loss has been counted and logged where it happened.
                     if let Err(lost) = self.records.submit(*record) {
@@ -282,6 +305,21 @@ impl Server {
                 return self.held.push_front((session, command));
             }
         }
+    }
+
+    fn export(&mut self, copied: &call::Copied) {
+        let since_epoch =
+            Duration::try_from(copied.at.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
+        if let Some(exporter) = &mut self.exporter {
+            exporter.send(&copied.seen, since_epoch);
+        }
+    }
+
+    /// Shows what there is of a call that is up.
+    fn show_trace(&self, asked: web::TraceRequest) {
+        let trace = self.switchboard.trace(&asked.call).cloned();
+        // Whoever asked may have gone.
+        let _ = asked.reply.send(trace);
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.

@@ -33,6 +33,7 @@ impl Peer {
         let source = source.parse().expect("an address");
         let config = Config {
             whereabouts: Whereabouts::udp(own_address(source)),
+            realm: "portero".to_owned(),
             user_agent: "Portero".to_owned(),
             accept_referrals: false,
             retry_after: Duration::from_secs(5),

@@ -219,7 +219,10 @@ fn sources_under(root: &Path, folder: &str, found: &mut Vec<Source>) {
 fn all_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
-    for folder in ["src", "tests", "benches"].into_iter().filter(|folder| root.join(folder).is_dir()) {
+    for folder in ["src", "tests", "benches", "fuzz/src", "fuzz/fuzz_targets"]
+        .into_iter()
+        .filter(|folder| root.join(folder).is_dir())
+    {
         sources_under(root, folder, &mut sources);
     }
     assert!(sources.len() > 20, "the sources were found");

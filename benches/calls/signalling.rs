@@ -35,6 +35,7 @@ impl Signalling {
         let local = socket.local_addr()?;
         let config = Config {
             whereabouts: Whereabouts::udp(local),
+            realm: "portero".to_owned(),
             user_agent: "portero-bench".to_owned(),
             accept_referrals: false,
             retry_after: Duration::from_secs(1),

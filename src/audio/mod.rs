@@ -12,7 +12,7 @@ mod wav;
 pub use codec::Codec;
 pub use library::{Library, PromptFault, Source};
 pub use prompt::Prompt;
-pub use wav::WavFault;
+pub use wav::{Recording, WavFault, read as read_wav};
 
 /// Samples a second of everything that we send and receive (RFC 3551 §4.5.14).
 pub const SAMPLE_RATE: u32 = 8000;

@@ -29,11 +29,11 @@ const LENGTH_UNKNOWN: u32 = 0x7FFF_0000;
 
 /// A recording as read: mono, at its own rate.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Recording {
+pub struct Recording {
     /// Samples a second.
-    pub(super) rate: u32,
+    pub rate: u32,
     /// Full scale is -1 to 1.
-    pub(super) samples: Vec<f32>,
+    pub samples: Vec<f32>,
 }
 
 /// What is wrong with a WAV file.
@@ -78,7 +78,7 @@ struct Format {
 }
 
 /// Reads a whole recording.
-pub(super) fn read(bytes: &[u8]) -> Result<Recording, WavFault> {
+pub fn read(bytes: &[u8]) -> Result<Recording, WavFault> {
     let (format, data) = format_and_data(bytes)?;
     let frames = data.len() / format.frame;
     if frames == 0 {
@@ -180,9 +180,16 @@ fn decoder(format: Format) -> PcmDecoder {
 fn mix(decoded: &GenericAudioBufferRef<'_>, interleaved: &mut Vec<f32>, samples: &mut Vec<f32>) {
     decoded.copy_to_vec_interleaved(interleaved);
     match decoded.num_planes() {
-        1 => samples.extend_from_slice(interleaved),
-        _ => samples.extend(interleaved.chunks_exact(2).map(|pair| f32::midpoint(pair[0], pair[1]))),
+        1 => samples.extend(interleaved.iter().copied().map(sound)),
+        _ => samples
+            .extend(interleaved.chunks_exact(2).map(|pair| f32::midpoint(sound(pair[0]), sound(pair[1])))),
     }
+}
+
+/// A sample that can be heard. Files of floating-point numbers can hold any of them, and one that is infinite or no
+/// number at all would spoil all that is resampled with it.
+fn sound(sample: f32) -> f32 {
+    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
 }
 
 #[cfg(test)]
@@ -232,12 +239,14 @@ pub(super) mod tests {
             [0x00, 0x7F, 0x80, 0xD5].map(|octet| f32::from(codec.decode(octet)) / 32768.0).to_vec()
         };
         let octets = [0x00, 0x7F, 0x80, 0xD5];
-        let float: Vec<u8> = [0.5_f32, -0.25].into_iter().flat_map(f32::to_le_bytes).collect();
+        let floats = |samples: &[f32]| -> Vec<u8> { samples.iter().flat_map(|s| s.to_le_bytes()).collect() };
+        let (float, odd) = (floats(&[0.5, -0.25]), floats(&[f32::NAN, f32::INFINITY, -1e30]));
         let table: Vec<(&str, Vec<u8>, Vec<f32>)> = vec![
             ("8-bit", file(1, &[], 1, 8000, 8, &[0, 128, 192]), vec![-1.0, 0.0, 0.5]),
             ("16-bit", pcm(8000, 1, &[-32768, 0, 16384]), vec![-1.0, 0.0, 0.5]),
             ("24-bit", file(1, &[], 1, 8000, 24, &[0, 0, 0x40, 0, 0, 0x80]), vec![0.5, -1.0]),
             ("float", file(3, &[], 1, 8000, 32, &float), vec![0.5, -0.25]),
+            ("odd floats", file(3, &[], 1, 8000, 32, &odd), vec![0.0, 1.0, -1.0]),
             ("A-law", file(6, &[0, 0], 1, 8000, 8, &octets), laws(Codec::Pcma)),
             ("µ-law", file(7, &[0, 0], 1, 8000, 8, &octets), laws(Codec::Pcmu)),
             ("EXTENSIBLE PCM", file(0xFFFE, &extensible(16, 1), 1, 8000, 16, &[0, 0x40]), vec![0.5]),
@@ -305,6 +314,20 @@ pub(super) mod tests {
             bytes.truncate(length.max(at));
             if let Ok(recording) = read(&bytes) {
                 proptest::prop_assert!(!recording.samples.is_empty());
+            }
+        }
+
+        #[test]
+        fn whatever_a_file_holds_can_be_heard(
+            tag in proptest::sample::select(vec![1_u16, 3, 6, 7]),
+            bits in proptest::sample::select(vec![8_u16, 16, 24, 32, 64]),
+            channels in 1_u16..3,
+            data: Vec<u8>,
+        ) {
+            let bytes = file(tag, &[], channels, 16_000, bits, &data);
+            if let Ok(recording) = read(&bytes) {
+                proptest::prop_assert!(recording.samples.len() <= data.len());
+                proptest::prop_assert!(recording.samples.iter().all(|sample| (-1.0..=1.0).contains(sample)));
             }
         }
     }

@@ -111,6 +111,9 @@ mod tests {
             calls_max: None,
             calls_per_second: None,
             identity: identity.to_vec(),
+            login: None,
+            account: None,
+            uplink: None,
             verstat: false,
             country: country.map(|code| Country::parse(code).expect("a country")),
         }
@@ -189,6 +192,7 @@ mod tests {
                 identity,
                 sip_call_id: String::new(),
                 hop: Hop::udp(([192, 0, 2, 2], 5060).into(), ([192, 0, 2, 1], 5060).into()),
+                login: None,
                 offer: None,
             };
             let told = first_dialled(&invitation, Some(&trunk(&[FROM], country)));

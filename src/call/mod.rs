@@ -2,20 +2,28 @@
 
 mod agents;
 mod caller;
-mod door;
 mod hand_over;
 mod keypad;
+mod ladder;
 mod one;
 mod plan;
 mod ports;
 pub mod record;
 mod switchboard;
+mod trace;
 mod trunk;
+mod turnstile;
+mod uplink;
 pub mod view;
 
+pub use ladder::Ladder;
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Target, TargetUri};
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
-pub use switchboard::{Action, Switchboard, WallClock};
+pub use switchboard::{Action, Copied, Switchboard, Tap, WallClock};
+pub use trace::{Message, Trace};
 pub use trunk::{IpNet, Strangers, Trunk, Trunks};
+pub use uplink::{
+    Register, RegistrationView, RegistrationWord, ServerView, TrunkNews, TrunkState, TrunkView, Uplink,
+};
 pub use view::{CallView, HandOverView, Stage};

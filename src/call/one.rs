@@ -18,7 +18,7 @@ use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdic
 use crate::media;
 use crate::sdp;
 use crate::secret::Digit;
-use crate::sip::{DialogId, Hop};
+use crate::sip::{DialogId, Hop, Reason};
 
 /// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +27,14 @@ pub struct CallId(pub u64);
 impl fmt::Display for CallId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:016x}", self.0)
+    }
+}
+
+impl CallId {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_ours = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u64::from_str_radix(text, 16).ok().filter(|_| is_ours).map(Self)
     }
 }
 
@@ -58,6 +66,8 @@ pub(super) struct Call {
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
+    /// What the peer said of why it ends the call, where that is out of the ordinary.
+    pub parting: Option<Reason>,
     /// The look of the call when it was last shown.
     pub shown: Option<Look>,
 }

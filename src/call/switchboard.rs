@@ -6,6 +6,10 @@
 mod answering;
 mod conversing;
 mod ending;
+mod tapping;
+
+use tapping::FarEnds;
+pub use tapping::{Copied, Tap};
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,17 +20,21 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::agents::Expected;
-use super::door::Door;
 use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
-use super::trunk::{Arrivals, Loads};
+use super::trace::{Trace, Traces};
+use super::trunk::{Admission, Arrivals, Loads};
+use super::turnstile::Turnstile;
+use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Endpoint, Hop, Located, Rejection, Search, SearchId, Transmit};
+use crate::sip::{
+    self, DialogId, Direction, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
+};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -42,8 +50,12 @@ pub enum Action {
     Ask(CallId, Arc<Plan>, flow::Request),
     /// A call looks different now.
     Show(Box<CallView>),
-    /// A call is over; this is all that is kept of it.
+    /// A call is over; this is all that is kept of it, besides its trace.
     Record(Box<CallRecord>),
+    /// The messages of a call that is over and quiet.
+    Trace(Box<Trace>),
+    /// Copy a message to whoever collects them.
+    Copy(Box<Copied>),
 }
 
 /// The timers of a call.
@@ -91,10 +103,16 @@ pub struct Switchboard {
     expected: Expected,
     loads: Loads,
     arrivals: Arrivals,
-    door: Door,
+    turnstile: Turnstile,
+    uplinks: Uplinks,
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
     draining: bool,
+    tap: Tap,
+    traces: Traces,
+    far_ends: FarEnds,
+    /// What was seen of the message that is being taken in: its call may only now begin.
+    arriving: Option<Seen>,
 }
 
 impl Switchboard {
@@ -120,23 +138,34 @@ impl Switchboard {
             expected: Expected::default(),
             loads: Loads::default(),
             arrivals: Arrivals::default(),
-            door: Door::default(),
+            turnstile: Turnstile::default(),
+            uplinks: Uplinks::default(),
             timers: Timers::default(),
             actions: VecDeque::new(),
             draining: false,
+            tap: Tap::default(),
+            traces: Traces::default(),
+            far_ends: FarEnds::default(),
+            arriving: None,
         }
     }
 
     /// Takes a SIP message in.
     pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
-        let (source, trunks) = (hop.peer.ip(), &self.plan.trunks);
+        let source = hop.peer.ip();
         let messages_max = self.plan.intake.messages_per_second;
-        if trunks.of(source).is_none() && !self.door.admits(source, messages_max, now) {
+        if self.plan.trunks.of(source).is_none() && !self.turnstile.admits(source, messages_max, now) {
             return self.endpoint.drop_unread(Rejection::Flood);
         }
-        match trunks.reception(source) {
-            None => self.endpoint.receive(hop, payload, now),
-            Some(reception) => self.endpoint.receive_from_stranger(hop, payload, reception, now),
+        self.arriving = self.look(Direction::In, hop, payload);
+        match self.plan.trunks.admission(source) {
+            Admission::Free => self.endpoint.receive(hop, payload, now),
+            Admission::Stranger(reception) => {
+                self.endpoint.receive_from_stranger(hop, payload, reception, now);
+            }
+            Admission::Login(logins, otherwise) => {
+                self.endpoint.receive_to_prove(hop, payload, &logins, otherwise, now);
+            }
         }
         self.drain(now);
     }
@@ -176,6 +205,8 @@ impl Switchboard {
     /// Runs every timer that is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
+        self.uplinks.handle_timeout(&mut self.endpoint, now);
+        self.traces.handle_timeout(now);
         while let Some((id, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::Ring => self.accept(id, now),
@@ -190,7 +221,11 @@ impl Switchboard {
 
     /// When `handle_timeout` wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+        let traces = self.traces.poll_timeout();
+        [self.endpoint.poll_timeout(), self.timers.next(), self.uplinks.poll_timeout(), traces]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next thing for the shell to do.
@@ -203,10 +238,38 @@ impl Switchboard {
         self.clock = clock;
     }
 
-    /// Calls that come from now on follow this plan; those that are up keep theirs.
-    pub fn set_plan(&mut self, plan: Arc<Plan>) {
+    /// Calls that come from now on follow this plan; those that are up keep theirs. Trunks that it changes are
+    /// registered and asked anew.
+    pub fn set_plan(&mut self, plan: Arc<Plan>, now: Instant) {
         self.endpoint.set_caps(plan.caps());
         self.plan = plan;
+        if !self.draining {
+            self.connect_trunks(now);
+        }
+    }
+
+    /// Registers with the trunks that want it, and begins to ask their servers whether they are there.
+    pub fn connect_trunks(&mut self, now: Instant) {
+        let trunks = &self.plan.trunks;
+        self.uplinks.follow(trunks, &mut self.endpoint, &mut self.rng, now);
+        self.drain(now);
+    }
+
+    /// Takes every registration back.
+    pub fn disconnect_trunks(&mut self, now: Instant) {
+        self.uplinks.leave(&mut self.endpoint, now);
+        self.drain(now);
+    }
+
+    /// How every trunk is doing.
+    pub fn trunks(&self, now: Instant) -> Vec<TrunkView> {
+        let trunks = self.plan.trunks.list.iter();
+        trunks.map(|trunk| self.uplinks.view(trunk, self.loads.calls(trunk), now)).collect()
+    }
+
+    /// What has changed of the trunks since it was last asked.
+    pub fn trunk_news(&mut self) -> Vec<TrunkNews> {
+        self.uplinks.news()
     }
 
     /// From now on new calls get 503.
@@ -249,13 +312,15 @@ impl Switchboard {
         self.endpoint.counters()
     }
 
-    /// Whether nothing at all is left: no call, dialog, transaction, port or timer.
+    /// Whether nothing at all is left: no call, dialog, transaction, port or timer. Traces of calls that are over may
+    /// wait for late messages still.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.by_dialog.is_empty()
             && self.endpoint.is_idle()
             && self.ports.in_use() == 0
             && self.loads.is_idle()
+            && self.uplinks.is_idle()
             && self.timers.is_empty()
     }
 
@@ -264,15 +329,25 @@ impl Switchboard {
         while let Some(event) = self.endpoint.poll_event() {
             self.sip_event(event, now);
         }
+        if let Some(seen) = self.arriving.take() {
+            self.pass(seen, now);
+        }
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            if let Some(seen) = self.look(Direction::Out, transmit.hop, &transmit.payload) {
+                self.pass(seen, now);
+            }
             self.actions.push_back(Action::Transmit(transmit));
         }
+        self.give_traces();
         while let Some((id, search)) = self.endpoint.poll_search() {
             self.actions.push_back(Action::Locate(id, Box::new(search)));
         }
     }
 
     fn sip_event(&mut self, event: sip::Event, now: Instant) {
+        if let sip::Event::Replied(errand, reply) = event {
+            return self.uplinks.replied(errand, &reply, &mut self.endpoint, now);
+        }
         let (sip::Event::Invited(dialog, _)
         | sip::Event::Confirmed(dialog, _)
         | sip::Event::Reinvited(dialog, _)
@@ -281,7 +356,11 @@ impl Switchboard {
         | sip::Event::Ringing(dialog)
         | sip::Event::Answered(dialog, _)
         | sip::Event::Referred(dialog, _)
-        | sip::Event::Ended(dialog, _)) = &event;
+        | sip::Event::Explained(dialog, _)
+        | sip::Event::Ended(dialog, _)) = &event
+        else {
+            return;
+        };
         let dialog = *dialog;
         if let sip::Event::Invited(_, invitation) = event {
             return self.invited(dialog, &invitation, now);
@@ -292,9 +371,11 @@ impl Switchboard {
             sip::Event::Reinvited(_, offer) => self.reinvited(id, offer.as_deref(), now),
             sip::Event::Digit(_, digit) => self.key(id, digit, keypad::Source::Info, now),
             sip::Event::Referral(_, event) => self.referral_event(id, event, now),
+            sip::Event::Explained(_, reason) => self.explained(id, reason),
             sip::Event::Ended(_, cause) => self.ended(id, cause, now),
-            // We place no calls, and refuse to be referred.
+            // We place no calls, and refuse to be referred. The rest has been told already.
             sip::Event::Invited(..)
+            | sip::Event::Replied(..)
             | sip::Event::Ringing(_)
             | sip::Event::Answered(..)
             | sip::Event::Referred(..) => {}

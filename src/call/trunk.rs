@@ -1,6 +1,6 @@
 //! Trunks: the configured peers, known by their addresses, and how much each of them may have us take on.
 //!
-//! A trunk is known by where its datagrams come from, and by nothing that they say.
+//! A trunk is known by where its messages come from, or by the login that it proves; and by nothing else that they say.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 pub use ipnet::IpNet;
 
+use super::uplink::Uplink;
 use crate::flow::{AniSource, Country};
-use crate::sip::Reception;
+use crate::sip::{Account, Invitation, Login, Reception};
 
 /// A configured peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,12 @@ pub struct Trunk {
     pub calls_per_second: Option<usize>,
     /// The headers that it is trusted to tell the calling number in, the best first.
     pub identity: Vec<AniSource>,
+    /// What it proves itself with; `None`: its address is enough. A trunk without addresses has one.
+    pub login: Option<Login>,
+    /// What we prove ourselves with, where it asks.
+    pub account: Option<Arc<Account>>,
+    /// Its servers, and what we want of them.
+    pub uplink: Option<Uplink>,
     /// Whether it is believed in what it says that its network's check of a calling number came to.
     pub verstat: bool,
     /// The country whose national numbers it sends; `None`: numbers stay as they come.
@@ -38,6 +45,17 @@ pub struct Trunks {
     pub list: Vec<Arc<Trunk>>,
     /// What a peer on none of them gets.
     pub strangers: Strangers,
+}
+
+/// How a message is met.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission<'t> {
+    /// As its trunk's, or as anybody's.
+    Free,
+    /// As a stranger's.
+    Stranger(Reception),
+    /// By asking for one of these logins where it calls, and else as said.
+    Login(Vec<&'t Login>, Option<Reception>),
 }
 
 /// What a peer on no trunk gets when it calls.
@@ -61,11 +79,31 @@ impl Trunks {
         self.list.iter().find(|trunk| trunk.addresses.iter().any(|network| network.contains(&address)))
     }
 
-    /// How to meet whoever has this address, where they are not to be served.
-    pub fn reception(&self, address: IpAddr) -> Option<Reception> {
-        if self.of(address).is_some() {
-            return None;
+    /// The trunk by which a call has come: whose address it came from, or whose login it has proved.
+    pub fn by_which(&self, invitation: &Invitation) -> Option<&Arc<Trunk>> {
+        let proven = || {
+            let login = invitation.login.as_ref()?;
+            self.list.iter().find(|trunk| trunk.name == *login)
+        };
+        self.of(invitation.hop.peer.ip()).or_else(proven)
+    }
+
+    /// How to meet a message from this address. A trunk with addresses and a login needs both.
+    pub(super) fn admission(&self, address: IpAddr) -> Admission<'_> {
+        if let Some(trunk) = self.of(address) {
+            return trunk.login.as_ref().map_or(Admission::Free, |login| Admission::Login(vec![login], None));
         }
+        let Some(reception) = self.reception(address) else { return Admission::Free };
+        let anywhere = self.list.iter().filter(|trunk| trunk.addresses.is_empty());
+        let logins: Vec<&Login> = anywhere.filter_map(|trunk| trunk.login.as_ref()).collect();
+        if logins.is_empty() {
+            return Admission::Stranger(reception);
+        }
+        Admission::Login(logins, Some(reception))
+    }
+
+    /// How to meet a stranger with this address, where they are not to be served.
+    fn reception(&self, address: IpAddr) -> Option<Reception> {
         match self.strangers {
             Strangers::Admit => None,
             Strangers::AdmitLocal if is_local(address.to_canonical()) => None,
@@ -124,6 +162,11 @@ impl Loads {
         load.arrivals.admit(trunk.calls_per_second, now)
     }
 
+    /// How many calls a trunk has.
+    pub fn calls(&self, trunk: &Trunk) -> usize {
+        self.0.get(&trunk.name).map_or(0, |load| load.calls)
+    }
+
     /// A call of the trunk begins.
     pub fn begin(&mut self, trunk: &Trunk) {
         self.0.entry(Arc::clone(&trunk.name)).or_default().calls += 1;
@@ -158,6 +201,9 @@ mod tests {
             calls_max: None,
             calls_per_second: None,
             identity: vec![AniSource::From],
+            login: None,
+            account: None,
+            uplink: None,
             verstat: false,
             country: None,
         }
@@ -198,9 +244,7 @@ mod tests {
         let (refuse, ignore) = (Some(Reception::Refuse), Some(Reception::Ignore));
         let table = [
             (Refuse, "127.0.0.1", refuse),
-            (Refuse, "203.0.113.1", None),
             (Ignore, "198.51.100.1", ignore),
-            (Ignore, "2001:db8:1::1", None),
             (Admit, "198.51.100.1", None),
             (AdmitLocal, "198.51.100.1", refuse),
             (AdmitLocal, "127.9.9.9", None),
@@ -217,7 +261,8 @@ mod tests {
             (AdmitLocal, "::ffff:198.51.100.1", refuse),
         ];
         for (strangers, address, expected) in table {
-            let reception = trunks(strangers).reception(address.parse().expect("an address"));
+            let address = address.parse().expect("an address");
+            let reception = trunks(strangers).reception(address);
             assert_eq!(reception, expected, "{strangers:?} {address}");
         }
     }

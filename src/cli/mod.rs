@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod records;
 mod serve;
+mod trace;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Call(call::Arguments),
     /// Print call records.
     Records(records::Arguments),
+    /// Print the SIP messages of a call, as a ladder and in full.
+    Trace(trace::Arguments),
 }
 
 /// Runs the program with the arguments it was started with.
@@ -43,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("portero: {error:#}");

@@ -76,24 +76,13 @@ fn headers(section: &mut Section<'_>, environment: Environment<'_>) -> Vec<(Head
     let mut headers = Vec::new();
     for (name, text) in section.section("headers", "`headers`").named_texts() {
         let name = section.accept(name.span(), header_name(name.get_ref()));
-        let value = credential(text.get_ref(), environment).and_then(|value| header_value(&value));
+        let value = values::credential(text.get_ref(), environment).and_then(|value| header_value(&value));
         headers.extend(name.zip(section.accept(text.span(), value)));
     }
-    let token =
-        section.read("token", |text| header_value(&format!("Bearer {}", credential(text, environment)?)));
+    let token = section
+        .read("token", |text| header_value(&format!("Bearer {}", values::credential(text, environment)?)));
     headers.extend(token.map(|token| (HeaderName::from_static("authorization"), token)));
     headers
-}
-
-/// A text, or what the environment has for `env:NAME`.
-fn credential(text: &str, environment: Environment<'_>) -> Result<String, Complaint> {
-    let Some(name) = text.strip_prefix("env:") else { return Ok(text.to_owned()) };
-    environment(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-        Complaint::new(
-            format!("there is no environment variable `{name}`"),
-            format!("set {name} before Portero starts, or correct its name"),
-        )
-    })
 }
 
 fn header_name(text: &str) -> Result<HeaderName, Complaint> {

@@ -77,7 +77,7 @@ const WIDTH: usize = 100;
 impl Faults {
     pub(super) fn new(file_name: &str, text: &str, mut list: Vec<Fault>) -> Self {
         list.sort_by_key(|fault| fault.span.as_ref().map(|span| (span.start, span.end)));
-        Self { file: Arc::new(NamedSource::new(file_name, text.to_owned())), list }
+        Self { file: Arc::new(NamedSource::new(file_name, without_credentials(text))), list }
     }
 
     pub(super) fn none() -> Self {
@@ -134,6 +134,48 @@ impl fmt::Debug for Faults {
 
 impl std::error::Error for Faults {}
 
+/// Parts of the names of settings whose texts are credentials, a letter or two left out by mistake among them.
+const CREDENTIALS: [&str; 6] = ["tok", "passw", "header", "authoriz", "api-key", "account"];
+
+/// A file as it may be shown, in a log too: where a line sets a credential, stars stand in place of its letters, one for
+/// each byte, so that every place in the file stays where it is.
+fn without_credentials(text: &str) -> String {
+    let is_credential = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        CREDENTIALS.iter().any(|part| name.contains(part))
+    };
+    let mut in_section = false;
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') {
+            in_section = is_credential(line);
+        }
+        match line.split_once('=') {
+            Some((name, value)) if in_section || is_credential(name) => {
+                shown.push_str(name);
+                shown.push('=');
+                push_starred(value, &mut shown);
+            }
+            _ => shown.push_str(line),
+        }
+    }
+    shown
+}
+
+/// What only names a variable of the environment is no credential.
+fn push_starred(value: &str, shown: &mut String) {
+    if value.trim_start().trim_start_matches('"').starts_with("env:") {
+        return shown.push_str(value);
+    }
+    for letter in value.chars() {
+        if letter.is_whitespace() || "\"'{}[]=,".contains(letter) {
+            shown.push(letter);
+        } else {
+            shown.extend(std::iter::repeat_n('*', letter.len_utf8()));
+        }
+    }
+}
+
 /// A fault beside the file that it is in, as miette wants it.
 #[derive(Debug)]
 struct Shown<'a> {
@@ -168,5 +210,39 @@ impl Diagnostic for Shown<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.fault.span.clone()?;
         Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_shown_and_nothing_moves() {
+        let table = [
+            ("token = \"s3cret\"\r\n", "token = \"******\"\r\n"),
+            ("tokne = \"s\\\"é\" # mine\n", "tokne = \"**\"**\" * ****\n"),
+            ("token = \"env:CRM_TOKEN\"\n", "token = \"env:CRM_TOKEN\"\n"),
+            ("headers = { X-Key = \"k3y\", A = \"b\" }", "headers = { ***** = \"***\", * = \"*\" }"),
+            (
+                "[back_end.headers]\nX = \"k3y\"\n[web]\nlisten = \"x\"\n",
+                "[back_end.headers]\nX = \"***\"\n[web]\nlisten = \"x\"\n",
+            ),
+            ("[hep]\npassword = 's3cret'\nid = 1\n", "[hep]\npassword = '******'\nid = 1\n"),
+            ("account = { password = \"s3cret\" }\n", "account = { ******** = \"******\" }\n"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(without_credentials(text), expected);
+            assert_eq!(expected.len(), text.len(), "every place stays where it is");
+        }
+    }
+
+    #[test]
+    fn a_fault_beside_a_credential_shows_none_of_it() {
+        let text = "[hep]\npassword = \"s3cret\"\nto = \"homer\"\n";
+        let at = text.find("homer").expect("it is there");
+        let faults = Faults::new("portero.toml", text, vec![Fault::at(at..at + 5, "no address")]);
+        let shown = faults.to_string();
+        assert!(shown.contains("homer") && shown.contains("******") && !shown.contains("s3cret"), "{shown}");
     }
 }

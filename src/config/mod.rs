@@ -15,6 +15,7 @@ mod settings;
 mod sip;
 mod targets;
 mod trunks;
+mod uplinks;
 mod values;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 use crate::call::{Agents, HandOverTimes, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
+use crate::net::hep;
 use crate::net::sip::Listen;
 
 /// The file that `portero demo` runs.
@@ -54,6 +56,8 @@ pub struct Configuration {
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[hep]`: the collector that SIP messages are copied to, if there is one.
+    pub hep: Option<hep::Config>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[hand_over]`: how long a referral may take.

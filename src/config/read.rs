@@ -12,7 +12,9 @@ use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::{Configuration, Environment, demo, sip, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
+use crate::net::hep;
 use crate::net::sip::Listen;
+use crate::records::Retention;
 use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
@@ -24,6 +26,10 @@ const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
 const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
+/// What Homer's examples call their first agent.
+const HEP_ID: u32 = 2001;
+const TRACES: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
+const TRACES_KEPT: Duration = Duration::from_hours(7 * 24);
 const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
@@ -51,11 +57,12 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 
 fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
-    let trunks = trunks::read(&mut file, strangers);
+    let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
+    let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let hand_over = hand_over(file.section("hand_over", "[hand_over]"));
     let back_end = BackEnd::read(file.section("back_end", "[back_end]"), environment);
@@ -78,6 +85,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         limits,
         web,
         records,
+        hep,
         prompts,
         hand_over,
         trunks,
@@ -150,8 +158,24 @@ fn web(mut section: Section<'_>) -> Web {
 
 fn records(mut section: Section<'_>) -> Records {
     let folder = section.read("folder", values::folder);
+    let traces = section.read("traces", values::retention(TRACES));
     section.finish();
-    Records { folder: folder.unwrap_or_else(|| "portero-data".into()) }
+    Records {
+        folder: folder.unwrap_or_else(|| "portero-data".into()),
+        traces: traces.unwrap_or(Retention::For(TRACES_KEPT)),
+    }
+}
+
+/// `None` where there is none, or where it is faulty.
+fn hep(mut section: Section<'_>, environment: Environment<'_>) -> Option<hep::Config> {
+    if !section.is_present() {
+        return None;
+    }
+    let to = section.need("to", "\"127.0.0.1:9060\"", values::socket_address);
+    let id = section.number("id", 0..=u32::MAX).unwrap_or(HEP_ID);
+    let password = section.read("password", |text| values::credential(text, environment));
+    section.finish();
+    Some(hep::Config { to: to?, id, password })
 }
 
 fn prompts(mut section: Section<'_>) -> Prompts {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::audio;
 use crate::call::{Intake, IpNet};
 use crate::net::sip::{Listen, TlsFiles};
+use crate::records::Retention;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Sip {
     pub external: Option<SocketAddr>,
     /// The networks whose members reach us without the NAT.
     pub local_networks: Vec<IpNet>,
+    /// What trunks with a username prove themselves for.
+    pub realm: String,
     /// Whom to ask for the addresses of peers that are known by name, at most three; none: the system's own.
     pub name_servers: Vec<SocketAddr>,
     /// `[sip.tls]`: our certificate, and whom we trust. There is one where there is a listener for TLS.
@@ -67,6 +70,8 @@ pub struct Web {
 pub struct Records {
     /// The folder that holds the database. It need not exist yet.
     pub folder: PathBuf,
+    /// How long the SIP messages of a call are kept; 1 h to 366 d, or not at all.
+    pub traces: Retention,
 }
 
 /// Where recordings come from.

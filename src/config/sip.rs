@@ -17,6 +17,8 @@ pub(super) const UNLESS_SAID: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 const LOCAL_NETWORKS: [&str; 6] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 
+/// The longest realm, in bytes.
+const REALM_LENGTH_MAX: usize = 128;
 /// As many as a resolver asks before it gives up (resolv.conf(5)).
 const NAME_SERVERS_MAX: usize = 3;
 /// Where name servers listen (RFC 1035 §4.2).
@@ -29,9 +31,10 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Sip>, Option<Strangers>)
     let local_networks = local_networks(&mut section);
     let name_servers = name_servers(&mut section);
     let strangers = section.read("strangers", trunks::strangers);
+    let realm = section.read("realm", realm).unwrap_or_else(|| "portero".to_owned());
     let tls = tls(section.section("tls", "[sip.tls]"), listen.as_deref().unwrap_or_default());
     section.finish();
-    (listen.map(|listen| Sip { listen, external, local_networks, name_servers, tls }), strangers)
+    (listen.map(|listen| Sip { listen, external, local_networks, realm, name_servers, tls }), strangers)
 }
 
 /// The name servers, in the order in which they are asked.
@@ -127,6 +130,18 @@ fn external_address(text: &str) -> Result<SocketAddr, Complaint> {
              looked up",
         )
     })
+}
+
+/// What stands between quotes in a challenge (RFC 3261 §22.1).
+fn realm(text: &str) -> Result<String, Complaint> {
+    let fits = |byte: u8| !byte.is_ascii_control() && !matches!(byte, b'"' | b'\\');
+    if (1..=REALM_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(
+        format!("`{text}` is no realm"),
+        "write a name such as \"sip.example.com\", without quotes, backslashes and control characters",
+    ))
 }
 
 fn local_networks(section: &mut Section<'_>) -> Vec<IpNet> {

@@ -13,6 +13,7 @@ use super::*;
 use crate::call::{Here, Intake, Strangers};
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
+use crate::records::Retention;
 use crate::secret::{Digit, Secret};
 use crate::sip::Transport;
 
@@ -88,7 +89,10 @@ fn the_demo_has_the_settings_that_it_tells_of() {
         }
     );
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
-    assert_eq!(demo.records, Records { folder: "portero-data".into() });
+    assert_eq!(
+        demo.records,
+        Records { folder: "portero-data".into(), traces: Retention::For(Duration::from_hours(168)) }
+    );
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });
     assert_eq!(demo.hand_over, HandOverTimes { timeout: seconds(10), progress_timeout: seconds(60) });
     assert_eq!(demo.demo_agents, Some(Agents { user: "agents".into(), hang_up_after: seconds(10) }));
@@ -190,7 +194,7 @@ fn what_is_left_out_has_its_default() {
     let demo = Configuration::demo(&Overrides::default());
     assert_eq!((&read.media, &read.limits, &read.web), (&demo.media, &demo.limits, &demo.web));
     assert_eq!((&read.records, &read.prompts), (&demo.records, &demo.prompts));
-    assert_eq!(read.hand_over, demo.hand_over);
+    assert_eq!((read.hand_over, &read.hep), (demo.hand_over, &None));
     assert_eq!(read.back_end.deadline, demo.back_end.deadline);
     assert_eq!(read.back_end.max_concurrent, demo.back_end.max_concurrent);
     let [line] = &read.lines[..] else { panic!("there is one line") };
@@ -210,7 +214,7 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[media]\nports = \"30000-30003\"\nthreads = 2\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
         .replace(
             "identifier.digits = 6",
             "name = \"Sales\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
@@ -221,6 +225,12 @@ fn what_is_said_is_taken() {
     let intake = Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10 };
     assert_eq!((read.limits.calls, read.limits.intake), (2, intake));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
+    assert_eq!(read.records.traces, Retention::For(Duration::from_hours(36)));
+    let hep = read.hep.expect("a collector");
+    assert_eq!(
+        (hep.to.to_string().as_str(), hep.id, hep.password.as_deref()),
+        ("192.0.2.1:9060", 2001, Some("open sesame"))
+    );
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
@@ -292,6 +302,17 @@ fn one_fault_is_told_once() {
         ("[sip]\nlisten = \"192.0.2.1:5060\"", "", "[sip] is missing, and with it `listen`"),
         ("listen = \"192.0.2.1:5060\"", "listen = 5060", "`listen` cannot be a whole number"),
         ("192.0.2.1:5060", "192.0.2.1:20002", "port 20002 is [sip]'s already"),
+        ("[[lines]]", "[records]\ntraces = \"7 score\"\n[[lines]]", "`7 score` is no time"),
+        ("[[lines]]", "[records]\ntraces = \"30m\"\n[[lines]]", "`30m` is out of range"),
+        ("[[lines]]", "[records]\ntraces = \"-7d\"\n[[lines]]", "`-7d` is no time"),
+        ("[[lines]]", "[hep]\nid = 1\n[[lines]]", "[hep] does not say `to`"),
+        ("[[lines]]", "[hep]\nto = \"homer:9060\"\n[[lines]]", "`homer:9060` is no IP address with a port"),
+        ("[[lines]]", "[hep]\nto = \"192.0.2.1:9060\"\nid = -1\n[[lines]]", "`id` is out of range"),
+        (
+            "[[lines]]",
+            "[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:GONE\"\n[[lines]]",
+            "there is no environment variable `GONE`",
+        ),
         ("https", "http", "callers' secrets go to crm.example.com unencrypted"),
         ("https", "ftp", "`ftp://crm.example.com/api/` is no address of a web service"),
         ("https://", "https://me:mine@", "the back end's address holds a credential"),

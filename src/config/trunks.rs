@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
-use super::values;
+use super::{Environment, uplinks, values};
 use crate::call::{IpNet, Strangers, Trunk, Trunks};
 use crate::flow::{AniSource, Country};
+use crate::sip::Login;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const CALLS_PER_SECOND: RangeInclusive<u32> = 1..=10_000;
@@ -37,16 +38,21 @@ pub(super) fn strangers(text: &str) -> Result<Strangers, Complaint> {
 
 /// Reads every trunk of the file. Where nothing is said of strangers, they are refused; where there is no trunk
 /// either, those on this machine and its private networks are not.
-pub(super) fn read(file: &mut Section<'_>, strangers: Option<Strangers>) -> Trunks {
+pub(super) fn read(
+    file: &mut Section<'_>,
+    strangers: Option<Strangers>,
+    environment: Environment<'_>,
+) -> Trunks {
     let sections = file.sections("trunks", "this trunk");
     let usual = if sections.is_empty() { Strangers::AdmitLocal } else { Strangers::Refuse };
-    let mut reader = Reader::default();
+    let strangers = strangers.unwrap_or(usual);
+    let mut reader = Reader { asks_nobody: strangers == Strangers::Admit, ..Reader::default() };
     let mut list = Vec::new();
     for mut section in sections {
-        list.extend(reader.trunk(&mut section).map(Arc::new));
+        list.extend(reader.trunk(&mut section, environment).map(Arc::new));
         section.finish();
     }
-    Trunks { list, strangers: strangers.unwrap_or(usual) }
+    Trunks { list, strangers }
 }
 
 /// What the trunks so far have taken.
@@ -56,22 +62,40 @@ struct Reader {
     /// Each network with the position of its trunk, and what to call that.
     networks: Vec<(IpNet, usize, String)>,
     trunks: usize,
+    /// The usernames of those that are known by nothing else.
+    usernames: HashSet<String>,
+    /// Whether strangers are served, and so never asked who they are.
+    asks_nobody: bool,
 }
 
 impl Reader {
-    fn trunk(&mut self, section: &mut Section<'_>) -> Option<Trunk> {
+    fn trunk(&mut self, section: &mut Section<'_>, environment: Environment<'_>) -> Option<Trunk> {
         self.trunks += 1;
         let name = self.name(section);
         let called = name.clone().unwrap_or_else(|| "another".to_owned());
+        let login = uplinks::login(section, &called, environment);
         let addresses = self.addresses(section, &called);
+        self.known_by_login(section, login.as_ref());
+        let account = uplinks::account(section, environment);
+        let uplink = uplinks::uplink(section, account.as_deref());
         let calls_max = section.number("calls", CALLS).map(|calls| calls as usize);
         let calls_per_second =
             section.number("calls_per_second", CALLS_PER_SECOND).map(|calls| calls as usize);
         let identity = identity(section).unwrap_or_else(|| vec![AniSource::From]);
         let verstat = section.flag("verstat").unwrap_or(false);
         let country = section.read("country", country);
-        let name = name?.into();
-        Some(Trunk { name, addresses, calls_max, calls_per_second, identity, verstat, country })
+        Some(Trunk {
+            name: name?.into(),
+            addresses,
+            calls_max,
+            calls_per_second,
+            identity,
+            verstat,
+            login,
+            account,
+            uplink,
+            country,
+        })
     }
 
     fn name(&mut self, section: &mut Section<'_>) -> Option<String> {
@@ -84,8 +108,28 @@ impl Reader {
         Some(name)
     }
 
+    /// A trunk that comes from anywhere is known by its username, which nobody else may have.
+    fn known_by_login(&mut self, section: &mut Section<'_>, login: Option<&Login>) {
+        let Some(login) = login.filter(|_| section.value("addresses").is_none()) else { return };
+        let span = section.text("username").map_or(section.span(), |text| text.span());
+        if self.asks_nobody {
+            let fault =
+                Fault::at(span.clone(), "nobody is asked for a username where strangers are admitted");
+            section.note(
+                fault.help("let [sip] `strangers` be \"refuse\", or say where this trunk's calls come from"),
+            );
+        }
+        if !self.usernames.insert(login.username.clone()) {
+            let fault = Fault::at(span, format!("`{}` is another trunk's username", login.username));
+            section.note(fault.help("give each trunk without `addresses` a username of its own"));
+        }
+    }
+
     fn addresses(&mut self, section: &mut Section<'_>, called: &str) -> Vec<IpNet> {
         let Some(value) = section.value("addresses") else {
+            if section.value("username").is_some() {
+                return Vec::new();
+            }
             section.miss("addresses", "[\"203.0.113.0/28\", \"2001:db8::7\"]");
             return Vec::new();
         };
@@ -152,7 +196,7 @@ fn country(text: &str) -> Result<Country, Complaint> {
 }
 
 /// The value of a word, or a guess at what was meant.
-fn one_of<T: Copy>(known: &[(&str, T)], text: &str, kind: &str) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(known: &[(&str, T)], text: &str, kind: &str) -> Result<T, String> {
     let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| nearest(text, &known.iter().map(|(word, _)| *word).collect::<Vec<_>>(), kind))
 }

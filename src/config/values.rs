@@ -5,18 +5,32 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::{SpanParser, SpanPrinter};
 
+use super::Environment;
 use super::section::Complaint;
 use crate::call::IpNet;
 use crate::crm::{JsonPath, Url};
 use crate::flow::PromptId;
+use crate::records::Retention;
 use crate::secret::Digit;
 
 /// The most digits an entry may have.
 pub(super) const DIGITS_MAX: usize = 32;
 /// The longest name of anything, in characters.
 const NAME_LENGTH_MAX: usize = 64;
+
+/// A text, or what the environment has for `env:NAME`.
+pub(super) fn credential(text: &str, environment: Environment<'_>) -> Result<String, Complaint> {
+    let Some(name) = text.strip_prefix("env:") else { return Ok(text.to_owned()) };
+    environment(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+        Complaint::new(
+            format!("there is no environment variable `{name}`"),
+            format!("set {name} before Portero starts, or correct its name"),
+        )
+    })
+}
 
 /// An IP address and a port.
 pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Complaint> {
@@ -80,6 +94,29 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Resu
             let [least, most] =
                 [range.start(), range.end()].map(|end| SpanPrinter::new().unsigned_duration_to_string(end));
             let help = format!("anything from {least} to {most} will do");
+            Complaint::new(format!("`{text}` is out of range"), help)
+        })
+    }
+}
+
+/// Reads how long something is kept: a time in `range`, days allowed, or `off`.
+pub(super) fn retention(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Retention, Complaint> {
+    const HOURS_A_DAY: u64 = 24;
+    move |text| {
+        if text == "off" {
+            return Ok(Retention::Off);
+        }
+        let span = SpanParser::new().parse_span(text).ok();
+        let time = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+        let time = time.and_then(|time| Duration::try_from(time).ok()).ok_or_else(|| {
+            Complaint::new(
+                format!("`{text}` is no time"),
+                "write a number with its unit, \"7d\" or \"12h\"; or \"off\" to keep none",
+            )
+        })?;
+        range.contains(&time).then_some(Retention::For(time)).ok_or_else(|| {
+            let [least, most] = [range.start(), range.end()].map(|end| end.as_secs() / 3600);
+            let help = format!("anything from {least}h to {}d will do, or \"off\"", most / HOURS_A_DAY);
             Complaint::new(format!("`{text}` is out of range"), help)
         })
     }

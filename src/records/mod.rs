@@ -7,6 +7,7 @@
 mod row;
 mod spool;
 mod store;
+mod trace;
 mod writer;
 
 #[cfg(test)]
@@ -15,7 +16,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use store::{Filter, Store};
-pub use writer::{Lost, Writer};
+pub use writer::{Lost, Retention, Writer};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! Records to test with.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::call::record::{AniSource, Attestation, CheckOutcome, Method, RECORD_VERSION, Verdict};
-use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures};
+use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, Trace};
 
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
 pub(crate) fn record(number: u64) -> CallRecord {
@@ -74,4 +75,21 @@ pub(crate) fn bare(number: u64) -> CallRecord {
         media: MediaFigures::default(),
         ..record(number)
     }
+}
+
+/// A trace of two messages, as it is stored, with words in them that are not only words to a browser.
+pub(crate) fn trace(number: u64) -> Trace {
+    let at = record(number).ended_at;
+    let message = |direction: &str, text: &str| {
+        json!({
+            "at": at, "direction": direction, "transport": "udp", "local": "192.0.2.1:5060",
+            "peer": "192.0.2.9:5060", "text": text,
+        })
+    };
+    let first = [
+        message("in", "OPTIONS sip:a@b SIP/2.0\r\nFrom: \"<b>x</b>\" <sip:a@b>\r\n\r\n"),
+        message("out", "SIP/2.0 486 <script>alert(1)</script>\r\n\r\n"),
+    ];
+    let trace = json!({ "call": format!("{number:016x}"), "first": first, "left_out": 0, "last": [] });
+    serde_json::from_value(trace).expect("a trace")
 }

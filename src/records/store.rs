@@ -17,9 +17,9 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, QueryBuilder, SqlStr, Sqlite, SqliteConnection, SqlitePool};
 
-use super::{RecordsError, row};
-use crate::call::CallRecord;
+use super::{RecordsError, row, trace};
 use crate::call::record::Verdict;
+use crate::call::{CallRecord, Trace};
 
 /// The schema, one step a file; a step that has been released is never changed. Listed by hand, because
 /// sqlx's macro would have the database engine built a second time, for the compiler.
@@ -32,6 +32,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(2, "trunks", include_str!("migrations/0002_trunks.sql")),
         step(3, "first_dialled", include_str!("migrations/0003_first_dialled.sql")),
         step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
+        step(5, "traces", include_str!("migrations/0005_traces.sql")),
     ])
 });
 
@@ -127,6 +128,11 @@ impl Store {
     /// The record of the call that was handed over with this token.
     pub async fn by_token(&self, token: &str) -> Result<Option<CallRecord>, RecordsError> {
         self.one(" WHERE token = ", token).await
+    }
+
+    /// The SIP messages of one call that is over.
+    pub async fn trace(&self, call: &str) -> Result<Option<Trace>, RecordsError> {
+        trace::by_call(&self.reads, call).await.map_err(|error| self.failed(error))
     }
 
     /// The `limit` newest records that pass the filter, newest first.

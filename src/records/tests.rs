@@ -11,10 +11,10 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::sample::{bare, record};
+use super::sample::{bare, record, trace};
 use super::spool::Spool;
 use super::writer::Limits;
-use super::{Filter, RecordsError, Store, Writer, store};
+use super::{Filter, RecordsError, Retention, Store, Writer, store};
 use crate::call::CallRecord;
 use crate::call::record::Verdict;
 
@@ -26,6 +26,7 @@ const QUICK: Limits = Limits {
     // Long enough for a write on a machine that is busy with other tests, short enough to wait for.
     patience: Duration::from_millis(250),
     retry: Duration::from_millis(5),
+    queue_traces_max: 8,
 };
 
 fn folder() -> TempDir {
@@ -40,7 +41,7 @@ async fn open(folder: &TempDir) -> Store {
 fn writer(store: &Store, limits: Limits) -> (Writer, mpsc::Receiver<Arc<CallRecord>>) {
     let (sender, told) = mpsc::channel(10_000);
     let tell = Arc::new(move |record| sender.try_send(record).expect("the test reads what is told"));
-    (Writer::start_within(store, limits, tell).expect("a writer starts"), told)
+    (Writer::start_within(store, limits, Retention::Off, tell).expect("a writer starts"), told)
 }
 
 async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
@@ -300,7 +301,7 @@ async fn one_process_writes_and_others_read() {
     write(&store, [record(1)]).await;
     let reader = Store::open_read_only(folder.path()).await.expect("beside the writer");
     assert_eq!(reader.recent(9).await.expect("readable"), [record(1)]);
-    assert!(matches!(Writer::start(&reader, |_| ()), Err(RecordsError::Unwritable { .. })));
+    assert!(matches!(Writer::start(&reader, Retention::Off, |_| ()), Err(RecordsError::Unwritable { .. })));
     drop(store);
     let reader = Store::open_read_only(folder.path()).await.expect("after the writer");
     assert_eq!(reader.recent(9).await.expect("readable"), [record(1)]);
@@ -331,6 +332,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
     let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
         ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
         ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
+        DROP TABLE traces;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
     connection.close().await.expect("closed");
@@ -396,7 +398,7 @@ fn write_until_killed(folder: &Path) {
         // A queue that is too short on purpose: some go to the database, some to the spool.
         let tight = Limits { queue_records_max: 32, ..QUICK };
         let told = |record: Arc<CallRecord>| println!("told {}", record.id);
-        let writer = Writer::start_within(&store, tight, Arc::new(told)).expect("started");
+        let writer = Writer::start_within(&store, tight, Retention::Off, Arc::new(told)).expect("started");
         for number in 0.. {
             if writer.submit(record(number)).is_err() {
                 tokio::task::yield_now().await;
@@ -429,5 +431,90 @@ proptest! {
             assert_eq!(store.by_id(&direct.id).await.expect("readable"), Some(direct));
             assert_eq!(store.by_id("spooled").await.expect("readable"), Some(spooled));
         });
+    }
+}
+
+async fn traces(store: &Store, numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let mut kept = Vec::new();
+    for number in numbers {
+        let found = store.trace(&format!("{number:016x}")).await.expect("the database can be read");
+        assert!(found.as_ref().is_none_or(|found| *found == trace(number)), "a trace reads back as it was");
+        kept.extend(found.map(|_| number));
+    }
+    kept
+}
+
+/// Starts a writer, hands it these traces, and has it write them.
+async fn write_traces(
+    store: &Store,
+    limits: Limits,
+    retention: Retention,
+    numbers: impl IntoIterator<Item = u64>,
+) {
+    let writer = Writer::start_within(store, limits, retention, Arc::new(|_| ())).expect("a writer starts");
+    numbers.into_iter().for_each(|number| writer.submit_trace(trace(number)));
+    writer.drain().await;
+}
+
+const FOREVER: Retention = Retention::For(Duration::from_hours(100 * 365 * 24));
+
+#[tokio::test]
+async fn traces_are_kept_beside_the_records() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let roomy = Limits { queue_traces_max: 100, patience: Duration::from_secs(10), ..QUICK };
+    write_traces(&store, roomy, FOREVER, 0..30).await;
+    assert_eq!(traces(&store, 0..31).await, (0..30).collect::<Vec<_>>());
+    assert_eq!(traces(&Store::open_read_only(folder.path()).await.expect("opened"), 0..3).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn traces_whose_time_is_over_are_deleted_and_off_deletes_all() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let roomy = Limits { queue_traces_max: 1000, patience: Duration::from_secs(10), ..QUICK };
+    write_traces(&store, roomy, FOREVER, 0..600).await;
+    let mut connection = store::connect_to_write(folder.path(), roomy.patience).await.expect("connected");
+    // Samples end 1.5 s after one another: so 300 of them are more than a day old a day after the 300th.
+    let now = trace(300).ended_at().expect("messages") + jiff::SignedDuration::from_hours(24);
+    let day = Duration::from_hours(24);
+    assert!(super::trace::delete_older(&mut connection, day, now).await.expect("deleted"), "256 of 300");
+    assert!(!super::trace::delete_older(&mut connection, day, now).await.expect("deleted"), "the rest");
+    assert_eq!(traces(&store, [0, 299, 300, 599]).await, [300, 599]);
+    while super::trace::delete_older(&mut connection, Duration::ZERO, now + day).await.expect("deleted") {}
+    assert_eq!(traces(&store, 0..600).await, Vec::<u64>::new());
+}
+
+#[tokio::test]
+async fn a_database_that_is_locked_costs_traces_and_no_record() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let blocker = lock(folder.path()).await;
+    let limits = Limits { patience: Duration::from_millis(10), ..QUICK };
+    let (writer, mut told) = writer(&store, limits);
+    for number in 0..4 {
+        writer.submit_trace(trace(number));
+        writer.submit(record(number)).expect("there is room");
+    }
+    for _ in 0..4 {
+        told.recv().await.expect("told");
+    }
+    writer.drain().await;
+    blocker.close().await.expect("closed");
+    assert_eq!(traces(&store, 0..4).await, Vec::<u64>::new());
+    write(&store, []).await;
+    assert_eq!(store.recent(9).await.expect("readable").len(), 4, "the spool had the records");
+}
+
+#[tokio::test]
+async fn what_is_no_trace_is_an_error_and_not_a_trace() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let mut connection = store::connect_to_write(folder.path(), QUICK.patience).await.expect("connected");
+    // Garbage, and a length that no memory has.
+    for (call, messages) in [("0000000000000001", b"rubbish".as_slice()), ("0000000000000002", &[0xff; 40])] {
+        let insert = sqlx::query("INSERT INTO traces VALUES (?, '2026-01-01T00:00:00Z', ?)");
+        insert.bind(call).bind(messages).execute(&mut connection).await.expect("inserted");
+        assert!(matches!(store.trace(call).await, Err(RecordsError::Database { .. })), "{call}");
     }
 }

@@ -4,13 +4,17 @@
 //! transaction; if the database will not have it, to the spool. A full queue is emptied into the spool by a
 //! thread of its own, so that a stuck database does not lose a record. Only when a record is safe on disk is it
 //! told: whoever reports a call as ended waits for that.
-#![expect(clippy::disallowed_methods, reason = "shell: runs the task and the thread that write records")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "shell: runs the task and the thread that write records; old traces are deleted by the clock"
+)]
 
 use std::fs::File;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use metrics::counter;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, watch};
@@ -19,8 +23,8 @@ use tracing::{error, info};
 
 use super::spool::{Replay, Spool};
 use super::store::{self, Store};
-use super::{RecordsError, row};
-use crate::call::CallRecord;
+use super::{RecordsError, row, trace};
+use crate::call::{CallRecord, Trace};
 
 /// How much the writer holds and how long it waits.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +39,30 @@ pub(super) struct Limits {
     pub patience: Duration,
     /// How often the database is tried while the spool is not empty.
     pub retry: Duration,
+    /// Traces that wait for the database. One more is lost.
+    pub queue_traces_max: usize,
 }
+
+/// How long traces are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Not at all: what there is of an earlier process is deleted.
+    Off,
+    /// For so long after the call's last message.
+    For(Duration),
+}
+
+impl Retention {
+    fn age(self) -> Duration {
+        match self {
+            Self::Off => Duration::ZERO,
+            Self::For(age) => age,
+        }
+    }
+}
+
+/// How often traces whose time is over are deleted.
+const DELETE_EVERY: Duration = Duration::from_mins(10);
 
 /// At 2,000 calls of 40 s, one minute and more of records before the first goes to the spool.
 const LIMITS: Limits = Limits {
@@ -44,6 +71,7 @@ const LIMITS: Limits = Limits {
     gather: Duration::from_millis(20),
     patience: Duration::from_secs(2),
     retry: Duration::from_secs(5),
+    queue_traces_max: 4096,
 };
 
 /// The end of the line for a record: both queues are full, because neither database nor disk takes any more.
@@ -65,6 +93,7 @@ type Told = Arc<dyn Fn(Arc<CallRecord>) + Send + Sync>;
 pub struct Writer {
     queue: mpsc::Sender<Arc<CallRecord>>,
     overflow: mpsc::Sender<Arc<CallRecord>>,
+    traces: mpsc::Sender<Trace>,
     task: JoinHandle<()>,
     thread: thread::JoinHandle<()>,
 }
@@ -79,12 +108,18 @@ impl Writer {
     /// [`RecordsError::Unwritable`] for a store that was opened read-only; [`RecordsError::Thread`].
     pub fn start(
         store: &Store,
+        retention: Retention,
         told: impl Fn(Arc<CallRecord>) + Send + Sync + 'static,
     ) -> Result<Self, RecordsError> {
-        Self::start_within(store, LIMITS, Arc::new(told))
+        Self::start_within(store, LIMITS, retention, Arc::new(told))
     }
 
-    pub(super) fn start_within(store: &Store, limits: Limits, told: Told) -> Result<Self, RecordsError> {
+    pub(super) fn start_within(
+        store: &Store,
+        limits: Limits,
+        retention: Retention,
+        told: Told,
+    ) -> Result<Self, RecordsError> {
         let Some(lock) = store.lock() else {
             let source = std::io::ErrorKind::ReadOnlyFilesystem.into();
             return Err(RecordsError::unwritable(&store::database_path(store.folder()))(source));
@@ -92,11 +127,13 @@ impl Writer {
         let spool = Arc::new(Spool::new(store.folder()));
         let (queue, records) = mpsc::channel(limits.queue_records_max);
         let (overflow, spare) = mpsc::channel(limits.queue_records_max);
+        let (trace_queue, traces) = mpsc::channel(limits.queue_traces_max);
         let thread = spawn_overflow(Arc::clone(&spool), spare, limits, Arc::clone(&told))?;
         let waiting = spool.waiting();
         let store = store.clone();
-        let scribe = Scribe { store, connection: None, spool, waiting, limits, told, _lock: lock };
-        Ok(Self { queue, overflow, task: tokio::spawn(scribe.run(records)), thread })
+        let scribe = Scribe { store, connection: None, spool, waiting, limits, retention, told, _lock: lock };
+        let task = tokio::spawn(scribe.run(records, traces));
+        Ok(Self { queue, overflow, traces: trace_queue, task, thread })
     }
 
     /// Hands a record over for keeping. Neither waits nor blocks.
@@ -115,10 +152,17 @@ impl Writer {
         })
     }
 
+    /// Hands a trace over for keeping. Neither waits nor blocks; one that there is no room for is counted and lost.
+    pub fn submit_trace(&self, trace: Trace) {
+        if self.traces.try_send(trace).is_err() {
+            counter!("portero_traces_lost_total").increment(1);
+        }
+    }
+
     /// Returns when everything submitted is on disk. What even then cannot be kept is counted and logged.
     pub async fn drain(self) {
-        let Self { queue, overflow, task, thread } = self;
-        drop((queue, overflow));
+        let Self { queue, overflow, traces, task, thread } = self;
+        drop((queue, overflow, traces));
         // The thread first: the task's last act is to replay what the thread has spooled.
         let joined = spawn_blocking(|| thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) || task.await.is_err() {
@@ -175,14 +219,16 @@ struct Scribe {
     spool: Arc<Spool>,
     waiting: watch::Receiver<bool>,
     limits: Limits,
+    retention: Retention,
     told: Told,
     _lock: Arc<File>,
 }
 
 impl Scribe {
-    async fn run(mut self, mut records: mpsc::Receiver<Arc<CallRecord>>) {
+    async fn run(mut self, mut records: mpsc::Receiver<Arc<CallRecord>>, mut traces: mpsc::Receiver<Trace>) {
         self.replay().await;
         let mut batch = Vec::new();
+        let mut deleting = tokio::time::interval(DELETE_EVERY);
         loop {
             let spooled = *self.waiting.borrow();
             tokio::select! {
@@ -195,7 +241,15 @@ impl Scribe {
                     self.keep(std::mem::take(&mut batch), &records).await;
                 }
                 () = tokio::time::sleep(self.limits.retry), if spooled => self.replay().await,
+                Some(trace) = traces.recv() => self.keep_traces(trace, &mut traces).await,
+                // One batch a turn: records that come meanwhile go first.
+                _ = deleting.tick() => if self.delete_traces().await {
+                    deleting.reset_immediately();
+                },
             }
+        }
+        while let Ok(trace) = traces.try_recv() {
+            self.keep_traces(trace, &mut traces).await;
         }
         self.replay().await;
     }
@@ -228,6 +282,31 @@ impl Scribe {
             self.replay().await;
         }
         batch.into_iter().for_each(&*self.told);
+    }
+
+    /// Writes a trace and those that wait behind it, if the database takes them.
+    async fn keep_traces(&mut self, first: Trace, queue: &mut mpsc::Receiver<Trace>) {
+        let mut batch = vec![first];
+        while batch.len() < self.limits.batch_records_max
+            && let Ok(trace) = queue.try_recv()
+        {
+            batch.push(trace);
+        }
+        let written = self.write(async |connection| trace::insert(connection, &batch).await).await;
+        if let Err(failure) = written {
+            counter!("portero_traces_lost_total").increment(batch.len() as u64);
+            error!(traces = batch.len(), %failure, "the database does not take traces; they are lost");
+        }
+    }
+
+    /// Deletes some of the traces whose time is over; whether there may be more.
+    async fn delete_traces(&mut self) -> bool {
+        let (age, now) = (self.retention.age(), Timestamp::now());
+        let deleted = self.write(async |connection| trace::delete_older(connection, age, now).await).await;
+        deleted.unwrap_or_else(|failure| {
+            error!(%failure, "old traces stay for now");
+            false
+        })
     }
 
     async fn spool(&self, batch: Vec<Arc<CallRecord>>) -> std::io::Result<()> {
@@ -268,20 +347,31 @@ impl Scribe {
     }
 
     async fn insert(&mut self, batch: &[Arc<CallRecord>]) -> Result<(), Failure> {
-        // A disk that hangs must not hold the queue: if this write succeeds after all, replaying it is harmless.
-        tokio::time::timeout(self.limits.patience * 3, self.insert_at_leisure(batch)).await??;
+        self.write(async |connection| store::insert(connection, batch).await).await?;
         counter!("portero_records_written_total").increment(batch.len() as u64);
         Ok(())
     }
 
-    async fn insert_at_leisure(&mut self, batch: &[Arc<CallRecord>]) -> sqlx::Result<()> {
+    /// Does something with the database.
+    async fn write<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,
+    ) -> Result<T, Failure> {
+        // A disk that hangs must not hold the queue: if this write succeeds after all, replaying it is harmless.
+        Ok(tokio::time::timeout(self.limits.patience * 3, self.write_at_leisure(work)).await??)
+    }
+
+    async fn write_at_leisure<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => store::connect_to_write(self.store.folder(), self.limits.patience).await?,
         };
-        store::insert(&mut connection, batch).await?;
+        let done = work(&mut connection).await?;
         self.connection = Some(connection);
-        Ok(())
+        Ok(done)
     }
 }
 

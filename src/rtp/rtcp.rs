@@ -224,6 +224,21 @@ mod tests {
             read(&datagram, ssrc);
         }
 
+        /// Whatever a peer says of us, it can be said again, and is the same then.
+        #[test]
+        fn what_is_heard_of_us_stays_within_its_fields(
+            count in 0_u8..4, blocks in prop::collection::vec(any::<u8>(), 24..96), bye: bool,
+        ) {
+            let mut datagram = vec![0x80 | count, 201, 0, (blocks.len() / 4) as u8 + 1, 0, 0, 0, 9];
+            datagram.extend(&blocks[..blocks.len() / 4 * 4]);
+            let ours = u32::from_be_bytes([blocks[0], blocks[1], blocks[2], blocks[3]]);
+            if let Some(block) = read(&datagram, ours).and_then(|heard| heard.about_us) {
+                prop_assert!((-0x80_0000..0x80_0000).contains(&block.cumulative_lost));
+                let again = written(&Report { ssrc: 9, sender: None, reception: Some(block), cname: "a", bye });
+                prop_assert_eq!(read(&again, ours).and_then(|heard| heard.about_us), Some(block));
+            }
+        }
+
         #[test]
         fn damaged_reports_never_panic(at in 0_usize..72, with: u8, length in 0_usize..72) {
             let sender = Some(SenderInfo { ntp: 1, timestamp: 2, packets: 3, octets: 4 });

@@ -216,6 +216,22 @@ fn our_own_offer_and_answer_agree() {
     assert_eq!(read_answer(&refusal), Err(SdpError::Incompatible(Incompatible::NoAudio)));
 }
 
+/// Lines that a description may have, right and nearly right.
+fn any_media() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        (any::<u16>(), "[0-9]{1,3}( [0-9]{1,3}){0,4}")
+            .prop_map(|(port, formats)| { format!("m=audio {port} RTP/AVP {formats}") }),
+        "m=(audio|video|image) [0-9]{1,6}(/2)? (RTP/AVP|RTP/SAVP|udptl) (0|8|96|t38|\\*)",
+        "a=rtpmap:[0-9]{1,3} (PCMU|pcma|telephone-event|G722)/(8000|16000|48000)(/1)?",
+        "a=(ptime|maxptime):[0-9]{1,4}",
+        "a=rtcp:[0-9]{1,5}( IN IP4 [0-9]{1,3}\\.0\\.2\\.[0-9]{1,3})?",
+        "c=IN (IP4|IP6) (0\\.0\\.0\\.0|192\\.0\\.2\\.9|224\\.0\\.0\\.1|2001:db8::9|::ffff:192\\.0\\.2\\.9|host)",
+        "a=(sendrecv|sendonly|recvonly|inactive|rtcp-mux)",
+        "[a-z]=[ -~]{0,30}",
+    ];
+    prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\r\n") + "\r\n")
+}
+
 proptest! {
     #[test]
     fn no_text_brings_it_down_and_every_answer_is_an_answer(text in "[vocstmabp=0-9 .:/a-zA-Z\r\n-]{0,300}") {
@@ -227,5 +243,21 @@ proptest! {
                 prop_assert!((10..=60).contains(&negotiated.packet_time.as_millis()));
             }
         }
+    }
+
+    /// What is answered is an answer to what was offered, and reads back as what was settled.
+    #[test]
+    fn every_answer_reads_back(media in any_media()) {
+        let text = session_with(&media);
+        let Ok(offer) = Offer::parse(&text) else { return Ok(()) };
+        let Ok((answer, settled)) = negotiate(&offer, local(), SESSION) else { return Ok(()) };
+        let theirs = Offer::parse(&answer).expect("readable");
+        let (_, read) = negotiate(&theirs, local(), SESSION).expect("our own answer");
+        prop_assert_eq!(read.remote, local());
+        prop_assert_eq!((read.codec, read.payload_type), (settled.codec, settled.payload_type), "{}", answer);
+        prop_assert_eq!(read.telephone_event, settled.telephone_event);
+        prop_assert_eq!((read.sends, read.receives), (settled.receives, settled.sends));
+        prop_assert!(settled.remote.port() != 0 && settled.remote_rtcp.port() != 0);
+        prop_assert_eq!(settled.packet_time.as_millis() % 10, 0);
     }
 }

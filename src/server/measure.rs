@@ -2,19 +2,26 @@
 //! caller is ever a label, or in that line.
 
 use metrics::{counter, gauge, histogram};
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::call::{CallRecord, HandOver, HandOverOutcome, Switchboard};
+use crate::call::{
+    CallRecord, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState, TrunkView,
+};
 use crate::flow::{Method, Verdict};
+use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
 use crate::sip::Transport;
 
 /// Shows how much is going on, and what the SIP side has counted.
-pub fn totals(switchboard: &Switchboard, outlet: &Outlet) {
+pub fn totals(switchboard: &Switchboard, outlet: &Outlet, exporter: Option<&Exporter>) {
     gauge!("portero_calls_active").set(switchboard.calls() as f64);
     gauge!("portero_ports_in_use").set(switchboard.ports_in_use() as f64);
     gauge!("portero_draining").set(f64::from(u8::from(switchboard.is_draining())));
     counter!("portero_sip_send_failures_total").absolute(outlet.dropped());
+    if let Some(exporter) = exporter {
+        counter!("portero_hep_sent_total").absolute(exporter.sent());
+        counter!("portero_hep_dropped_total").absolute(exporter.dropped());
+    }
     for transport in [Transport::Tcp, Transport::Tls] {
         let connections = outlet.connections(transport) as f64;
         gauge!("portero_sip_connections", "transport" => transport.as_str()).set(connections);
@@ -30,6 +37,36 @@ pub fn totals(switchboard: &Switchboard, outlet: &Outlet) {
     }
     for (reason, count) in counters.rejected() {
         counter!("portero_sip_rejected_total", "reason" => reason.as_str()).absolute(count);
+    }
+}
+
+/// Shows how each trunk is doing: 1 or 0, and nothing where it is not known.
+pub fn trunks(trunks: &[TrunkView]) {
+    for trunk in trunks {
+        let name = trunk.name.to_string();
+        if trunk.state != TrunkState::Unknown {
+            let up = f64::from(u8::from(trunk.state == TrunkState::Up));
+            gauge!("portero_trunk_up", "trunk" => name.clone()).set(up);
+        }
+        if let Some(registration) = trunk.registration {
+            let registered = f64::from(u8::from(registration.state == RegistrationWord::Registered));
+            gauge!("portero_trunk_registered", "trunk" => name).set(registered);
+        }
+    }
+}
+
+/// Logs what has changed of a trunk.
+pub fn trunk_news(news: &TrunkNews) {
+    match news {
+        TrunkNews::Server(trunk, server, true) => info!(%trunk, %server, "the trunk's server answers"),
+        TrunkNews::Server(trunk, server, false) => {
+            warn!(%trunk, %server, "the trunk's server does not answer");
+        }
+        TrunkNews::Registered(trunk, expires) => {
+            info!(%trunk, expires_s = expires.as_secs(), "registered with the trunk");
+        }
+        TrunkNews::NotRegistered(trunk, status) => warn!(%trunk, status, "not registered with the trunk"),
+        TrunkNews::Unregistered(trunk) => info!(%trunk, "no longer registered with the trunk"),
     }
 }
 

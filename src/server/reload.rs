@@ -118,6 +118,7 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> 
         ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
         ("[web]", old.web != new.web),
+        ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
         ("[demo.back_end]", old.demo_back_end != new.demo_back_end),
     ];

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
-use crate::call::{Network, Plan, Switchboard};
+use crate::call::{Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
@@ -25,6 +25,9 @@ use crate::{crm, net, records, sip, web};
 
 /// Media events that may wait for the loop. Past that, the media threads hold them back themselves.
 const MEDIA_EVENTS_MAX: usize = 16_384;
+
+/// Requests for traces of live calls that may wait for the loop. One more gets 503.
+const TRACES_ASKED_MAX: usize = 16;
 
 /// Value of Retry-After on a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -55,6 +58,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is no socket for copies of SIP messages.
+    #[error("cannot open a socket for [hep]: {0}")]
+    Hep(std::io::Error),
     /// Certificates are missing or of no use.
     #[error("{0}")]
     Tls(#[from] TlsFault),
@@ -87,7 +93,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) | Self::Tls(_) => 78,
-            Self::Metrics(_) | Self::Media(_) | Self::Signals(_) => 1,
+            Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
 }
@@ -107,7 +113,7 @@ pub async fn start(
     let store = records::Store::open(&configuration.records.folder).await?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
-    let writer = records::Writer::start(&store, move |record| {
+    let writer = records::Writer::start(&store, configuration.records.traces, move |record| {
         measure::call_ended(&record);
         told.ended(record);
     })?;
@@ -119,8 +125,9 @@ pub async fn start(
     let (readiness, ready) = watch::channel(web::Readiness::Starting);
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
     let (reload, reloads) = mpsc::channel(1);
+    let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
     let names = Vec::new();
-    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names, dial, reload };
+    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names, dial, reload, traces };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
@@ -134,6 +141,8 @@ pub async fn start(
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
     let plan = Arc::new(plan(&configuration, prompts));
+    let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
+    let exporter = exporter.map_err(StartError::Hep)?;
     let server = Server {
         media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
         switchboard: switchboard(&configuration, listeners, Arc::clone(&plan)),
@@ -145,9 +154,10 @@ pub async fn start(
         live,
         records: writer,
         readiness,
+        exporter,
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs::new(media, answered, reloads, inlet, found)?, addresses))
+    Ok((server, Inputs::new(media, answered, reloads, traces_asked, inlet, found)?, addresses))
 }
 
 /// Every prompt that a call may need.
@@ -210,9 +220,13 @@ fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Ar
         Whereabouts { listeners, external: sip.external, local_networks: sip.local_networks.clone() };
     let sip = sip::Config {
         whereabouts,
+        realm: sip.realm.clone(),
         user_agent: concat!("Portero/", env!("CARGO_PKG_VERSION")).to_owned(),
         accept_referrals: false,
         retry_after: RETRY_AFTER,
     };
-    Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng())
+    let mut switchboard = Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng());
+    let keeps = configuration.records.traces != records::Retention::Off;
+    switchboard.set_tap(Tap { keeps, copies: configuration.hep.is_some() });
+    switchboard
 }

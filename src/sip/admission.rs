@@ -73,6 +73,8 @@ pub fn check_service(request: &Request, accept_referrals: bool) -> Result<(), Re
         | Method::Prack
         | Method::Update
         | Method::Refer => {}
+        // A MESSAGE is among the known: we deliver no texts, and its 405 says what we do serve. 415 would say that
+        // another kind of text might be (RFC 3428 §7).
         // RFC 3261 §21.5.2: 501 is for methods not recognised at all, 405 for those known and not served.
         Method::Other(_) => {
             return Err(Answer::new(501).with_allow(accept_referrals).refuse(Rejection::Method));

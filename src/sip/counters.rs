@@ -31,8 +31,14 @@ pub enum Rejection {
     Glare,
     /// A REFER to us.
     Referral,
+    /// An INVITE that was to replace a dialog.
+    Replacement,
     /// An INVITE from an address of no trunk.
     Stranger,
+    /// An INVITE of whoever has not proved yet who they are, and was asked to.
+    Challenged,
+    /// An INVITE with a wrong answer to that.
+    Credentials,
     /// An INVITE beyond what its trunk may have us take on.
     TrunkBusy,
     /// More calls than there may be at a time.
@@ -63,7 +69,10 @@ impl Rejection {
             Self::OutOfOrder => "out_of_order",
             Self::Glare => "glare",
             Self::Referral => "referral",
+            Self::Replacement => "replacement",
             Self::Stranger => "stranger",
+            Self::Challenged => "challenged",
+            Self::Credentials => "credentials",
             Self::TrunkBusy => "trunk_busy",
             Self::CallsMax => "calls",
             Self::CallRate => "calls_per_second",

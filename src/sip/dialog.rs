@@ -17,7 +17,7 @@ use super::message;
 use super::route::RouteSet;
 
 /// The hops that a request of ours may pass (RFC 3261 §8.1.1.6).
-const MAX_FORWARDS: u8 = 70;
+pub const MAX_FORWARDS: u8 = 70;
 
 /// What identifies and routes a dialog.
 #[derive(Debug, Clone)]
@@ -143,6 +143,11 @@ impl Dialog {
             && message::from_tag(headers) == self.remote_tag
     }
 
+    /// Whether this is the dialog of a Call-ID with the peer of a tag. The local tag has led here already.
+    pub fn is_between(&self, call_id: &[u8], remote_tag: &[u8]) -> bool {
+        self.call_id == call_id && self.remote_tag.as_deref() == Some(remote_tag)
+    }
+
     /// Whether a response to our INVITE comes from the peer of this dialog, not from another branch of a fork.
     pub fn answered_by(&self, response: &Response) -> bool {
         message::to_tag(&response.headers) == self.remote_tag
@@ -238,6 +243,12 @@ impl Dialog {
         self.local_cseq
     }
 
+    /// The `CSeq` of a request that is sent once more as another one.
+    pub fn next_cseq(&mut self) -> u32 {
+        self.local_cseq += 1;
+        self.local_cseq
+    }
+
     /// Begins the next request.
     pub fn next_request(
         &mut self,
@@ -245,8 +256,8 @@ impl Dialog {
         ourselves: &Ourselves,
     ) -> Result<RequestBuilder, BuildError> {
         // The first is below 2^16 and a call makes few requests; wrapping would need 2^31 of them.
-        self.local_cseq += 1;
-        self.request(method, self.local_cseq, ourselves)
+        let cseq = self.next_cseq();
+        self.request(method, cseq, ourselves)
     }
 
     /// Begins a request with a given `CSeq`: the INVITE, or the ACK that shares its number.

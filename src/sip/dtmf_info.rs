@@ -61,6 +61,8 @@ fn key(text: &str) -> Info {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn digit(key: char) -> Info {
@@ -94,5 +96,22 @@ mod tests {
             assert_eq!(read(media_type, body.as_bytes()), expected, "{media_type:?} {body:?}");
         }
         assert_eq!(read(relay, b"Signal=\xff"), Info::Malformed);
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_as_something(body in "[Signal=0-9A-D#* \r\n]{0,24}", relay: bool) {
+            let kind = if relay { "application/dtmf-relay" } else { "application/dtmf" };
+            if let Info::Key(digit) = read(Some(kind), body.as_bytes()) {
+                let shown = digit.to_event().to_string();
+                prop_assert!(body.to_ascii_uppercase().contains(digit.expose()) || body.contains(&shown));
+            }
+            prop_assert!(matches!(read(Some("text/plain"), body.as_bytes()), Info::OtherKind | Info::Nothing));
+        }
+
+        #[test]
+        fn octets_never_panic(body: Vec<u8>, relay: bool) {
+            read(Some(if relay { "application/dtmf-relay" } else { "application/dtmf" }), &body);
+        }
     }
 }

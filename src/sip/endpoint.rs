@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -15,12 +16,15 @@ use sipx_sip::{HeaderName, Message, Method, Request, validate_response};
 use super::admission::{Refusal, check_form};
 use super::counters::{Counters, Rejection};
 use super::dialog::Ourselves;
+use super::digest::Door;
+use super::errand::{Errand, ErrandId};
 use super::finding::Searches;
 use super::hop::{Hop, Transmit, Whereabouts};
 use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
+use super::reason::Reason;
 use super::response::{Answer, contact};
-use super::transaction::{Arrival, Purpose, TransactionId, Transactions};
+use super::transaction::{Arrival, Owner, Purpose, TransactionId, Transactions};
 use super::usage::{Leg, Notifier, Phase};
 use super::{DialogId, EndCause, Event, via};
 use crate::timer::Timers;
@@ -30,6 +34,8 @@ use crate::timer::Timers;
 pub struct Config {
     /// Where peers reach us; it goes into Via and Contact.
     pub whereabouts: Whereabouts,
+    /// What peers prove themselves for (RFC 3261 §22.1), without quotes and backslashes.
+    pub realm: String,
     /// Value of User-Agent and Server.
     pub user_agent: String,
     /// Whether a peer's REFER is told as `Event::Referred`; where false it gets 603.
@@ -92,6 +98,12 @@ pub struct Endpoint {
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
     pub(super) draining: bool,
+    pub(super) door: Door,
+    /// Whose login the request has proved that is being taken in; at no other time anybody's.
+    pub(super) proven: Option<Arc<str>>,
+    /// As many as the configuration has servers, and two for each of these.
+    pub(super) errands: HashMap<ErrandId, Errand>,
+    pub(super) last_errand: u64,
     pub(super) searches: Searches,
     last_dialog: u64,
     /// Keeps the To tags of answers without a transaction unguessable and yet the same for a retransmission.
@@ -103,6 +115,8 @@ impl Endpoint {
     pub fn new(config: Config, mut rng: StdRng) -> Self {
         let salt = rng.random();
         Self {
+            door: Door::new(config.realm.clone(), rng.random()),
+            proven: None,
             config,
             caps: Caps::default(),
             rng,
@@ -113,6 +127,8 @@ impl Endpoint {
             events: VecDeque::new(),
             counters: Counters::default(),
             draining: false,
+            errands: HashMap::new(),
+            last_errand: 0,
             searches: Searches::default(),
             last_dialog: 0,
             salt,
@@ -363,7 +379,7 @@ impl Endpoint {
     /// Sends BYE without waiting for what comes of it, and tells the end.
     pub(super) fn hang_up(&mut self, id: DialogId, cause: EndCause, now: Instant) {
         self.refuse_pending(id, 487, now);
-        self.send_bye(id, None, now);
+        self.send_bye(id, None, Reason::TIMED_OUT, now);
         self.end(id, cause, now);
     }
 
@@ -418,6 +434,6 @@ impl Endpoint {
 
     /// Makes a server transaction the dialog's, so that a CANCEL finds it.
     pub(super) fn own(&mut self, transaction: TransactionId, id: DialogId) {
-        self.transactions.set_owner(transaction, (id, Purpose::Invited));
+        self.transactions.set_owner(transaction, Owner::Dialog(id, Purpose::Invited));
     }
 }

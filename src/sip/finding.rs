@@ -118,10 +118,13 @@ impl Endpoint {
         Some((readdressed(request.clone(), &ourselves)?, stream))
     }
 
-    /// A response to a request of ours. With 503, the next peer is tried, if there is one.
+    /// A response to a request of ours. With 503, the next peer is tried, if there is one; with 401 and 407, the same
+    /// once more, if we can prove who we are.
     pub(super) fn on_reply(&mut self, reply: Reply, now: Instant) {
-        let Reply { owner, response, untaken } = reply;
-        if !self.send_on(owner, untaken, now) {
+        let Reply { owner, response, untaken, challenged } = reply;
+        let sent_again = self.send_on(owner, untaken, now)
+            || challenged.is_some_and(|challenged| self.sign_again(owner, challenged, &response, now));
+        if !sent_again {
             self.on_response(owner, &response, now);
         }
     }
@@ -142,7 +145,7 @@ impl Endpoint {
         let Some(request) = readdressed(request, &ourselves) else { return false };
         let Some(transaction) = self.transactions.send(request, hop, Some(owner), now) else { return false };
         self.transactions.set_spares(transaction, spares, now);
-        let (dialog, purpose) = owner;
+        let Owner::Dialog(dialog, purpose) = owner else { return true };
         let Some(leg) = self.legs.get_mut(&dialog) else { return true };
         leg.dialog.prefer(hop);
         match (purpose, &mut leg.phase) {
@@ -166,7 +169,7 @@ impl Endpoint {
     ) {
         match (response.status.code(), purpose) {
             (..200, Purpose::Forsaken(transaction)) => {
-                self.transactions.set_owner(transaction, (dialog, Purpose::Unwanted));
+                self.transactions.set_owner(transaction, Owner::Dialog(dialog, Purpose::Unwanted));
                 self.cancel_transaction(transaction, now);
             }
             (200..300, _) => self.on_answer_again(dialog, response, now),

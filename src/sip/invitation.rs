@@ -1,5 +1,7 @@
 //! What an INVITE says about a call: who is dialled, and what came with it. Who calls is in `identity`.
 
+use std::sync::Arc;
+
 use sipx_sip::{Params, Request};
 
 use super::identity::{Identity, unescape, user};
@@ -16,7 +18,7 @@ const VERDICT_HEADER: &str = "X-Portero-Verdict";
 ///
 /// Peers that follow a Refer-To differ in what they keep of it: its URI parameters stay in the Request-URI,
 /// its header components become header fields or, against RFC 3261 §19.1.5, stay in the Request-URI too.
-pub fn read(request: &Request, hop: Hop) -> Invitation {
+pub fn read(request: &Request, hop: Hop, login: Option<Arc<str>>) -> Invitation {
     let uri = &request.uri;
     Invitation {
         dialled: user(uri).unwrap_or_default(),
@@ -25,6 +27,7 @@ pub fn read(request: &Request, hop: Hop) -> Invitation {
         identity: Identity::read(&request.headers),
         sip_call_id: message::text(&request.headers, &sipx_sip::HeaderName::CallId).unwrap_or_default(),
         hop,
+        login,
         offer: message::body(request.body()),
     }
 }
@@ -51,7 +54,7 @@ mod tests {
             panic!("{text}")
         };
         let (here, there) = (([192, 0, 2, 2], 5060).into(), ([192, 0, 2, 1], 5060).into());
-        read(&request, Hop::udp(here, there))
+        read(&request, Hop::udp(here, there), None)
     }
 
     #[test]

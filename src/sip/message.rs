@@ -3,6 +3,8 @@
 //! The parser is sipx-sip's; this file sets its limits and makes the best of what it refuses, because a
 //! request that cannot be read still deserves its 400 (RFC 3261 §8.2, §16.3).
 
+use std::time::Duration;
+
 use sipx_sip::error::ParseError;
 use sipx_sip::headers::{CSeq, CallId, From, To};
 use sipx_sip::{HeaderName, Headers, Limits, Message, Method, Request, parse_datagram};
@@ -104,6 +106,26 @@ pub fn parameter(headers: &Headers, name: &HeaderName, parameter: &str) -> Optio
     })
 }
 
+/// Splits at a separator that is not inside quotes.
+pub fn unquoted_pieces(value: &[u8], separator: u8) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (0, false, false);
+    for (index, &byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == separator && !quoted => {
+                pieces.push(&value[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&value[start..]);
+    pieces
+}
+
 /// The Call-ID, as bytes to compare.
 pub fn call_id(headers: &Headers) -> Option<Vec<u8>> {
     headers.typed::<CallId>()?.ok().map(|id| id.0)
@@ -112,6 +134,13 @@ pub fn call_id(headers: &Headers) -> Option<Vec<u8>> {
 /// The `CSeq` number.
 pub fn cseq(headers: &Headers) -> Option<u32> {
     headers.typed::<CSeq>()?.ok().map(|cseq| cseq.sequence)
+}
+
+/// How long Retry-After wants us to wait (RFC 3261 §20.33), whatever else it says.
+pub fn retry_after(headers: &Headers) -> Option<Duration> {
+    let value = text(headers, &HeaderName::RetryAfter)?;
+    let digits = value.trim_start().split(|letter: char| !letter.is_ascii_digit()).next()?;
+    digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(u64::from(seconds)))
 }
 
 /// Whether a list of option tags has this one.

@@ -1,10 +1,13 @@
 //! The SIP façade: messages, transactions, dialogs, referrals, the endpoint (RFC 3261, 3262, 3311, 3515, 4028).
 
 mod admission;
+mod authorization;
 mod counters;
 mod dialog;
+mod digest;
 mod dtmf_info;
 mod endpoint;
+mod errand;
 mod finding;
 mod framing;
 mod hop;
@@ -12,13 +15,19 @@ mod identity;
 mod invitation;
 mod leniency;
 mod limits;
+mod liveness;
 mod locate;
 mod message;
+mod reason;
 mod reception;
+mod redaction;
 mod referral;
+mod registration;
 mod reliable;
+mod replaces;
 mod response;
 mod route;
+mod seen;
 mod session_timer;
 #[cfg(test)]
 mod tests;
@@ -30,14 +39,23 @@ mod usage;
 mod via;
 
 pub use counters::{Counters, Rejection};
+pub use digest::{Account, Algorithm, Login};
 pub use endpoint::{Config, Endpoint};
+pub use errand::{ErrandId, Order, Registrar, Reply, Task};
 pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use limits::Caps;
+pub use liveness::{Liveness, Pings};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
+pub use reason::Reason;
 pub use reception::Reception;
+pub use redaction::Redacted;
+pub use registration::{Register, Registration, RegistrationState};
+pub use seen::{Direction, Seen};
 pub use uac::Call;
+
+use std::sync::Arc;
 
 use crate::secret::Digit;
 
@@ -64,6 +82,8 @@ pub struct Invitation {
     pub sip_call_id: String,
     /// The way by which the INVITE came.
     pub hop: Hop,
+    /// Whose login it has proved; `None` where that was not asked for.
+    pub login: Option<Arc<str>>,
     /// The SDP offer; `None` for an offerless INVITE, where we offer in the 200 (RFC 3261 §13.2.1).
     pub offer: Option<String>,
 }
@@ -130,6 +150,10 @@ pub enum Event {
     Answered(DialogId, String),
     /// The peer asks us to refer to another (only the test caller agrees): answer with `answer_refer`.
     Referred(DialogId, Box<Referral>),
+    /// What an errand brought back.
+    Replied(ErrandId, Reply),
+    /// The request by which the peer ends the dialog, which is told next, says why: out of the ordinary.
+    Explained(DialogId, Reason),
     /// The dialog is over. Nothing more will be told of it.
     Ended(DialogId, EndCause),
 }

@@ -11,7 +11,7 @@ use super::admission::Refusal;
 use super::counters::Rejection;
 use super::endpoint::Endpoint;
 use super::response::{Answer, contact, sipfrag};
-use super::transaction::{Purpose, TransactionId};
+use super::transaction::{Owner, Purpose, TransactionId};
 use super::uac::with_headers;
 use super::uas::{Served, unknown_dialog};
 use super::usage::{Notifier, Phase, Subscription, SubscriptionState};
@@ -44,7 +44,7 @@ impl Endpoint {
                 .header(HeaderName::ReferTo, format!("<{}>", referral.refer_to))?
                 .header(HeaderName::ReferredBy, referred_by)
         };
-        let owner = Some((dialog, Purpose::Refer(cseq)));
+        let owner = Some(Owner::Dialog(dialog, Purpose::Refer(cseq)));
         if self.send_inside(dialog, &Method::Refer, owner, complete, now).is_err() {
             if let Some(leg) = self.legs.get_mut(&dialog) {
                 leg.subscription = earlier;
@@ -85,7 +85,14 @@ impl Endpoint {
             Ok(builder.body(sipfrag(sipfrag_status)))
         };
         // Nothing in it is the user's but a number, so nothing can keep it from being built.
-        self.send_inside(dialog, &Method::Notify, Some((dialog, Purpose::Notify)), complete, now).ok();
+        self.send_inside(
+            dialog,
+            &Method::Notify,
+            Some(Owner::Dialog(dialog, Purpose::Notify)),
+            complete,
+            now,
+        )
+        .ok();
     }
 
     /// The final response to our REFER, or 408 for none.

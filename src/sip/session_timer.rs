@@ -16,7 +16,7 @@ use super::admission::Refusal;
 use super::counters::Rejection;
 use super::endpoint::{Endpoint, Timer};
 use super::response::{Answer, allow};
-use super::transaction::Purpose;
+use super::transaction::{Owner, Purpose};
 use super::usage::{Leg, Refreshing};
 use super::{DialogId, EndCause, Event, message};
 
@@ -117,7 +117,10 @@ impl Endpoint {
             }
         };
         // Nothing in it is the peer's but what its INVITE said already, so nothing keeps it from being built.
-        let sent = self.send_inside(id, &method, Some((id, Purpose::Refresh)), complete, now).ok().flatten();
+        let sent = self
+            .send_inside(id, &method, Some(Owner::Dialog(id, Purpose::Refresh)), complete, now)
+            .ok()
+            .flatten();
         if let Some(leg) = self.legs.get_mut(&id).filter(|_| way == Refreshing::ByReinvite) {
             leg.own_reinvite = sent;
         }
@@ -163,7 +166,10 @@ impl Endpoint {
                 self.timers.set((id, Timer::Refresh), now + wait);
             }
             // Whatever else was wrong may pass; if not, the session expires.
-            _ => self.timers.set((id, Timer::Refresh), now + RETRY_AFTER),
+            _ => {
+                let wait = message::retry_after(&response.headers).unwrap_or(RETRY_AFTER);
+                self.timers.set((id, Timer::Refresh), now + wait);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use std::time::Instant;
 use sipx_sip::transaction::{ClientState, Dispatch, Output, ServerState, TransactionLayer, TuEvent};
 use sipx_sip::{Message, Method, Request, Response, Timer, Timers as Timings, TransactionKey};
 
+use super::errand::ErrandId;
 use super::hop::{Hop, Transmit};
 use super::limits::{NEXT_AFTER, T1, T2};
 use super::{DialogId, message};
@@ -45,7 +46,24 @@ pub enum Purpose {
 }
 
 /// Whose a transaction is.
-pub type Owner = (DialogId, Purpose);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A dialog's, and what it is for.
+    Dialog(DialogId, Purpose),
+    /// An errand's, outside of dialogs.
+    Errand(ErrandId),
+}
+
+/// A request that was answered with 401 or 407.
+#[derive(Debug)]
+pub struct Challenged {
+    /// What was sent.
+    pub request: Request,
+    /// Which way.
+    pub hop: Hop,
+    /// How often it had been sent before, each time with another answer to a challenge.
+    pub tries: u8,
+}
 
 /// A request that its peer did not take, and the ways to others who may (RFC 3263 §4.3).
 #[derive(Debug)]
@@ -74,6 +92,8 @@ pub struct Reply {
     pub response: Response,
     /// What can be tried yet, where that is 503.
     pub untaken: Option<Untaken>,
+    /// The request, where the response asks who we are.
+    pub challenged: Option<Challenged>,
 }
 
 /// The status that sends a request on to the next peer (RFC 3263 §4.3).
@@ -112,6 +132,7 @@ struct Held {
     key: TransactionKey,
     hop: Hop,
     owner: Option<Owner>,
+    tries: u8,
     origin: Option<Arc<Origin>>,
     answered: Option<Answered>,
     /// Where the request may go if its peer does not take it.
@@ -250,6 +271,7 @@ impl Transactions {
 
     /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
     pub fn receive_response(&mut self, response: Response, hop: &Hop, now: Instant) -> Option<Reply> {
+        let challenged = self.challenged(&response);
         let unavailable = response.status.code() == UNAVAILABLE;
         let key = unavailable.then(|| TransactionKey::from_response(&response)).flatten();
         let id = key.and_then(|key| self.ids.get(&(Side::Client, key)).copied());
@@ -259,8 +281,28 @@ impl Transactions {
         let id = *self.ids.get(&(Side::Client, key))?;
         let owner = self.held.get(&id)?.owner;
         match self.perform(id, outputs, now)? {
-            TuEvent::Response(response) => Some(Reply { owner: owner?, response: *response, untaken }),
+            TuEvent::Response(response) => {
+                Some(Reply { owner: owner?, response: *response, untaken, challenged })
+            }
             _ => None,
+        }
+    }
+
+    /// What a 401 or 407 answers. Its transaction may end by it, and the request with that.
+    fn challenged(&self, response: &Response) -> Option<Challenged> {
+        if !matches!(response.status.code(), 401 | 407) {
+            return None;
+        }
+        let key = TransactionKey::from_response(response)?;
+        let request = self.client.client_request(&key)?.clone();
+        let held = self.held.get(self.ids.get(&(Side::Client, key))?)?;
+        Some(Challenged { request, hop: held.hop, tries: held.tries })
+    }
+
+    /// Says how often the request of `id` has been sent before, each time with another answer to a challenge.
+    pub fn set_tries(&mut self, id: TransactionId, tries: u8) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.tries = tries;
         }
     }
 
@@ -426,10 +468,9 @@ impl Transactions {
             return None;
         }
         let failed = self.failed(id)?;
-        let (dialog, purpose) = failed.owner;
-        if purpose == Purpose::Invite {
+        if let Owner::Dialog(dialog, Purpose::Invite) = failed.owner {
             let held = self.held.get_mut(&id)?;
-            held.owner = Some((dialog, Purpose::Forsaken(id)));
+            held.owner = Some(Owner::Dialog(dialog, Purpose::Forsaken(id)));
             held.spares.clear();
         } else {
             self.abandon(id, now);
@@ -441,8 +482,8 @@ impl Transactions {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
-        let spares = VecDeque::new();
-        self.held.insert(id, Held { side, key, hop, owner, origin: None, answered: None, spares });
+        let (origin, answered, spares) = (None, None, VecDeque::new());
+        self.held.insert(id, Held { side, key, hop, owner, tries: 0, origin, answered, spares });
         id
     }
 

@@ -1,6 +1,6 @@
 //! The user agent client: our INVITE, ACK, CANCEL and BYE, and what comes back (RFC 3261 §8.1, §9.1, §13.2, §15.1.1).
 //!
-//! Challenges are not answered yet: 401 and 407 are refusals like any other.
+//! Challenges are answered in `authorization`; what is left of them here is refusals like any other.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -18,6 +18,7 @@ use super::dialog::{Dialog, Ourselves, request_uri};
 use super::endpoint::{Endpoint, Timer};
 use super::hop::{Hop, Transmit};
 use super::limits::TIMEOUT;
+use super::reason::Reason;
 use super::response::allow;
 use super::session_timer::adopt;
 use super::transaction::{Owner, Purpose, TransactionId};
@@ -87,7 +88,7 @@ impl Endpoint {
             .ok()?
             .body(call.sdp.clone())
             .build();
-        let owner = (self.next_dialog(), Purpose::Invite);
+        let owner = Owner::Dialog(self.next_dialog(), Purpose::Invite);
         let transaction = self.send(request, call.hop, call.spares.clone().into(), Some(owner), now)?;
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
@@ -123,15 +124,16 @@ impl Endpoint {
     /// Sends BYE and waits for what comes of it.
     pub(super) fn leave(&mut self, id: DialogId, now: Instant) {
         self.refuse_pending(id, 487, now);
-        self.send_bye(id, Some((id, Purpose::Bye)), now);
+        self.send_bye(id, Some(Owner::Dialog(id, Purpose::Bye)), Reason::NORMAL, now);
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.phase = Phase::Closing;
         }
     }
 
-    pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, now: Instant) {
+    pub(super) fn send_bye(&mut self, id: DialogId, owner: Option<Owner>, reason: Reason, now: Instant) {
+        let complete = |builder: RequestBuilder| builder.header(HeaderName::Reason, reason.value());
         // Every value in it came out of a message or is ours, so nothing can keep it from being built.
-        self.send_inside(id, &Method::Bye, owner, Ok, now).ok();
+        self.send_inside(id, &Method::Bye, owner, complete, now).ok();
     }
 
     /// Sends a request inside a dialog; gives its transaction.
@@ -147,7 +149,9 @@ impl Endpoint {
         let Some(hop) = self.next_hop(id) else { return Ok(None) };
         let ourselves = self.ourselves(&hop);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
-        let request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
+        let mut request = complete(leg.dialog.next_request(method, &ourselves)?)?.build();
+        self.sign(id, &mut request);
+        let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
         let spares = leg.dialog.spares(&self.config.whereabouts);
         Ok(self.send(request, hop, spares, owner, now))
     }
@@ -158,7 +162,14 @@ impl Endpoint {
     }
 
     /// A response to a request of ours, or its ACK sent and its 2xx come again.
-    pub(super) fn on_response(&mut self, (id, purpose): Owner, response: &Response, now: Instant) {
+    pub(super) fn on_response(&mut self, owner: Owner, response: &Response, now: Instant) {
+        match owner {
+            Owner::Dialog(id, purpose) => self.on_dialog_response(id, purpose, response, now),
+            Owner::Errand(id) => self.on_errand_response(id, response),
+        }
+    }
+
+    fn on_dialog_response(&mut self, id: DialogId, purpose: Purpose, response: &Response, now: Instant) {
         let status = response.status.code();
         match purpose {
             Purpose::Invite => self.on_invite_response(id, response, now),
@@ -173,7 +184,11 @@ impl Endpoint {
     }
 
     /// A request of ours found nobody, and counts as answered with this status (RFC 3261 §8.1.3.1).
-    pub(super) fn on_failure(&mut self, (id, purpose): Owner, status: u16, now: Instant) {
+    pub(super) fn on_failure(&mut self, owner: Owner, status: u16, now: Instant) {
+        let (id, purpose) = match owner {
+            Owner::Dialog(id, purpose) => (id, purpose),
+            Owner::Errand(id) => return self.on_errand_failure(id, status),
+        };
         match purpose {
             Purpose::Invite => self.end(id, EndCause::Refused(status), now),
             Purpose::Bye => self.end(id, EndCause::LocalBye, now),
@@ -231,7 +246,7 @@ impl Endpoint {
         let Some(hop) = self.next_hop(id) else { return };
         let ourselves = self.ourselves(&hop);
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.ack = ack(&leg.dialog, response, hop, &ourselves);
+        leg.ack = ack(&leg.dialog, response, hop, &ourselves, &leg.signed);
         if let Some(ack) = leg.ack.clone() {
             self.transactions.transmit(ack);
         }
@@ -247,11 +262,11 @@ impl Endpoint {
             }
             return;
         }
-        let mut other = leg.dialog.clone();
+        let (mut other, signed) = (leg.dialog.clone(), leg.signed.clone());
         other.confirm(response);
         let hop = other.next_hop(&self.config.whereabouts);
         let (of_ack, of_bye) = (self.ourselves(&hop), self.ourselves(&hop));
-        if let Some(ack) = ack(&other, response, hop, &of_ack) {
+        if let Some(ack) = ack(&other, response, hop, &of_ack, &signed) {
             self.transactions.transmit(ack);
         }
         if let Ok(bye) = other.next_request(&Method::Bye, &of_bye) {
@@ -293,14 +308,25 @@ fn cancel_of(invite: &Request) -> Option<Request> {
     }
     let cseq = format!("{} CANCEL", message::cseq(&invite.headers)?);
     cancel.headers.push(Header::build(HeaderName::CSeq, cseq).ok()?);
+    cancel.headers.push(Header::build(HeaderName::Reason, Reason::NORMAL.value()).ok()?);
     cancel.headers.push(Header::build(HeaderName::ContentLength, "0").ok()?);
     Some(cancel)
 }
 
-/// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number, in no transaction.
-fn ack(dialog: &Dialog, response: &Response, hop: Hop, ourselves: &Ourselves) -> Option<Transmit> {
+/// The ACK to a 2xx (RFC 3261 §13.2.2.4): a request of the dialog with the INVITE's number and its credentials, in
+/// no transaction.
+fn ack(
+    dialog: &Dialog,
+    response: &Response,
+    hop: Hop,
+    ourselves: &Ourselves,
+    signed: &[Header],
+) -> Option<Transmit> {
     let cseq = message::cseq(&response.headers)?;
-    let request = dialog.request(&Method::Ack, cseq, ourselves).ok()?.build();
+    let mut request = dialog.request(&Method::Ack, cseq, ourselves).ok()?.build();
+    for header in signed {
+        request.headers.push(header.clone());
+    }
     Some(Transmit { hop, payload: Message::Request(request).to_bytes().to_vec() })
 }
 
@@ -327,6 +353,11 @@ pub(super) fn with_headers(
         .try_fold(builder, |builder, (name, value)| builder.header(message::extension(name), value.clone()))
 }
 
+/// A user part as it stands in a URI.
+pub(super) fn escaped_user(user: &str) -> String {
+    utf8_percent_encode(user, USER).to_string()
+}
+
 fn from(call: &Call, tag: &str, local: IpAddr) -> String {
     let display = call.from_display.as_ref().map(|name| {
         let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
@@ -336,7 +367,7 @@ fn from(call: &Call, tag: &str, local: IpAddr) -> String {
     if call.from_user.eq_ignore_ascii_case("anonymous") {
         return format!("{display}<sip:anonymous@anonymous.invalid>;tag={tag}");
     }
-    let user = utf8_percent_encode(&call.from_user, USER);
+    let user = escaped_user(&call.from_user);
     match local {
         IpAddr::V4(ip) => format!("{display}<sip:{user}@{ip}>;tag={tag}"),
         IpAddr::V6(ip) => format!("{display}<sip:{user}@[{ip}]>;tag={tag}"),

@@ -15,9 +15,10 @@ use super::dialog::Dialog;
 use super::dtmf_info::{self, Info};
 use super::endpoint::{Endpoint, Timer};
 use super::hop::Hop;
+use super::reason::Reason;
 use super::response::Answer;
 use super::session_timer::{agree, check_interval};
-use super::transaction::{Purpose, TransactionId};
+use super::transaction::{Owner, Purpose, TransactionId};
 use super::usage::{Established, Leg, Pending, Phase, Refreshing, Unacknowledged, Usage};
 use super::{DialogId, EndCause, Event, invitation, message};
 
@@ -81,6 +82,7 @@ impl Endpoint {
 
     fn dispatch(&mut self, transaction: TransactionId, request: &Request, hop: Hop, now: Instant) -> Served {
         check_service(request, self.config.accept_referrals)?;
+        self.check_replaces(request)?;
         if request.method == Method::Cancel {
             return self.on_cancel(transaction, request, now);
         }
@@ -126,6 +128,7 @@ impl Endpoint {
             (Phase::Outgoing(_) | Phase::Closing | Phase::Lingering, _) => Err(unknown_dialog()),
             (_, Method::Bye) => {
                 self.refuse_pending(dialog, 487, now);
+                self.explain(dialog, request);
                 self.end(dialog, EndCause::RemoteBye, now);
                 Ok(Some(Answer::new(200)))
             }
@@ -147,7 +150,7 @@ impl Endpoint {
         let (tag, cseq) = (self.token(), u32::from(self.rng.random::<u16>()));
         let dialog = Dialog::of_invite(request, &tag, cseq, hop)
             .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
-        let invitation = invitation::read(request, hop);
+        let invitation = invitation::read(request, hop, self.proven.clone());
         let phase = Phase::Incoming(pending(transaction, request));
         let id = self.hold(Leg::new(dialog, tag, phase));
         self.own(transaction, id);
@@ -214,7 +217,7 @@ impl Endpoint {
 
     fn on_cancel(&mut self, transaction: TransactionId, cancel: &Request, now: Instant) -> Served {
         let (invite, owner) = self.transactions.cancelled(cancel).ok_or_else(unknown_dialog)?;
-        let Some((id, Purpose::Invited)) = owner else { return Ok(Some(Answer::new(200))) };
+        let Some(Owner::Dialog(id, Purpose::Invited)) = owner else { return Ok(Some(Answer::new(200))) };
         let Some(leg) = self.legs.get(&id) else { return Ok(Some(Answer::new(200))) };
         let (tag, incoming) = (leg.tag.clone(), matches!(leg.phase, Phase::Incoming(_)));
         let waits = leg.pending().is_some_and(|pending| pending.transaction == invite);
@@ -224,9 +227,16 @@ impl Endpoint {
             self.refuse_pending(id, 487, now);
         }
         if waits && incoming {
+            self.explain(id, cancel);
             self.end(id, EndCause::RemoteCancel, now);
         }
         Ok(None)
+    }
+
+    /// Tells why the peer ends a dialog, where that is out of the ordinary.
+    fn explain(&mut self, id: DialogId, request: &Request) {
+        let reason = Reason::read(&request.headers).filter(|reason| reason.is_remarkable());
+        self.events.extend(reason.map(|reason| Event::Explained(id, reason)));
     }
 
     fn on_info(&mut self, id: DialogId, request: &Request) -> Served {

@@ -9,10 +9,12 @@
 
 use std::time::Duration;
 
+use sipx_sip::Header;
 use sipx_sip::session::Session;
 
 use super::SearchId;
 use super::dialog::Dialog;
+use super::digest::Keys;
 use super::hop::Transmit;
 use super::limits::{T1, T2};
 use super::transaction::TransactionId;
@@ -34,6 +36,10 @@ pub struct Leg {
     pub own_reinvite: Option<TransactionId>,
     /// Our ACK to the peer's 2xx, for when that 2xx comes again.
     pub ack: Option<Transmit>,
+    /// What signs our requests, where the peer asks who we are.
+    pub keys: Option<Keys>,
+    /// The credentials of our last INVITE, which its ACK repeats.
+    pub signed: Vec<Header>,
     /// The search for its next hop that is under way.
     pub search: Option<SearchId>,
     /// Our REFER's usage: the last one that was not refused.
@@ -196,6 +202,8 @@ impl Leg {
             provisional: None,
             own_reinvite: None,
             ack: None,
+            keys: None,
+            signed: Vec::new(),
             search: None,
             subscription: None,
             notifier: None,

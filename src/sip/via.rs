@@ -8,6 +8,7 @@ use sipx_sip::headers::first_hop_end;
 use sipx_sip::{Header, HeaderName, Request, Via};
 
 use super::hop::Hop;
+use super::message;
 
 /// Notes on the topmost Via where `request` came from, and says which way its responses go.
 ///
@@ -37,7 +38,7 @@ fn response_hop(via: &Via, hop: &Hop) -> Hop {
 fn stamped_row(row: &[u8], source: SocketAddr) -> Vec<u8> {
     let (first, rest) = row.split_at(first_hop_end(row).min(row.len()));
     let mut stamped = Vec::with_capacity(row.len() + 64);
-    for (index, piece) in split_parameters(first).into_iter().enumerate() {
+    for (index, piece) in message::unquoted_pieces(first, b';').into_iter().enumerate() {
         let name = piece.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
         if index == 0 {
             stamped.extend_from_slice(piece.trim_ascii());
@@ -51,26 +52,6 @@ fn stamped_row(row: &[u8], source: SocketAddr) -> Vec<u8> {
     stamped.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
     stamped.extend_from_slice(rest);
     stamped
-}
-
-/// Splits at the semicolons that are not inside quotes.
-fn split_parameters(hop: &[u8]) -> Vec<&[u8]> {
-    let mut pieces = Vec::new();
-    let (mut start, mut quoted, mut escaped) = (0, false, false);
-    for (index, &byte) in hop.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b';' if !quoted => {
-                pieces.push(&hop[start..index]);
-                start = index + 1;
-            }
-            _ => {}
-        }
-    }
-    pieces.push(&hop[start..]);
-    pieces
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The JSON API: calls, hand-overs, health, metrics.
+//! The JSON API: calls, hand-overs, trunks, health, metrics.
 //!
 //! Every refusal is `{"error": "…"}` with a fitting status. Live calls come from the board, older ones from
 //! the records; a call is on the board until its record has been kept.
@@ -19,7 +19,7 @@ use tracing::error;
 
 use super::{App, Readiness, Reloaded, guard};
 use crate::call::record::Verdict;
-use crate::call::{CallView, HandOverOutcome};
+use crate::call::{CallView, HandOverOutcome, TrunkView};
 use crate::records::RecordsError;
 
 /// Calls in a list if the request does not say how many.
@@ -74,6 +74,12 @@ pub(super) struct CallList {
     calls: Vec<Arc<CallView>>,
 }
 
+/// The trunks, in the order of the configuration, as they were a second ago at most.
+#[derive(Debug, Serialize)]
+pub(super) struct TrunkList {
+    trunks: Arc<[TrunkView]>,
+}
+
 /// A hand-over, for whoever received the call with its token.
 #[derive(Debug, Serialize)]
 pub(super) struct HandedOver {
@@ -122,6 +128,11 @@ pub(super) async fn call(
     let record =
         record.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no call of this identifier".into()))?;
     Ok(Json(Arc::new(CallView::of_record(record))))
+}
+
+/// `GET /api/v1/trunks`
+pub(super) async fn trunks(extract::State(app): extract::State<Arc<App>>) -> Json<TrunkList> {
+    Json(TrunkList { trunks: app.state.live.trunks() })
 }
 
 /// `GET /api/v1/handovers/{token}`

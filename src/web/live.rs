@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
-use crate::call::{CallRecord, CallView, Stage};
+use crate::call::{CallRecord, CallView, Stage, TrunkView};
 
 /// Ended calls that are kept; the oldest makes room.
 pub(super) const ENDED_MAX: usize = 200;
@@ -26,6 +26,7 @@ const CHANGES_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Live {
     board: Mutex<Board>,
+    trunks: Mutex<Arc<[TrunkView]>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -58,7 +59,11 @@ pub(super) enum Change {
 
 impl Default for Live {
     fn default() -> Self {
-        Self { board: Mutex::default(), changes: broadcast::Sender::new(CHANGES_MAX) }
+        Self {
+            board: Mutex::default(),
+            trunks: Mutex::default(),
+            changes: broadcast::Sender::new(CHANGES_MAX),
+        }
     }
 }
 
@@ -66,6 +71,16 @@ impl Live {
     /// An empty board.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Shows how the trunks are doing. Never waits.
+    pub fn set_trunks(&self, trunks: Vec<TrunkView>) {
+        *self.trunks.lock().unwrap_or_else(PoisonError::into_inner) = trunks.into();
+    }
+
+    /// How the trunks are doing.
+    pub(super) fn trunks(&self) -> Arc<[TrunkView]> {
+        Arc::clone(&self.trunks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shows a call as it is now. Never waits.

@@ -39,8 +39,12 @@ const COUNTERS: &[(&str, &str)] = &[
 ];
 
 /// Gauges and what they show.
-const GAUGES: &[(&str, &str)] =
-    &[("portero_calls_active", "Calls under way."), ("portero_ports_in_use", "Media ports in use.")];
+const GAUGES: &[(&str, &str)] = &[
+    ("portero_calls_active", "Calls under way."),
+    ("portero_ports_in_use", "Media ports in use."),
+    ("portero_trunk_up", "Whether a trunk can be used as far as is known, by trunk."),
+    ("portero_trunk_registered", "Whether our registration with a trunk holds, by trunk."),
+];
 
 /// Histograms in seconds, what they measure, and the upper bounds of their buckets.
 const HISTOGRAMS: &[(&str, &str, &[f64])] = &[

@@ -9,6 +9,7 @@ mod assets;
 mod doorway;
 mod events;
 mod guard;
+mod ladder;
 mod live;
 pub mod metrics;
 mod page;
@@ -32,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
+use crate::call::Trace;
 use crate::records::Store;
 
 /// Event streams at once; one more is told 503.
@@ -60,6 +62,17 @@ pub struct State {
     pub dial: Vec<String>,
     /// Where requests to read the configuration again go.
     pub reload: mpsc::Sender<ReloadRequest>,
+    /// Where requests for the messages of live calls go.
+    pub traces: mpsc::Sender<TraceRequest>,
+}
+
+/// Asks for the messages of a live call.
+#[derive(Debug)]
+pub struct TraceRequest {
+    /// Our identifier of the call.
+    pub call: String,
+    /// Where they go; `None` where no such call is up.
+    pub reply: oneshot::Sender<Option<Trace>>,
 }
 
 /// Asks for the configuration to be read again; what came of it, or what is wrong with the file, is sent back.
@@ -140,7 +153,9 @@ fn router(app: App) -> Router {
         .route("/events", get(events::events))
         .route("/api/v1/calls", get(api::calls))
         .route("/api/v1/calls/{id}", get(api::call))
+        .route("/api/v1/calls/{id}/ladder", get(ladder::ladder))
         .route("/api/v1/handovers/{token}", get(api::hand_over))
+        .route("/api/v1/trunks", get(api::trunks))
         .route("/api/v1/reload", post(api::reload))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))

@@ -15,8 +15,14 @@ use tokio::task::JoinHandle;
 use super::live::Change;
 use super::{Live, Readiness, STREAMS_MAX, State, serve};
 use crate::call::record::{AniSource, Verdict};
-use crate::call::{CallRecord, CallView, HandOverOutcome, HandOverView, Stage};
-use crate::records::{Store, Writer, sample};
+use crate::call::{
+    CallRecord, CallView, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord, ServerView,
+    Stage, TrunkState, TrunkView,
+};
+use crate::records::{Retention, Store, Writer, sample};
+
+/// So long that no sample is ever too old.
+const FOREVER: std::time::Duration = std::time::Duration::from_hours(100 * 365 * 24);
 
 /// A server of its own for each test.
 struct Site {
@@ -44,6 +50,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     write(&store, records).await;
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
+    let (traces, mut traces_asked) = tokio::sync::mpsc::channel(1);
     let state = State {
         live: Arc::clone(&live),
         store: store.clone(),
@@ -52,7 +59,14 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         names: vec!["portero.example".to_owned()],
         dial: vec!["sip:1000@127.0.0.1:5060".to_owned(), "sip:1002@127.0.0.1:5060".to_owned()],
         reload: tokio::sync::mpsc::channel(1).0,
+        traces,
     };
+    tokio::spawn(async move {
+        while let Some(asked) = traces_asked.recv().await {
+            let trace = (asked.call == sample::trace(1).call).then(|| sample::trace(1));
+            let _ = asked.reply.send(trace);
+        }
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let (shutdown, end) = oneshot::channel::<()>();
@@ -80,7 +94,7 @@ impl Site {
 }
 
 async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
-    let writer = Writer::start(store, |_| ()).expect("started");
+    let writer = Writer::start(store, Retention::Off, |_| ()).expect("started");
     for record in records {
         writer.submit(record).expect("there is room");
     }
@@ -241,6 +255,31 @@ async fn a_strange_host_is_refused_and_probes_are_not() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+}
+
+#[tokio::test]
+async fn trunks_are_told_as_they_were_shown_last() {
+    let site = site().await;
+    assert_eq!(site.json("/api/v1/trunks").await, (StatusCode::OK, json!({ "trunks": [] })));
+    let server =
+        ServerView { address: ([203, 0, 113, 1], 5060).into(), transport: "udp", state: TrunkState::Up };
+    let registration =
+        RegistrationView { state: RegistrationWord::Registered, status: None, expires_in_s: Some(540) };
+    site.live.set_trunks(vec![TrunkView {
+        name: "carrier".into(),
+        calls: 2,
+        state: TrunkState::Up,
+        registration: Some(registration),
+        servers: vec![server],
+    }]);
+    let shown = json!({ "trunks": [{
+        "name": "carrier",
+        "calls": 2,
+        "state": "up",
+        "registration": { "state": "registered", "status": null, "expires_in_s": 540 },
+        "servers": [{ "address": "203.0.113.1:5060", "transport": "udp", "state": "up" }],
+    }] });
+    assert_eq!(site.json("/api/v1/trunks").await, (StatusCode::OK, shown));
 }
 
 #[tokio::test]
@@ -491,4 +530,57 @@ fn the_board_keeps_two_hundred_ended_calls_for_an_hour() {
         live.picture().ended.iter().map(|view| view.id.clone()).collect::<Vec<_>>(),
         [sample::record(2).id]
     );
+}
+
+/// Call 1 is up, as [`site`] has it; 2 is over, and 3 has left no trace.
+#[tokio::test]
+async fn ladders_of_calls_that_are_up_and_of_those_that_are_over() {
+    let site = site().await;
+    let writer = Writer::start(&site.store, Retention::For(FOREVER), |_| ()).expect("started");
+    writer.submit_trace(sample::trace(2));
+    writer.drain().await;
+    for (call, status) in [(1, StatusCode::OK), (2, StatusCode::OK), (3, StatusCode::NOT_FOUND)] {
+        let path = format!("/api/v1/calls/{call:016x}/ladder");
+        assert_eq!(site.get(&path).await.status(), status, "{path}");
+    }
+    let path = format!("/api/v1/calls/{:016x}/ladder", 2);
+    assert!(site.text(&path).await.starts_with("Call 0000000000000002"));
+    let (_, json) = site.json(&format!("{path}?format=json")).await;
+    assert_eq!(json["messages"][0]["label"], "OPTIONS sip:a@b");
+    assert_eq!(site.get(&format!("{path}?format=pdf")).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_ladder_says_what_it_is_and_the_picture_may_do_nothing() {
+    let site = site().await;
+    let path = format!("/api/v1/calls/{:016x}/ladder", 1);
+    let table = [
+        ("", "text/plain; charset=utf-8"),
+        ("?format=text", "text/plain; charset=utf-8"),
+        ("?format=svg", "image/svg+xml; charset=utf-8"),
+        ("?format=json", "application/json"),
+    ];
+    for (query, kind) in table {
+        let answer = site.get(&format!("{path}{query}")).await;
+        assert_eq!(answer.headers()["content-type"], kind, "{query}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+    }
+    let picture = site.get(&format!("{path}?format=svg")).await;
+    let policy = picture.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    let svg = picture.text().await.expect("text");
+    assert!(svg.starts_with("<svg ") && !svg.contains("<script") && !svg.contains("<b>"), "{svg}");
+}
+
+#[tokio::test]
+async fn the_page_leads_to_ladders() {
+    let site = site().await;
+    site.live.ended(fresh_record(7));
+    site.live.update(live_call(8));
+    let page = site.text("/").await;
+    for call in [7, 8] {
+        let link = format!("href=\"/api/v1/calls/{call:016x}/ladder?format=svg\"");
+        assert!(page.contains(&link), "{link} in {page}");
+    }
 }

@@ -1,113 +1,48 @@
-//! A small world: a switchboard, a caller's endpoint, a link between them, scripted media and a back end.
+//! A small world: a switchboard, its callers, the links between them, scripted media and the business's back end.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use portero::audio::{Library, Source};
-use portero::call::{
-    Action, CallId, CallRecord, HandOverTimes, Intake, Network, Plan, Strangers, Switchboard, Target,
-    TargetUri, Trunk, Trunks, WallClock,
-};
-use portero::flow::{
-    self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
-};
+use portero::call::{Action, CallId, CallRecord, Network, Switchboard, Tap, WallClock};
+use portero::flow::{self, Answer};
+use portero::media;
 use portero::secret::Digit;
-use portero::sip::{self, DialogId, Endpoint, Hop, Whereabouts};
-use portero::{media, sdp};
+use portero::sip::{self, ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// What a link does to datagrams.
-#[derive(Debug, Clone, Copy)]
-pub struct Link {
-    /// Probabilities that a datagram is lost, or arrives twice.
-    loss: f64,
-    duplication: f64,
-    /// The longest delay; each datagram has its own, so they overtake one another.
-    delay_ms_max: u64,
-    /// Lets the caller's first datagram through, and nothing after it.
-    dead_after_invite: bool,
-    /// Loses the caller's first ACK.
-    loses_first_ack: bool,
-}
+use super::business;
+use super::habits::{Habits, Keyed, OnReferral, Renegotiation};
+use super::link::{Link, Way};
+use super::phone::{News, Phone, Tally};
+use super::tale::Tale;
 
-impl Link {
-    pub const PERFECT: Self = Self {
-        loss: 0.0,
-        duplication: 0.0,
-        delay_ms_max: 1,
-        dead_after_invite: false,
-        loses_first_ack: false,
-    };
-    pub const HOSTILE: Self = Self {
-        loss: 0.2,
-        duplication: 0.2,
-        delay_ms_max: 300,
-        dead_after_invite: false,
-        loses_first_ack: false,
-    };
-    pub const LOSES_FIRST_ACK: Self = Self { loses_first_ack: true, ..Self::PERFECT };
-    pub const DEAD_AFTER_INVITE: Self = Self { dead_after_invite: true, ..Self::PERFECT };
-}
+/// Names a phone of this world.
+pub type Caller = usize;
 
-/// How a caller behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// Keys the right identifier and secret, follows the referral.
-    Verifies,
-    /// As `Verifies`, but answers the REFER with 603.
-    RefusesReferral,
-    /// As `Verifies`, but never notifies.
-    TakesReferralSilently,
-    /// As `Verifies`, but takes the REFER and hangs up.
-    HangsUpOnReferral,
-    /// Hangs up as soon as the call is answered.
-    HangsUpAtOnce,
-    /// Keys the secret as soon as the call is answered.
-    KeysAtOnce,
-    /// Keys, hangs up, follows, refuses or cancels as the dice fall.
-    Random,
-}
-
-/// What is known of a call once the world has come to rest.
-#[derive(Debug)]
-pub struct Tale {
-    pub record: CallRecord,
-    records: usize,
-    confirmed: bool,
-}
-
-impl Tale {
-    /// What must hold of any call.
-    pub fn check(&self, seed: u64) {
-        assert_eq!(self.records, 1, "seed {seed}: one record a call");
-        let verified = self.record.verdict == flow::Verdict::Verified;
-        assert!(!verified || self.confirmed, "seed {seed}: verified without the back end's yes");
-        assert!(self.record.identifier_attempts <= 4 && self.record.secret_attempts <= 4, "seed {seed}");
-        assert!(self.record.ended_at >= self.record.started_at, "seed {seed}");
-    }
-}
+/// After so long without a word from a caller, the media session says that it is silent.
+const SILENCE_MS: u64 = 60_000;
 
 /// What is to happen at some instant.
 #[derive(Debug)]
 enum Due {
-    ToSwitchboard(Vec<u8>),
-    ToCaller(Vec<u8>),
+    ToSwitchboard(Caller, Option<ConnectionId>, Vec<u8>),
+    ToCaller(Caller, Option<ConnectionId>, Vec<u8>),
     Media(media::SessionId, media::Event),
     PlayEnds(media::SessionId, media::PlayId),
     Answer(CallId, flow::RequestId, Answer),
-    Key(SipCall, char),
-    HangUp(SipCall),
-    Cancel(SipCall),
-    Notify(SipCall, u16, bool),
+    Key(Caller, char),
+    HangUp(Caller),
+    Cancel(Caller),
+    Renegotiate(Caller, Renegotiation),
+    Notify(Caller, u16, bool),
+    Vanish(Caller),
+    Disconnect(Caller, bool),
+    Unreachable(Hop),
 }
-
-/// A call as its caller knows it.
-type SipCall = DialogId;
 
 #[derive(Debug)]
 struct Scheduled(Instant, u64, Due);
@@ -129,115 +64,62 @@ impl Ord for Scheduled {
     }
 }
 
+/// A caller and what the world knows of them.
+#[derive(Debug)]
+struct Seat {
+    phone: Phone,
+    /// The connection that is up, of those who call over a stream.
+    connection: Option<ConnectionId>,
+    /// Where the switchboard listens to this caller's keys.
+    media_port: Option<u16>,
+    keyed: String,
+    gone: bool,
+}
+
 pub struct World {
     seed: u64,
     now: Instant,
     rng: StdRng,
     link: Link,
     switchboard: Switchboard,
-    caller: Endpoint,
-    behaviours: HashMap<DialogId, Caller>,
-    /// Where the caller of a dialog keys: the media port that the switchboard answered with.
-    ports: HashMap<DialogId, u16>,
+    seats: Vec<Seat>,
+    connections: u64,
     sessions: HashMap<u16, media::SessionId>,
     playing: HashMap<media::SessionId, media::PlayId>,
     agenda: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     records: HashMap<String, Vec<CallRecord>>,
+    /// The messages of each trace of a call.
+    traces: HashMap<String, Vec<usize>>,
     confirmed: HashMap<String, bool>,
-    sent_by_caller: usize,
-    acked: bool,
+    /// What the back end was asked in a call, one after another.
+    asked: HashMap<String, String>,
+    /// The call of a media port, as the switchboard opened it.
+    calls: HashMap<u16, String>,
 }
 
-pub fn switchboard_address() -> SocketAddr {
-    "127.0.0.1:5060".parse().expect("an address")
+fn switchboard_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 5060))
 }
 
-pub fn caller_address() -> SocketAddr {
-    "127.0.0.1:6060".parse().expect("an address")
+fn caller_address(caller: Caller) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 6060 + caller as u16))
 }
 
-fn line() -> Line {
-    let question = |digits, name: &str| flow::Question {
-        action: ActionName::new(name),
-        digits_min: digits,
-        digits_max: digits,
-        terminator: Some(Digit::HASH),
-        retries: 3,
-        first_digit_timeout: Duration::from_secs(5),
-        inter_digit_timeout: Duration::from_secs(3),
-        total_timeout: Duration::from_secs(30),
-        prompts: flow::Prompts {
-            ask: PromptId::new("ask-identifier"),
-            no_match: vec![],
-            no_input: vec![],
-            too_short: vec![],
-        },
-    };
-    let plan = || HandOverPlan { prompt: PromptId::new("goodbye"), target: flow::TargetName::new("agents") };
-    Line {
-        number: "1000".into(),
-        name: "Test".into(),
-        ring_for: Duration::from_millis(200),
-        greeting: PromptId::new("greeting"),
-        by_number: Some(ActionName::new("number")),
-        identifier: question(8, "identifier"),
-        verification: Some(question(4, "secret")),
-        back_end_deadline: Duration::from_secs(3),
-        apology: PromptId::new("apology"),
-        hand_over: ByVerdict { verified: plan(), identified: plan(), unidentified: plan() },
-        hand_over_failed: PromptId::new("hand-over-failed"),
+fn whereabouts() -> Whereabouts {
+    let address = switchboard_address();
+    let listener = |transport| Listener { transport, address, own: address.ip() };
+    Whereabouts {
+        listeners: vec![listener(Transport::Udp), listener(Transport::Tcp)],
+        external: None,
+        local_networks: vec![],
     }
 }
 
-/// The plan, made once: its recordings take a while to decode.
-fn plan() -> Arc<Plan> {
-    static PLAN: OnceLock<Arc<Plan>> = OnceLock::new();
-    Arc::clone(PLAN.get_or_init(|| Arc::new(make_plan())))
-}
-
-pub fn make_plan() -> Plan {
-    let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
-    let prompts = Library::load(&Source::Embedded, "en", wanted).expect("the recordings are there");
-    let target = Target {
-        uri: TargetUri::new("sip:agents@{{ own_address }}".into()),
-        sends_customer: true,
-        sends_name: true,
-    };
-    Plan {
-        lines: [("1000".into(), Arc::new(line()))].into(),
-        targets: [(flow::TargetName::new("agents"), target)].into(),
-        hand_over: HandOverTimes {
-            timeout: Duration::from_secs(10),
-            progress_timeout: Duration::from_mins(1),
-        },
-        agents: None,
-        prompts,
-        trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
-        calls_max: 100,
-        intake: Intake::default(),
-    }
-}
-
-fn trunk() -> Trunk {
-    Trunk {
-        name: "carrier".into(),
-        addresses: vec![caller_address().ip().into()],
-        calls_max: Some(100),
-        calls_per_second: None,
-        identity: vec![AniSource::PAssertedIdentity, AniSource::From],
-        verstat: false,
-        country: None,
-    }
-}
-
-pub fn endpoint_config(local: SocketAddr, accept_referrals: bool) -> sip::Config {
-    sip::Config {
-        whereabouts: Whereabouts::udp(local),
-        user_agent: "sim".into(),
-        accept_referrals,
-        retry_after: Duration::from_secs(5),
-    }
+fn hop(caller: Caller, connection: Option<ConnectionId>) -> Hop {
+    let udp = Hop::udp(switchboard_address(), caller_address(caller));
+    let transport = if connection.is_some() { Transport::Tcp } else { Transport::Udp };
+    Hop { transport, connection, ..udp }
 }
 
 impl World {
@@ -247,53 +129,87 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let network = Network { media_external: None, media_ports: 20_000..=20_099 };
         let clock = WallClock { at: now, utc: Timestamp::UNIX_EPOCH };
-        let config = endpoint_config(switchboard_address(), false);
+        let config = sip::Config {
+            whereabouts: whereabouts(),
+            realm: "portero".into(),
+            user_agent: "sim".into(),
+            accept_referrals: false,
+            retry_after: Duration::from_secs(5),
+        };
+        let ours = StdRng::from_rng(&mut rng);
+        let mut switchboard = Switchboard::new(config, network, business::plan(), clock, ours);
+        switchboard.set_tap(Tap { keeps: true, copies: true });
         Self {
             seed,
             now,
-            switchboard: Switchboard::new(config, network, plan(), clock, StdRng::from_rng(&mut rng)),
-            caller: Endpoint::new(endpoint_config(caller_address(), true), StdRng::from_rng(&mut rng)),
+            switchboard,
             rng,
             link,
-            behaviours: HashMap::new(),
-            ports: HashMap::new(),
+            seats: Vec::new(),
+            connections: 0,
             sessions: HashMap::new(),
             playing: HashMap::new(),
             agenda: BinaryHeap::new(),
             scheduled: 0,
             records: HashMap::new(),
+            traces: HashMap::new(),
             confirmed: HashMap::new(),
-            sent_by_caller: 0,
-            acked: false,
+            asked: HashMap::new(),
+            calls: HashMap::new(),
         }
+    }
+
+    /// Dials line 1000, as anybody may.
+    pub fn place_random_call(&mut self) {
+        let habits = Habits::random(&mut self.rng);
+        self.place_call(habits);
     }
 
     /// Dials line 1000.
-    pub fn place_call(&mut self, caller: Caller) {
-        let sdp =
-            sdp::offer("127.0.0.1:30000".parse().expect("an address"), sdp::Session { id: 1, version: 1 });
-        let known = caller != Caller::Random || self.rng.random();
-        let from = if known { "+12025550101" } else { "anonymous" };
-        let call = sip::Call {
-            to_uri: "sip:1000@127.0.0.1:5060".into(),
-            from_user: from.into(),
-            from_display: None,
-            hop: Hop::udp(caller_address(), switchboard_address()),
-            spares: Vec::new(),
-            sdp,
-            headers: vec![],
-        };
-        let dialog = self.caller.invite(&call, self.now).expect("room for a call");
-        self.behaviours.insert(dialog, caller);
-        if caller == Caller::Random && self.rng.random_bool(0.15) {
-            let after = self.rng.random_range(0..1500);
-            self.after(after, Due::Cancel(dialog));
+    pub fn place_call(&mut self, habits: Habits) {
+        let caller = self.seats.len();
+        let connection = habits.stream.then(|| self.connect());
+        if let Some(after) = habits.cancels {
+            self.after(after, Due::Cancel(caller));
         }
+        if let Some(after) = habits.vanishes {
+            self.after(after, Due::Vanish(caller));
+        }
+        if let Some((after, again)) = habits.disconnects {
+            self.after(after, Due::Disconnect(caller, again));
+        }
+        let name = format!("call-{}-{caller}", self.seed);
+        let phone = Phone::call(name, caller_address(caller), habits, self.now);
+        let seat = Seat { phone, connection, media_port: None, keyed: String::new(), gone: false };
+        self.seats.push(seat);
         self.settle();
     }
 
-    /// Runs until nothing more is going to happen by itself.
+    fn connect(&mut self) -> ConnectionId {
+        self.connections += 1;
+        ConnectionId(self.connections)
+    }
+
+    /// Runs until nothing more is going to happen by itself; fails where the switchboard then has anything left.
+    /// Callers who never heard that their call is over hang up after that.
     pub fn run(&mut self) {
+        self.rest();
+        let seed = self.seed;
+        assert!(self.switchboard.is_idle(), "seed {seed}: something is left: {:?}", self.switchboard);
+        assert!(self.sessions.is_empty(), "seed {seed}: a media session is left");
+        for seat in &mut self.seats {
+            seat.phone.hang_up(self.now);
+        }
+        self.settle();
+        self.rest();
+        assert!(
+            self.switchboard.is_idle(),
+            "seed {seed}: a late BYE leaves something: {:?}",
+            self.switchboard
+        );
+    }
+
+    fn rest(&mut self) {
         let limit = self.now + Duration::from_hours(1);
         while let Some(next) = self.next() {
             assert!(next < limit, "seed {}: the world does not come to rest", self.seed);
@@ -302,23 +218,38 @@ impl World {
         }
     }
 
-    /// The tales of all calls; fails where anything is left over.
-    pub fn finish(self) -> Vec<Tale> {
+    /// The tales of all calls, and the link they went by.
+    pub fn finish(self) -> (Vec<Tale>, Tally, Link) {
         let seed = self.seed;
-        assert!(self.switchboard.is_idle(), "seed {seed}: something is left: {:?}", self.switchboard);
-        assert_eq!(self.caller.dialogs(), 0, "seed {seed}: the caller has dialogs left");
-        let confirmed = self.confirmed;
-        let tale = |(id, mut records): (String, Vec<CallRecord>)| Tale {
-            records: records.len(),
-            confirmed: confirmed.get(&id).copied().unwrap_or(false),
-            record: records.remove(0),
-        };
-        self.records.into_iter().map(tale).collect()
+        let of_records = self.traces.keys().all(|call| self.records.contains_key(call));
+        assert!(of_records, "seed {seed}: a trace of no record");
+        let mut tally = Tally::default();
+        for seat in &self.seats {
+            assert!(seat.phone.is_over(), "seed {seed}: a caller is left: {:?}", seat.phone);
+            tally += seat.phone.tally;
+        }
+        let mut tales: Vec<Tale> = Vec::new();
+        for (id, mut records) in self.records {
+            let seat = self
+                .seats
+                .iter()
+                .find(|seat| seat.media_port.is_some_and(|port| self.calls.get(&port) == Some(&id)));
+            tales.push(Tale {
+                records: records.len(),
+                traces: self.traces.get(&id).cloned().unwrap_or_default(),
+                confirmed: self.confirmed.get(&id).copied().unwrap_or(false),
+                asked: self.asked.get(&id).cloned().unwrap_or_default(),
+                keyed: seat.map(|seat| seat.keyed.clone()).unwrap_or_default(),
+                record: records.remove(0),
+            });
+        }
+        (tales, tally, self.link)
     }
 
     fn next(&self) -> Option<Instant> {
         let scheduled = self.agenda.peek().map(|Reverse(scheduled)| scheduled.0);
-        [scheduled, self.switchboard.poll_timeout(), self.caller.poll_timeout()].into_iter().flatten().min()
+        let phones = self.seats.iter().filter_map(|seat| seat.phone.poll_timeout());
+        phones.chain(scheduled).chain(self.switchboard.poll_timeout()).min()
     }
 
     fn step(&mut self) {
@@ -328,7 +259,9 @@ impl World {
             self.settle();
         }
         self.switchboard.handle_timeout(self.now);
-        self.caller.handle_timeout(self.now);
+        for seat in &mut self.seats {
+            seat.phone.handle_timeout(self.now);
+        }
         self.settle();
     }
 
@@ -341,11 +274,14 @@ impl World {
     fn happen(&mut self, due: Due) {
         let now = self.now;
         match due {
-            Due::ToSwitchboard(payload) => {
-                self.switchboard.message(Hop::udp(switchboard_address(), caller_address()), &payload, now);
+            Due::ToSwitchboard(caller, connection, payload) => {
+                self.switchboard.message(hop(caller, connection), &payload, now);
             }
-            Due::ToCaller(payload) => {
-                self.caller.receive(Hop::udp(caller_address(), switchboard_address()), &payload, now);
+            Due::ToCaller(caller, connection, payload) => {
+                let seat = &mut self.seats[caller];
+                if !seat.gone && seat.connection == connection {
+                    seat.phone.receive(&String::from_utf8(payload).expect("our own text"), now);
+                }
             }
             Due::Media(session, event) => self.switchboard.media(session, &event, now),
             Due::PlayEnds(session, play) => {
@@ -359,16 +295,54 @@ impl World {
                 }
                 self.switchboard.answered(call, request, answer, now);
             }
-            Due::Key(dialog, key) => {
-                if let Some(session) = self.ports.get(&dialog).and_then(|port| self.sessions.get(port)) {
-                    let digit = Digit::from_char(key).expect("a key");
-                    self.switchboard.media(*session, &media::Event::Digit(digit), now);
-                }
-            }
-            Due::HangUp(dialog) => self.caller.bye(dialog, now),
-            Due::Cancel(dialog) => self.caller.cancel(dialog, now),
-            Due::Notify(dialog, status, last) => self.caller.notify(dialog, status, last, now),
+            Due::Key(caller, key) => self.press(caller, key),
+            Due::HangUp(caller) => self.seats[caller].phone.hang_up(now),
+            Due::Cancel(caller) => self.seats[caller].phone.cancel(now),
+            Due::Renegotiate(caller, how) => self.seats[caller].phone.renegotiate(how, now),
+            Due::Notify(caller, status, last) => self.seats[caller].phone.notify(status, last, now),
+            Due::Vanish(caller) => self.vanish(caller),
+            Due::Disconnect(caller, again) => self.disconnect(caller, again),
+            Due::Unreachable(hop) => self.switchboard.unreachable(&hop, now),
         }
+    }
+
+    fn press(&mut self, caller: Caller, key: char) {
+        let seat = &mut self.seats[caller];
+        if seat.gone {
+            return;
+        }
+        seat.keyed.push(key);
+        if seat.phone.habits.keyed != Keyed::Info
+            && let Some(session) = seat.media_port.and_then(|port| self.sessions.get(&port))
+        {
+            let digit = Digit::from_char(key).expect("a key");
+            self.switchboard.media(*session, &media::Event::Digit(digit), self.now);
+        }
+        if seat.phone.habits.keyed != Keyed::Rtp {
+            seat.phone.key_by_info(key, self.now);
+        }
+    }
+
+    fn vanish(&mut self, caller: Caller) {
+        let seat = &mut self.seats[caller];
+        seat.gone = true;
+        seat.phone.vanish();
+        let session = seat.media_port.and_then(|port| self.sessions.get(&port)).copied();
+        if let Some(session) = session {
+            self.after(SILENCE_MS, Due::Media(session, media::Event::Silent));
+        }
+    }
+
+    /// The connection of a caller breaks, at both ends at once.
+    fn disconnect(&mut self, caller: Caller, again: bool) {
+        let Some(lost) = self.seats[caller].connection else { return };
+        if again {
+            let connection = self.connect();
+            self.seats[caller].connection = Some(connection);
+        } else {
+            self.vanish(caller);
+        }
+        self.after(0, Due::Unreachable(hop(caller, Some(lost))));
     }
 
     /// Carries everything that the two sides want done until neither wants more.
@@ -378,59 +352,71 @@ impl World {
             while let Some(action) = self.switchboard.poll_action() {
                 self.act(action);
             }
-            while let Some(transmit) = self.caller.poll_transmit() {
-                self.sent_by_caller += 1;
-                let dead = self.link.dead_after_invite && self.sent_by_caller > 1;
-                let first_ack =
-                    transmit.payload.starts_with(b"ACK ") && !std::mem::replace(&mut self.acked, true);
-                let lost = dead || (first_ack && self.link.loses_first_ack);
-                if !lost {
-                    self.send(Due::ToSwitchboard, &transmit.payload);
+            for caller in 0..self.seats.len() {
+                while let Some(message) = self.seats[caller].phone.poll_transmit() {
+                    self.send(Way::ToSwitchboard, caller, self.seats[caller].connection, message.as_bytes());
+                }
+                while let Some(news) = self.seats[caller].phone.poll_news() {
+                    self.hear(caller, news);
                 }
             }
-            let mut heard = false;
-            while let Some(event) = self.caller.poll_event() {
-                heard = true;
-                self.hear(event);
-            }
-            if self.scheduled == before && !heard {
+            if self.scheduled == before {
                 return;
             }
         }
     }
 
-    fn send(&mut self, due: impl Fn(Vec<u8>) -> Due, payload: &[u8]) {
-        let copies = 1 + u32::from(self.rng.random_bool(self.link.duplication));
-        for _ in 0..copies {
-            if !self.rng.random_bool(self.link.loss) {
-                let delay = self.rng.random_range(0..=self.link.delay_ms_max);
-                self.after(delay, due(payload.to_vec()));
-            }
+    fn send(&mut self, way: Way, caller: Caller, connection: Option<ConnectionId>, payload: &[u8]) {
+        let delays = match connection {
+            Some(_) => vec![self.link.stream()],
+            None => self.link.datagram(way, payload, &mut self.rng),
+        };
+        for delay in delays {
+            let payload = payload.to_vec();
+            self.after(
+                delay,
+                match way {
+                    Way::ToSwitchboard => Due::ToSwitchboard(caller, connection, payload),
+                    Way::ToCaller => Due::ToCaller(caller, connection, payload),
+                },
+            );
         }
     }
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Transmit(transmit) => {
-                if !self.link.dead_after_invite {
-                    self.send(Due::ToCaller, &transmit.payload);
-                }
-            }
+            Action::Transmit(transmit) => self.transmit(&transmit),
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
             Action::Locate(..) => panic!("no peer here has a name"),
-            Action::Show(_) => {}
+            Action::Show(_) | Action::Copy(_) => {}
+            Action::Trace(trace) => {
+                self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count());
+            }
             Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
         }
+    }
+
+    /// Sends as the shell does: where the connection that is named is no more, by the one that has taken its place.
+    fn transmit(&mut self, transmit: &Transmit) {
+        let caller = usize::from(transmit.hop.peer.port() - caller_address(0).port());
+        let seat = &self.seats[caller];
+        let connection = match transmit.hop.transport {
+            Transport::Udp => None,
+            _ if seat.gone => return self.after(0, Due::Unreachable(transmit.hop)),
+            _ => seat.connection,
+        };
+        self.send(Way::ToCaller, caller, connection, &transmit.payload);
     }
 
     fn media(&mut self, session: media::SessionId, command: &media::Command) {
         match command {
             media::Command::Open { local, .. } => {
-                let failed = self.rng.random_bool(0.05);
+                let failed = self.link.is_hostile() && self.rng.random_bool(0.05);
                 let taken = media::Event::OpenFailed(std::io::ErrorKind::AddrInUse);
                 if !failed {
                     self.sessions.insert(local.port(), session);
+                    self.calls.insert(local.port(), CallId(session.0).to_string());
                 }
                 self.after(0, Due::Media(session, if failed { taken } else { media::Event::Opened }));
             }
@@ -444,102 +430,71 @@ impl World {
             media::Command::Close => {
                 self.playing.remove(&session);
                 self.sessions.retain(|_, open| *open != session);
-                self.after(1, Due::Media(session, media::Event::Closed(media::Figures::default())));
+                // A media thread may have died: then the figures never come.
+                if !(self.link.is_hostile() && self.rng.random_bool(0.02)) {
+                    self.after(1, Due::Media(session, media::Event::Closed(media::Figures::default())));
+                }
             }
             media::Command::Change(_) => {}
         }
     }
 
-    /// Knows one customer, by number, identifier and secret. Now and then it is slow, and fails.
+    /// The business's back end, which now and then is slow, too slow, or fails.
     fn back_end(&mut self, call: CallId, request: &flow::Request) {
-        let customer = Customer { id: "10000001".into(), name: Some("Zoë".into()) };
-        let matches =
-            |known| Answer::LookUp(if known { Matches::One(customer.clone()) } else { Matches::None });
-        let answer = match &request.query {
-            Query::Number(ani) => matches(ani.number.as_str() == "+12025550101"),
-            Query::Identifier(identifier) => matches(identifier.expose() == "10000001"),
-            Query::Secret { secret, .. } => Answer::Check(secret.expose() == "4711"),
-        };
-        let hostile = self.link.loss > 0.0;
+        self.asked.entry(call.to_string()).or_default().push_str(business::keyed(&request.query));
+        let hostile = self.link.is_hostile();
         let fails = hostile && self.rng.random_bool(0.05);
-        let answer = if fails { Answer::Failed(flow::Failure::Status) } else { answer };
-        let delay = if hostile && self.rng.random_bool(0.05) { 5000 } else { 50 };
+        let answer =
+            if fails { Answer::Failed(flow::Failure::Status) } else { business::answer(&request.query) };
+        let delay = match self.rng.random_range(0..20) {
+            0 if hostile => 5000,
+            1 | 2 if hostile => 2500,
+            _ => 50,
+        };
         self.after(delay, Due::Answer(call, request.id, answer));
     }
 
-    fn hear(&mut self, event: sip::Event) {
-        match event {
-            sip::Event::Answered(dialog, sdp) => {
-                if let Ok(answer) = sdp::read_answer(&sdp) {
-                    self.ports.insert(dialog, answer.remote.port());
-                }
-                self.converse(dialog);
+    fn hear(&mut self, caller: Caller, news: News) {
+        match news {
+            News::Answered(port) => {
+                self.seats[caller].media_port = Some(port);
+                self.converse(caller);
             }
-            sip::Event::Referred(dialog, _) => self.referred(dialog),
-            _ => {}
+            News::Referred => self.referred(caller),
         }
     }
 
     /// What the caller will do now that the call is up.
-    fn converse(&mut self, dialog: DialogId) {
-        match self.behaviours.get(&dialog) {
-            Some(Caller::HangsUpAtOnce) => self.after(0, Due::HangUp(dialog)),
-            Some(Caller::Random) => {
-                let tries = self.rng.random_range(0..4);
-                let mut at = 0;
-                for _ in 0..tries {
-                    let keys = ["10000001", "4711", "4711#", "*", "99999999", "0000", "12", "#"];
-                    let keys = keys[self.rng.random_range(0..keys.len())];
-                    at += self.rng.random_range(0..4000);
-                    at = self.key(dialog, keys, at);
-                }
-                if self.rng.random_bool(0.3) {
-                    let after = self.rng.random_range(0..30_000);
-                    self.after(after, Due::HangUp(dialog));
-                }
+    fn converse(&mut self, caller: Caller) {
+        let habits = self.seats[caller].phone.habits.clone();
+        for (at, keys) in habits.keys {
+            for (key, at) in keys.chars().zip((at..).step_by(160)) {
+                self.after(at, Due::Key(caller, key));
             }
-            Some(Caller::KeysAtOnce) => {
-                self.key(dialog, "4711#", 0);
-            }
-            _ => {
-                self.key(dialog, "4711#", 2000);
-            }
+        }
+        for (at, how) in habits.renegotiations {
+            self.after(at, Due::Renegotiate(caller, how));
+        }
+        if let Some(at) = habits.hangs_up {
+            self.after(at, Due::HangUp(caller));
         }
     }
 
-    fn key(&mut self, dialog: DialogId, keys: &str, mut at: u64) -> u64 {
-        for key in keys.chars() {
-            self.after(at, Due::Key(dialog, key));
-            at += 160;
+    fn referred(&mut self, caller: Caller) {
+        let (mut notify, mut hang_up) = (Vec::new(), None);
+        match self.seats[caller].phone.habits.referral {
+            OnReferral::Follows(status) => notify = vec![(10, 100, false), (400, status, true)],
+            OnReferral::Rings => notify = vec![(10, 180, false)],
+            OnReferral::HangsUp => hang_up = Some(20),
+            OnReferral::ReportsAfterBye => (notify, hang_up) = (vec![(5000, 200, true)], Some(2000)),
+            OnReferral::CrossesOurBye => (notify, hang_up) = (vec![(400, 200, true)], Some(460)),
+            OnReferral::StaysSilent | OnReferral::Refuses(_) => {}
         }
-        at
-    }
-
-    fn referred(&mut self, dialog: DialogId) {
-        let now = self.now;
-        let behaviour = match self.behaviours.get(&dialog) {
-            Some(Caller::Random) => match self.rng.random_range(0..6) {
-                0 => Caller::RefusesReferral,
-                1 => Caller::TakesReferralSilently,
-                2 => Caller::HangsUpOnReferral,
-                _ => Caller::Verifies,
-            },
-            Some(behaviour) => *behaviour,
-            None => return,
-        };
-        if behaviour == Caller::RefusesReferral {
-            return self.caller.answer_refer(dialog, 603, now);
+        for (at, status, last) in notify {
+            self.after(at, Due::Notify(caller, status, last));
         }
-        self.caller.answer_refer(dialog, 202, now);
-        match behaviour {
-            Caller::TakesReferralSilently => {}
-            Caller::HangsUpOnReferral => self.after(20, Due::HangUp(dialog)),
-            _ => {
-                let status =
-                    if self.rng.random_bool(0.8) || behaviour == Caller::Verifies { 200 } else { 486 };
-                self.after(10, Due::Notify(dialog, 100, false));
-                self.after(400, Due::Notify(dialog, status, true));
-            }
+        if let Some(at) = hang_up {
+            self.after(at, Due::HangUp(caller));
         }
     }
 }

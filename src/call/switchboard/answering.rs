@@ -19,7 +19,7 @@ const PORT_TRIES: u32 = 8;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
-        let trunk = self.plan.trunks.of(invitation.hop.peer.ip()).cloned();
+        let trunk = self.plan.trunks.by_which(invitation).cloned();
         if trunk.as_ref().is_some_and(|trunk| !self.loads.admit(trunk, now)) {
             return self.endpoint.turn_away(dialog, 503, Rejection::TrunkBusy, now);
         }
@@ -60,10 +60,16 @@ impl Switchboard {
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
+            parting: None,
             shown: None,
         };
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
+            trunk.account.iter().for_each(|account| self.endpoint.set_account(dialog, account));
+        }
+        // The agents' calls leave no record, and so no trace.
+        if self.tap.keeps && matches!(call.party, Party::Line(_)) {
+            self.traces.begin(id, invitation.sip_call_id.trim());
         }
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);

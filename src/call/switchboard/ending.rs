@@ -11,6 +11,13 @@ use crate::{flow, media, sip};
 const FIGURES_WITHIN: Duration = Duration::from_secs(2);
 
 impl Switchboard {
+    /// The peer says why it is about to end the call.
+    pub(super) fn explained(&mut self, id: CallId, reason: sip::Reason) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.parting = Some(reason);
+        }
+    }
+
     /// The dialog is over.
     pub(super) fn ended(&mut self, id: CallId, cause: sip::EndCause, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -26,7 +33,10 @@ impl Switchboard {
         if let Some(hand_over) = &mut call.hand_over {
             hand_over.peer_hung_up();
         }
-        self.close(id, by, reason, now);
+        let said = call.parting.map(|said| format!("the peer said {said}"));
+        let reason: Vec<&str> = reason.into_iter().chain(said.as_deref()).collect();
+        let reason = (!reason.is_empty()).then(|| reason.join("; "));
+        self.close(id, by, reason.as_deref(), now);
     }
 
     /// Ends the call from our side.
@@ -58,6 +68,7 @@ impl Switchboard {
             return;
         }
         self.by_dialog.remove(&call.dialog);
+        self.traces.end(id, now);
         let ending = Ending { at, by, reason: reason.map(ToOwned::to_owned), flow: None };
         let flow = match std::mem::replace(&mut call.phase, Phase::Closing(ending)) {
             Phase::Talking(Script::Line(mut flow)) => {

@@ -107,6 +107,7 @@ impl Phone {
         let mut rng = StdRng::from_os_rng();
         let config = sip::Config {
             whereabouts: Whereabouts { listeners, external: None, local_networks: Vec::new() },
+            realm: "portero".to_owned(),
             user_agent: concat!("portero-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             accept_referrals: true,
             retry_after: Duration::from_secs(1),
@@ -288,7 +289,12 @@ impl Phone {
             }
             sip::Event::Referred(dialog, _) => self.endpoint.answer_refer(dialog, 603, now),
             sip::Event::Ended(dialog, cause) => self.ended(dialog, cause, now),
-            sip::Event::Confirmed(_, None) | sip::Event::Digit(..) | sip::Event::Referral(..) => {}
+            // The last of these tell of what a phone never asked.
+            sip::Event::Confirmed(_, None)
+            | sip::Event::Digit(..)
+            | sip::Event::Referral(..)
+            | sip::Event::Replied(..)
+            | sip::Event::Explained(..) => {}
         }
     }
 

@@ -6,8 +6,18 @@ use super::csv::word;
 use crate::call::CallRecord;
 
 /// The name is last: how wide its characters are cannot then push anything out of line.
-const HEADER: [&str; 9] =
-    ["STARTED (UTC)", "LENGTH", "LINE", "CALLER", "STATUS", "HAND-OVER", "ENDED BY", "CUSTOMER", "NAME"];
+const HEADER: [&str; 10] = [
+    "STARTED (UTC)",
+    "LENGTH",
+    "LINE",
+    "CALLER",
+    "STATUS",
+    "HAND-OVER",
+    "ENDED BY",
+    "CALL",
+    "CUSTOMER",
+    "NAME",
+];
 
 /// Writes the table, and whether there would have been more.
 pub(super) fn print(output: &mut dyn Write, records: &[CallRecord], is_cut: bool) -> io::Result<()> {
@@ -16,7 +26,7 @@ pub(super) fn print(output: &mut dyn Write, records: &[CallRecord], is_cut: bool
     }
     let rows: Vec<_> = records.iter().map(cells).collect();
     let header = HEADER.map(str::to_owned);
-    let widths: [usize; 9] = std::array::from_fn(|column| {
+    let widths: [usize; 10] = std::array::from_fn(|column| {
         rows.iter().chain([&header]).map(|row| row[column].chars().count()).max().unwrap_or_default()
     });
     for row in [&header].into_iter().chain(&rows) {
@@ -29,7 +39,7 @@ pub(super) fn print(output: &mut dyn Write, records: &[CallRecord], is_cut: bool
     Ok(())
 }
 
-fn cells(record: &CallRecord) -> [String; 9] {
+fn cells(record: &CallRecord) -> [String; 10] {
     let hand_over = record.hand_over.as_ref();
     let length = record.ended_at.duration_since(record.started_at).as_secs();
     let cells = [
@@ -42,6 +52,7 @@ fn cells(record: &CallRecord) -> [String; 9] {
             format!("{}: {}", hand_over.target, word(&hand_over.outcome))
         }),
         word(&record.ended_by),
+        record.id.clone(),
         record.customer.clone().unwrap_or_else(|| "–".to_owned()),
         record.name.clone().unwrap_or_else(|| "–".to_owned()),
     ];

@@ -6,7 +6,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use super::*;
-use crate::records::{Writer, sample};
+use crate::records::{Retention, Writer, sample};
 
 #[derive(Debug, Parser)]
 struct Command {
@@ -31,7 +31,7 @@ fn folder_with(records: impl IntoIterator<Item = CallRecord>) -> TempDir {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(folder.path()).await.expect("opened");
-        let writer = Writer::start(&store, |_| ()).expect("started");
+        let writer = Writer::start(&store, Retention::Off, |_| ()).expect("started");
         for record in records {
             writer.submit(record).expect("there is room");
         }
@@ -46,9 +46,9 @@ fn a_table_is_for_people() {
     hostile.name = Some("\u{1b}[2J\u{202e}evil".to_owned());
     let folder = folder_with([hostile, sample::bare(2)]);
     let expected = "\
-STARTED (UTC)        LENGTH  LINE  CALLER        STATUS                      HAND-OVER          ENDED BY  CUSTOMER  NAME
-2026-11-23 10:00:03  0:41    1000  –             Not identified or verified  –                  caller    –         –
-2026-11-23 10:00:01  0:41    1001  +12025550101  Identified and verified     agents: completed  portero   10000001  \u{fffd}[2J\u{fffd}evil
+STARTED (UTC)        LENGTH  LINE  CALLER        STATUS                      HAND-OVER          ENDED BY  CALL              CUSTOMER  NAME
+2026-11-23 10:00:03  0:41    1000  –             Not identified or verified  –                  caller    0000000000000002  –         –
+2026-11-23 10:00:01  0:41    1001  +12025550101  Identified and verified     agents: completed  portero   0000000000000001  10000001  \u{fffd}[2J\u{fffd}evil
 ";
     assert_eq!(printed(folder.path(), &[]), expected);
     assert_eq!(printed(folder.path(), &["--line", "1002"]), "No calls.\n");

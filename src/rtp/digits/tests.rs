@@ -291,4 +291,26 @@ proptest! {
         }
         prop_assert_eq!(told(&sent), expected);
     }
+
+    /// Whatever octets come as telephone-events: a packet tells the key that it names, and a copy of it, at once or
+    /// later, tells nothing.
+    #[test]
+    fn a_copy_of_a_packet_tells_nothing(
+        packets in prop::collection::vec(
+            (any::<u16>(), 0_u32..2000, 0_u32..3, prop::collection::vec(any::<u8>(), 0..6), 0_u64..300), 1..40,
+        ),
+    ) {
+        let mut receiver = DigitReceiver::default();
+        let mut now = some_instant();
+        for (sequence, timestamp, ssrc, payload, wait) in packets {
+            let header = Header { payload_type: 101, marker: false, sequence, timestamp, ssrc };
+            let packet = Packet { header, payload: &payload };
+            if let Some(digit) = receiver.telephone_event(&packet, now) {
+                prop_assert_eq!(digit.to_event(), payload[0]);
+            }
+            prop_assert!(receiver.telephone_event(&packet, now).is_none());
+            now += Duration::from_millis(wait);
+            prop_assert!(receiver.telephone_event(&packet, now).is_none());
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 mod answers;
 mod calls;
+mod challenges;
 mod dialogs;
 mod finding;
 mod hostile;
 mod pair;
+mod reasons;
 mod ringing;
 mod session_timers;
 mod strangers;
@@ -32,6 +34,7 @@ fn start() -> Instant {
 fn endpoint(local: SocketAddr, accept_referrals: bool, seed: u64) -> Endpoint {
     let config = Config {
         whereabouts: Whereabouts::udp(local),
+        realm: "portero".to_owned(),
         user_agent: "Portero".to_owned(),
         accept_referrals,
         retry_after: Duration::from_secs(5),

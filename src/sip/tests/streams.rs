@@ -119,6 +119,7 @@ fn invite_of_length(length: usize) -> (Endpoint, Instant, Transmit) {
     let whereabouts = Whereabouts { listeners, ..Whereabouts::udp(address) };
     let config = Config {
         whereabouts,
+        realm: "portero".to_owned(),
         user_agent: "Portero".into(),
         accept_referrals: true,
         retry_after: Duration::from_secs(1),

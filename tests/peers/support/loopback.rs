@@ -8,6 +8,7 @@ const SIP_PORT: u16 = 5060;
 const WEB_PORT: u16 = 18080;
 const CRM_PORT: u16 = 18081;
 const PEER_SIP_PORT: u16 = 15060;
+const PROXY_SIP_PORT: u16 = 15070;
 const PEER_CONTROL_PORT: u16 = 14444;
 const NAME_SERVER_PORT: u16 = 15353;
 /// The first port that a peer may use for RTP.
@@ -61,6 +62,11 @@ impl Loopback {
     /// Where a peer takes SIP.
     pub fn peer_sip(&self) -> SocketAddr {
         self.at(PEER_SIP_PORT)
+    }
+
+    /// Where a proxy between a peer and the server takes SIP.
+    pub fn proxy_sip(&self) -> SocketAddr {
+        self.at(PROXY_SIP_PORT)
     }
 
     /// Where a name server answers.

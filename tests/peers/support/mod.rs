@@ -2,8 +2,10 @@
 
 pub mod baresip;
 pub mod capture;
+pub mod collector;
 pub mod folder;
 pub mod http;
+pub mod kamailio;
 pub mod loopback;
 pub mod name_server;
 pub mod server;

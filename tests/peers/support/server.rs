@@ -45,7 +45,11 @@ impl Server {
     /// Starts `portero serve` with the demo's configuration, in which each first text of `edits` is replaced by
     /// the second, at its first occurrence.
     pub fn serve(edits: &[(&str, &str)]) -> Self {
-        let (loopback, folder) = (Loopback::claim(), Folder::new());
+        Self::serve_at(Loopback::claim(), Folder::new(), edits)
+    }
+
+    /// As [`Server::serve`], at an address and in a folder that somebody else has use for already.
+    pub fn serve_at(loopback: Loopback, folder: Folder, edits: &[(&str, &str)]) -> Self {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEMO);
         let mut text = fs::read_to_string(demo).expect("the demo's configuration can be read");
         let places = [

@@ -25,6 +25,10 @@ pub struct Call {
     pub keys: &'static str,
     /// What the scenario `keys_by_info` keys.
     pub keys_by_info: &'static str,
+    /// Username and password for `[authentication]`.
+    pub login: Option<(&'static str, &'static str)>,
+    /// Whether everything goes by the proxy.
+    pub by_proxy: bool,
     /// Further values for the scenario, by name.
     pub values: &'static [(&'static str, &'static str)],
     /// How long the scenario's nameless pause takes.
@@ -39,6 +43,8 @@ impl Default for Call {
             from: "sip:+12025550101@caller.example",
             keys: "",
             keys_by_info: "",
+            login: None,
+            by_proxy: false,
             values: &[("sipfrag", "200 OK")],
             pause: Duration::ZERO,
         }
@@ -81,6 +87,12 @@ impl Call {
             "errors.log",
         ]);
         command.args(["-key", "from", self.from]);
+        if let Some((username, password)) = self.login {
+            command.args(["-au", username, "-ap", password]);
+        }
+        if self.by_proxy {
+            command.args(["-rsa", &loopback.proxy_sip().to_string()]);
+        }
         if !self.keys_by_info.is_empty() {
             let lines = self.keys_by_info.chars().flat_map(|key| ['\n', key]);
             let table: String = "SEQUENTIAL".chars().chain(lines).chain(['\n']).collect();

@@ -1,4 +1,4 @@
-//! The door: how many messages a second anybody may send who is on no trunk. What is beyond that is dropped before
+//! The turnstile: how many messages a second anybody may send who is on no trunk. What is beyond that is dropped before
 //! it is read, so that a scanner that floods us costs hardly more than its datagrams do.
 //!
 //! Trunks pass freely: what they may bring is counted in calls, where `trunk` says so. Seconds are fixed windows,
@@ -17,7 +17,7 @@ const SOURCES_MAX: usize = 4096;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Door {
+pub(super) struct Turnstile {
     /// When the present window began.
     since: Option<Instant>,
     /// Messages of each source in it.
@@ -26,7 +26,7 @@ pub(super) struct Door {
     others: usize,
 }
 
-impl Door {
+impl Turnstile {
     /// Whether one more message of `source` is let in, where `max` are in a window.
     pub fn admits(&mut self, source: IpAddr, max: usize, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= WINDOW) {
@@ -68,14 +68,15 @@ mod tests {
 
     #[test]
     fn a_window_lets_in_as_many_as_it_may_and_the_next_begins_anew() {
-        let (mut door, start) = (Door::default(), start());
+        let (mut turnstile, start) = (Turnstile::default(), start());
         let flooder = ip("198.51.100.1");
         for window in 0..3 {
             let at = |ms| start + WINDOW * window + Duration::from_millis(ms);
-            let let_in = (0..20_000).filter(|message| door.admits(flooder, 1000, at(message / 21))).count();
+            let let_in =
+                (0..20_000).filter(|message| turnstile.admits(flooder, 1000, at(message / 21))).count();
             assert_eq!(let_in, 1000);
-            assert!(!door.admits(flooder, 1000, at(999)));
-            assert!(door.admits(ip("198.51.100.2"), 1000, at(999)), "somebody else");
+            assert!(!turnstile.admits(flooder, 1000, at(999)));
+            assert!(turnstile.admits(ip("198.51.100.2"), 1000, at(999)), "somebody else");
         }
     }
 
@@ -88,23 +89,26 @@ mod tests {
             ("192.0.2.1", "192.0.2.2", false),
         ];
         for (one, other, same) in table {
-            let (mut door, now) = (Door::default(), start());
-            assert!(door.admits(ip(one), 1, now));
-            assert_eq!(door.admits(ip(other), 1, now), !same, "{one} {other}");
+            let (mut turnstile, now) = (Turnstile::default(), start());
+            assert!(turnstile.admits(ip(one), 1, now));
+            assert_eq!(turnstile.admits(ip(other), 1, now), !same, "{one} {other}");
         }
     }
 
     #[test]
     fn beyond_a_full_table_strangers_share_what_one_may_send() {
-        let (mut door, now) = (Door::default(), start());
+        let (mut turnstile, now) = (Turnstile::default(), start());
         let source = |number: usize| IpAddr::from((number as u32).to_be_bytes());
         for number in 0..SOURCES_MAX {
-            assert!(door.admits(source(number), 2, now));
+            assert!(turnstile.admits(source(number), 2, now));
         }
-        assert!(door.admits(source(SOURCES_MAX), 2, now) && door.admits(source(SOURCES_MAX + 1), 2, now));
-        assert!(!door.admits(source(SOURCES_MAX + 2), 2, now));
-        assert!(door.admits(source(0), 2, now), "who is in the table has a share of his own");
-        assert_eq!(door.messages.len(), SOURCES_MAX);
-        assert!(door.admits(source(SOURCES_MAX + 3), 2, now + WINDOW));
+        assert!(
+            turnstile.admits(source(SOURCES_MAX), 2, now)
+                && turnstile.admits(source(SOURCES_MAX + 1), 2, now)
+        );
+        assert!(!turnstile.admits(source(SOURCES_MAX + 2), 2, now));
+        assert!(turnstile.admits(source(0), 2, now), "who is in the table has a share of his own");
+        assert_eq!(turnstile.messages.len(), SOURCES_MAX);
+        assert!(turnstile.admits(source(SOURCES_MAX + 3), 2, now + WINDOW));
     }
 }
