@@ -206,6 +206,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         prompts,
         trunks: configuration.trunks.clone(),
         calls_max: configuration.limits.calls,
+        intake: configuration.limits.intake,
     }
 }
 
