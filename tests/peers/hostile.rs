@@ -4,7 +4,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -244,6 +244,24 @@ fn messages_that_no_peer_sends_by_tcp() {
     expect_unharmed(&server);
 }
 
+/// Sends `message(number)` at this rate until told to stop; says how many went out.
+fn flood(from: IpAddr, to: SocketAddr, per_second: u32, stop: &AtomicBool, sent: &AtomicU64, method: &str) {
+    let socket = UdpSocket::bind((from, 0)).expect("a free port");
+    let own = socket.local_addr().expect("it is bound");
+    let begun = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        let due = (begun.elapsed().as_secs_f64() * f64::from(per_second)) as u64;
+        let mut count = sent.load(Ordering::Relaxed);
+        while count < due {
+            // What the kernel does not take counts as sent, as on any other network.
+            let _ = socket.send_to(request(method, own, "UDP", count).as_bytes(), to);
+            count += 1;
+        }
+        sent.store(count, Ordering::Relaxed);
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
 /// Stops a thread once it is dropped, even by a panic.
 struct Stops<'a>(&'a AtomicBool);
 
@@ -251,6 +269,58 @@ impl Drop for Stops<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// The flood that servers have to stand, in messages a second from one address.
+const FLOOD: u32 = 20_000;
+
+fn expect_unharmed_by_a_flood(server: &Server, method: &str) {
+    let (stop, sent, begun) = (AtomicBool::new(false), AtomicU64::new(0), Instant::now());
+    thread::scope(|scope| {
+        scope.spawn(|| flood(attacker(8, 1), server.loopback.sip(), FLOOD, &stop, &sent, method));
+        let _stops = Stops(&stop);
+        wait_for("flood", Duration::from_secs(5), || {
+            (sent.load(Ordering::Relaxed) > u64::from(FLOOD / 2)).then_some(())
+        });
+        expect_unharmed(server);
+    });
+    let rate = sent.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
+    println!("{rate:.0} {method} a second");
+    assert!(rate > f64::from(FLOOD) * 0.9, "{rate:.0} a second are no flood");
+}
+
+#[test]
+fn a_flood_of_options() {
+    expect_unharmed_by_a_flood(&server(), "OPTIONS");
+}
+
+#[test]
+fn a_flood_of_register() {
+    expect_unharmed_by_a_flood(&server(), "REGISTER");
+}
+
+#[test]
+fn a_flood_of_invite_from_nobody_we_know() {
+    let server = Server::serve_quietly(&[("\n[web]\n", &trunks(""))]);
+    expect_unharmed_by_a_flood(&server, "INVITE");
+    assert!(server.metric("portero_sip_rejected_total{reason=\"stranger\"}") > 0);
+}
+
+#[test]
+fn a_flood_of_invite_by_a_trunk_of_ours() {
+    let mad =
+        "[[trunks]]\nname = \"mad\"\naddresses = [\"127.0.0.0/16\"]\ncalls = 50\ncalls_per_second = 20\n";
+    let server = Server::serve_quietly(&[("\n[web]\n", &trunks(mad))]);
+    expect_unharmed_by_a_flood(&server, "INVITE");
+    assert!(server.metric("portero_sip_rejected_total{reason=\"trunk_busy\"}") > 0);
+}
+
+/// A trunk of which the well-behaved caller's address is one, and `more` trunks.
+fn trunks(more: &str) -> String {
+    let rest =
+        ["1.0.0/16", "2.0.0/15", "4.0.0/14", "8.0.0/13", "16.0.0/12", "32.0.0/11", "64.0.0/10", "128.0.0/9"];
+    let rest = rest.map(|network| format!("\"127.{network}\"")).join(", ");
+    format!("\n{more}[[trunks]]\nname = \"carrier\"\naddresses = [{rest}]\n\n[web]\n")
 }
 
 /// Runs one of sipvicious' programs to its end.
