@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audio;
-use crate::call::IpNet;
+use crate::call::{Intake, IpNet};
 use crate::net::sip::{Listen, TlsFiles};
 use crate::records::Retention;
 
@@ -51,6 +51,9 @@ pub struct Media {
 pub struct Limits {
     /// Calls at a time, 1 to 100 000. The next one gets 503.
     pub calls: usize,
+    /// New calls a second, 1 to 100 000; transactions at a time, 1000 to 2 000 000; messages of a stranger a second, 10
+    /// to 1 000 000.
+    pub intake: Intake,
     /// Connections by TCP and TLS, 1 to 100 000. The next one is closed at once.
     pub connections: usize,
     /// Of these, from one address.

@@ -22,6 +22,7 @@ use crate::call::{CallRecord, MediaFigures};
 const QUICK: Limits = Limits {
     queue_records_max: 64,
     batch_records_max: 8,
+    gather: Duration::ZERO,
     // Long enough for a write on a machine that is busy with other tests, short enough to wait for.
     patience: Duration::from_millis(250),
     retry: Duration::from_millis(5),
@@ -73,6 +74,21 @@ async fn a_record_comes_back_as_it_was() {
     assert_eq!(store.by_token("token-2").await.expect("readable"), None);
     assert_eq!(store.by_id("nobody").await.expect("readable"), None);
     assert_eq!(store.recent(10).await.expect("readable"), [bare(2), record(1)]);
+}
+
+#[tokio::test]
+async fn a_transaction_of_many_statements_loses_and_doubles_none() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let gathered =
+        Limits { queue_records_max: 256, batch_records_max: 256, gather: Duration::from_millis(2), ..QUICK };
+    let (writer, mut told) = writer(&store, gathered);
+    for number in (0..70).chain(60..70) {
+        writer.submit(record(number)).expect("there is room");
+    }
+    writer.drain().await;
+    assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), 80, "each is told");
+    assert_eq!(store.recent(100).await.expect("it can be read").len(), 70, "each is there once");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
-use portero::call::{HandOverTimes, Plan, Strangers, Target, TargetUri, Trunk, Trunks};
+use portero::call::{HandOverTimes, Intake, Plan, Strangers, Target, TargetUri, Trunk, Trunks};
 use portero::flow::{
     self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
 };
@@ -51,7 +51,7 @@ pub fn plan() -> Arc<Plan> {
     Arc::clone(PLAN.get_or_init(|| Arc::new(make_plan())))
 }
 
-fn make_plan() -> Plan {
+pub fn make_plan() -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
     let prompts =
         Library::load(&Source::Embedded, "en", wanted, Wideband::Unused).expect("the recordings are there");
@@ -72,6 +72,7 @@ fn make_plan() -> Plan {
         prompts,
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
+        intake: Intake::default(),
     }
 }
 

@@ -27,15 +27,15 @@ impl Switchboard {
         let Some(party) = self.party(invitation) else {
             return self.endpoint.reject(dialog, 404, now);
         };
-        if self.draining || self.calls.len() >= self.plan.calls_max {
-            return self.endpoint.reject(dialog, 503, now);
+        if let Some(reason) = self.no_room(now) {
+            return self.endpoint.turn_away(dialog, 503, reason, now);
         }
         let offer = match invitation.offer.as_deref().map(sdp::Offer::parse).transpose() {
             Ok(offer) => offer,
             Err(error) => return self.endpoint.reject(dialog, sdp_status(&error), now),
         };
         let Some(port) = self.ports.reserve() else {
-            return self.endpoint.reject(dialog, 503, now);
+            return self.endpoint.turn_away(dialog, 503, Rejection::Overload, now);
         };
         let id = self.new_id();
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
@@ -78,6 +78,17 @@ impl Switchboard {
         self.calls.insert(id, call);
         self.open(id, now);
         self.show(id);
+    }
+
+    /// What keeps us from taking one more call, which else has arrived.
+    fn no_room(&mut self, now: Instant) -> Option<Rejection> {
+        if self.draining {
+            Some(Rejection::Draining)
+        } else if self.calls.len() >= self.plan.calls_max {
+            Some(Rejection::CallsMax)
+        } else {
+            (!self.arrivals.admit(self.plan.intake.calls_per_second, now)).then_some(Rejection::CallRate)
+        }
     }
 
     /// The address that SDP names to the peer of a hop.
