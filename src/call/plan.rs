@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::trunk::Trunks;
 use crate::audio::Library;
 use crate::flow::{Line, TargetName};
+use crate::sdp::Codecs;
 use crate::sip::{Caps, Transport};
 
 /// Everything about calls that the configuration says. A call keeps the plan it began with.
@@ -16,6 +17,8 @@ use crate::sip::{Caps, Transport};
 pub struct Plan {
     /// Lines by the user part that is dialled.
     pub lines: HashMap<Arc<str>, Arc<Line>>,
+    /// How lines sound, by the same; a line that is not here sounds as usual.
+    pub sounds: HashMap<Arc<str>, Sound>,
     /// Where calls can be handed to. Every target that a line names is here.
     pub targets: HashMap<TargetName, Target>,
     /// How long a referral may take.
@@ -60,6 +63,27 @@ impl Plan {
             transactions_for_strangers: transactions - transactions / 4,
         }
     }
+}
+
+/// How a line's calls sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sound {
+    /// Which codecs are taken.
+    pub codecs: Codecs,
+    /// Whether keys are listened for in the caller's audio.
+    pub tones: Tones,
+}
+
+/// When keys are listened for in callers' audio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tones {
+    /// Where the caller's side has agreed on no telephone-events.
+    #[default]
+    Needed,
+    /// Until the first telephone-event shows that there is no need.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// Where our media is on the network. Its sockets are bound to the address at which the caller's SIP reached us.

@@ -189,6 +189,7 @@ impl Switchboard {
             media::Event::Opened => self.opened(id, now),
             media::Event::OpenFailed(_) => self.open_failed(id, now),
             media::Event::Digit(digit) => self.key(id, *digit, keypad::Source::Rtp, now),
+            media::Event::Tone(digit) => self.key(id, *digit, keypad::Source::Tone, now),
             media::Event::PlayEnded(play) => self.tell(id, flow::Event::PlayEnded(flow::PlayId(play.0)), now),
             media::Event::Silent => self.hang_up(id, EndedBy::Network, Some("no media from the caller"), now),
             media::Event::Closed(figures) => self.closed(id, figures),

@@ -91,6 +91,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         trunks,
         targets,
         lines: lines.usable,
+        sounds: lines.sounds,
         back_end: back_end?,
         demo_back_end,
         demo_agents,
@@ -145,6 +146,8 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
         threads: section
             .number("threads", THREADS)
             .and_then(|threads| usize::try_from(threads).ok()?.try_into().ok()),
+        pin_threads: section.flag("pin_threads").unwrap_or(true),
+        kernel_filter: section.flag("kernel_filter").unwrap_or(true),
     };
     section.finish();
     media

@@ -38,8 +38,12 @@ pub struct Media {
     pub external_address: Option<IpAddr>,
     /// A call without RTP and RTCP for this long is ended; 5 s to 1 h.
     pub silence_timeout: Duration,
-    /// How many media threads there are; absent: one a processor.
+    /// How many media threads there are; absent: one a processor, but for one processor, and one at the least.
     pub threads: Option<NonZeroUsize>,
+    /// Whether each media thread keeps to a processor of its own.
+    pub pin_threads: bool,
+    /// Whether callers' audio, to which nobody listens, is kept back inside the kernel.
+    pub kernel_filter: bool,
 }
 
 /// How much is taken on.

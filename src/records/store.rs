@@ -33,6 +33,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(3, "first_dialled", include_str!("migrations/0003_first_dialled.sql")),
         step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
         step(5, "traces", include_str!("migrations/0005_traces.sql")),
+        step(6, "quality", include_str!("migrations/0006_quality.sql")),
     ])
 });
 

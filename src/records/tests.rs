@@ -15,8 +15,8 @@ use super::sample::{bare, record, trace};
 use super::spool::Spool;
 use super::writer::Limits;
 use super::{Filter, RecordsError, Retention, Store, Writer, store};
-use crate::call::CallRecord;
 use crate::call::record::Verdict;
+use crate::call::{CallRecord, MediaFigures};
 
 /// Waits that end at once where the code under test would wait for seconds.
 const QUICK: Limits = Limits {
@@ -261,9 +261,11 @@ async fn a_figure_that_is_no_number_costs_no_record() {
     let mut odd = record(1);
     odd.media.jitter_ms = f64::NAN;
     odd.media.remote_loss = Some(f64::INFINITY);
+    odd.media.remote_opinion = Some(f64::NAN);
     odd.media.packets_sent = u64::MAX;
     write(&store, [odd]).await;
     let media = store.by_id(&record(1).id).await.expect("readable").expect("kept").media;
+    assert_eq!(media.remote_opinion, None);
     assert_eq!((media.jitter_ms, media.remote_loss, media.packets_sent), (0.0, None, i64::MAX as u64));
 }
 
@@ -332,6 +334,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
     let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
         ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
         ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
+        ALTER TABLE calls DROP COLUMN remote_jitter_ms; ALTER TABLE calls DROP COLUMN round_trip_ms;
+        ALTER TABLE calls DROP COLUMN remote_opinion;
         DROP TABLE traces;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
@@ -345,6 +349,12 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         first_dialled: None,
         ani_verstat: None,
         ani_attestation: None,
+        media: MediaFigures {
+            remote_jitter_ms: None,
+            round_trip_ms: None,
+            remote_opinion: None,
+            ..record(1).media
+        },
         ..record(1)
     };
     assert_eq!(store.recent(9).await.expect("readable"), [old]);
