@@ -4,6 +4,7 @@
 //! views, records) is handed over without waiting.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
+mod descriptors;
 mod measure;
 mod notify;
 mod reload;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::reload::InEffect;
-use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
+use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits};
@@ -103,6 +103,7 @@ pub async fn start(
     configuration: Configuration,
     file: Option<PathBuf>,
 ) -> Result<(Server, Inputs, Addresses), StartError> {
+    descriptors::raise(&configuration.limits);
     let prompts = library(&configuration)?;
     let metrics = web::metrics::install()?;
     let (outlet, inlet) = transports(&configuration).await?;
