@@ -42,7 +42,8 @@ pub struct Intake {
     pub calls_per_second: Option<usize>,
     /// SIP transactions at a time, at least 1. At three quarters of them, what belongs to no call gets 503.
     pub transactions: usize,
-    /// Messages that an address on no trunk may send in a second; more are dropped unread.
+    /// Messages that an address on no trunk may send in a second; more are dropped unread. It is the least that an
+    /// address of a trunk with limited calls may send, too.
     pub messages_per_second: usize,
 }
 
@@ -52,7 +53,20 @@ impl Default for Intake {
     }
 }
 
+/// The messages that a call at a limited trunk may take: a whole one is some ten, most of them within its first second,
+/// and a few may be lost and come again.
+const MESSAGES_PER_CALL: usize = 50;
+
 impl Plan {
+    /// How many messages this address may send in a second; `None`: however many come.
+    pub(super) fn messages_per_second_of(&self, source: IpAddr) -> Option<usize> {
+        let strangers = self.intake.messages_per_second;
+        match self.trunks.of(source) {
+            None => Some(strangers),
+            Some(trunk) => trunk.calls_per_second.map(|calls| strangers.max(calls * MESSAGES_PER_CALL)),
+        }
+    }
+
     /// What the endpoint is to hold at the most.
     pub(super) fn caps(&self) -> Caps {
         let transactions = self.intake.transactions;

@@ -153,8 +153,8 @@ impl Switchboard {
     /// Takes a SIP message in.
     pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
         let source = hop.peer.ip();
-        let messages_max = self.plan.intake.messages_per_second;
-        if self.plan.trunks.of(source).is_none() && !self.turnstile.admits(source, messages_max, now) {
+        let messages_max = self.plan.messages_per_second_of(source);
+        if messages_max.is_some_and(|max| !self.turnstile.admits(source, max, now)) {
             return self.endpoint.drop_unread(Rejection::Flood);
         }
         self.arriving = self.look(Direction::In, hop, payload);

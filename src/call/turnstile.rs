@@ -1,8 +1,9 @@
-//! The turnstile: how many messages a second anybody may send who is on no trunk. What is beyond that is dropped before
-//! it is read, so that a scanner that floods us costs hardly more than its datagrams do.
+//! The turnstile: how many messages a second one address may send. What is beyond that is dropped before it is read, so
+//! that a scanner that floods us costs hardly more than its datagrams do.
 //!
-//! Trunks pass freely: what they may bring is counted in calls, where `trunk` says so. Seconds are fixed windows,
-//! and of two that follow each other a source may fill the end of one and the beginning of the next.
+//! Whoever is on no trunk has the setting's share, and a trunk whose calls a second are limited has what those take;
+//! other trunks pass freely. Seconds are fixed windows, and of two that follow each other a source may fill the end of
+//! one and the beginning of the next.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -332,7 +332,11 @@ fn session_timers_run_in_real_time_in_both_roles() {
         call.finish(&server);
     }
     // Only the one that nobody refreshed has ended before its caller ended it.
-    let calls = server.calls();
+    let calls = wait_for("records of all calls", Duration::from_secs(10), || {
+        let calls = server.calls();
+        let recorded = calls.iter().filter(|call| !call["record"].is_null()).count();
+        (recorded == scripts.len()).then_some(calls)
+    });
     let ends: Vec<_> = calls.iter().map(|call| call["record"]["reason"].as_str()).collect();
     assert_eq!(ends.iter().flatten().collect::<Vec<_>>(), [&"the peer is gone"]);
     assert_eq!(ends.len(), 3);
