@@ -122,6 +122,7 @@ struct Server {
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
+    trunk_gauges: measure::TrunkGauges,
 }
 
 impl Server {
@@ -186,7 +187,9 @@ impl Server {
         tokio::select! {
             arrival = inputs.sip.receive() => match arrival {
                 Arrival::Message(hop, payload) => self.switchboard.message(hop, &payload, Instant::now()),
-                Arrival::Unreachable(hop) => self.switchboard.unreachable(&hop, Instant::now()),
+                Arrival::Unreachable(hop, domain) => {
+                    self.switchboard.unreachable(&hop, domain.as_ref(), Instant::now());
+                }
             },
             Some((session, event)) = inputs.media.recv() => {
                 self.switchboard.media(session, &event, Instant::now());
@@ -211,9 +214,9 @@ impl Server {
     }
 
     /// Shows how the trunks are doing.
-    fn show_trunks(&self) {
+    fn show_trunks(&mut self) {
         let trunks = self.switchboard.trunks(Instant::now());
-        measure::trunks(&trunks);
+        self.trunk_gauges.show(&trunks);
         self.live.set_trunks(trunks);
     }
 
@@ -248,9 +251,9 @@ impl Server {
         while let Some(action) = self.switchboard.poll_action() {
             match action {
                 call::Action::Transmit(transmit) => {
-                    let hop = transmit.hop;
+                    let (hop, domain) = (transmit.hop, transmit.domain.clone());
                     if self.sip.send(transmit).is_err() {
-                        self.switchboard.unreachable(&hop, Instant::now());
+                        self.switchboard.unreachable(&hop, domain.as_ref(), Instant::now());
                     }
                 }
                 call::Action::Locate(id, search) => self.locator.locate(id, *search),

@@ -31,7 +31,9 @@ use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
-use crate::sip::{self, DialogId, Direction, Endpoint, Hop, Located, Search, SearchId, Seen, Transmit};
+use crate::sip::{
+    self, DialogId, Direction, Domain, Endpoint, Hop, Located, Search, SearchId, Seen, Transmit,
+};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -157,8 +159,8 @@ impl Switchboard {
     }
 
     /// Takes note that what was sent by `hop` cannot be delivered.
-    pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
-        self.endpoint.unreachable(hop, now);
+    pub fn unreachable(&mut self, hop: &Hop, domain: Option<&Domain>, now: Instant) {
+        self.endpoint.unreachable(hop, domain, now);
         self.drain(now);
     }
 
