@@ -4,6 +4,7 @@
 //! views, records) is handed over without waiting.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
+mod descriptors;
 mod measure;
 mod notify;
 mod reload;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -39,6 +41,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long the last SIP answers may take where no call is up any more.
 const FAREWELL_WITHIN: Duration = Duration::from_millis(300);
+
+/// Messages, and events of the media threads, taken in before what they ask for is done and timers have their turn.
+const AT_ONCE_MAX: usize = 32;
 
 /// Back-end answers that may wait for the loop; each belongs to a request under way.
 const ANSWERS_MAX: usize = 1024;
@@ -185,12 +190,7 @@ impl Server {
     async fn turn(&mut self, inputs: &mut Inputs) {
         let deadline = self.switchboard.poll_timeout();
         tokio::select! {
-            arrival = inputs.sip.receive() => match arrival {
-                Arrival::Message(hop, payload) => self.switchboard.message(hop, &payload, Instant::now()),
-                Arrival::Unreachable(hop, domain) => {
-                    self.switchboard.unreachable(&hop, domain.as_ref(), Instant::now());
-                }
-            },
+            arrival = inputs.sip.receive() => take_in(&mut self.switchboard, arrival),
             Some((session, event)) = inputs.media.recv() => {
                 self.switchboard.media(session, &event, Instant::now());
             }
@@ -210,6 +210,19 @@ impl Server {
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
             () = wait_until(deadline) => self.switchboard.handle_timeout(Instant::now()),
+        }
+        self.take_what_has_come(inputs);
+    }
+
+    /// Takes in what is there already, so that a busy time costs fewer rounds of the loop.
+    fn take_what_has_come(&mut self, inputs: &mut Inputs) {
+        for _ in 0..AT_ONCE_MAX {
+            let Some(arrival) = inputs.sip.receive().now_or_never() else { break };
+            take_in(&mut self.switchboard, arrival);
+        }
+        for _ in 0..AT_ONCE_MAX {
+            let Ok((session, event)) = inputs.media.try_recv() else { break };
+            self.switchboard.media(session, &event, Instant::now());
         }
     }
 
@@ -320,6 +333,14 @@ impl Server {
             // Without a loop to hear it, nobody waits for the answer.
             drop(answers.send(Answered { call, request: request.id, answer }).await);
         });
+    }
+}
+
+/// Takes in what has come by SIP.
+fn take_in(switchboard: &mut Switchboard, arrival: Arrival<'_>) {
+    match arrival {
+        Arrival::Message(hop, payload) => switchboard.message(hop, &payload, Instant::now()),
+        Arrival::Unreachable(hop, domain) => switchboard.unreachable(&hop, domain.as_ref(), Instant::now()),
     }
 }
 

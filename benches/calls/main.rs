@@ -7,6 +7,7 @@
 
 mod figures;
 mod floor;
+mod pace;
 mod server;
 mod signalling;
 mod sound;
@@ -45,6 +46,9 @@ struct Extent {
     calls: usize,
     seconds: u64,
     set_ups: usize,
+    /// Set-ups a second, and for how many seconds; 0: none.
+    rate: u64,
+    rate_seconds: u64,
 }
 
 fn main() -> Result<()> {
@@ -52,6 +56,8 @@ fn main() -> Result<()> {
         calls: argument("--calls", 300)? as usize,
         seconds: argument("--seconds", 20)?,
         set_ups: argument("--set-ups", 500)? as usize,
+        rate: argument("--rate", 2000)?,
+        rate_seconds: argument("--rate-seconds", 5)?,
     };
     // Addresses of this run's own, so that two runs on one machine do not meet.
     let [high, low] = (std::process::id() as u16).to_be_bytes();
@@ -59,9 +65,15 @@ fn main() -> Result<()> {
     println!("{} calls for {} s; load average {}", extent.calls, extent.seconds, load_average()?);
 
     let greeting = Duration::from_secs(extent.seconds) + PACE * 2 * extent.calls as u32 + 5 * REST;
-    let server = Server::start(theirs, extent.calls, greeting)?;
+    let server = Server::start(theirs, ours, extent.calls, greeting)?;
     let mut signalling = Signalling::open(ours, server.sip())?;
     set_ups(&server, &mut signalling, ours, extent.set_ups)?;
+    if extent.rate > 0 {
+        pace::measure(&server, &mut signalling, ours, extent.rate, extent.rate_seconds)?;
+    }
+    if extent.calls == 0 {
+        return Ok(());
+    }
     let idle_kib = server.resident_kib()?;
     let held = hold(&server, &mut signalling, ours, &extent)?;
     let held_kib = held.resident_kib.saturating_sub(idle_kib);

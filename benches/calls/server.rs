@@ -3,6 +3,7 @@
 //! It runs the demo's configuration with addresses of this benchmark's own (all of 127.0.0.0/8 is this machine),
 //! so that nothing else that runs here is in the way, and with a greeting that is as long as the measurement.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -18,6 +19,8 @@ use toml::{Table, Value};
 pub const LINE: &str = "1001";
 /// The kernel counts processor time for `/proc` in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
+/// Calls that may be up besides those that stay, where set-ups come faster than they end.
+const ROOM: i64 = 4000;
 
 /// The running program. It ends when this is dropped.
 pub struct Server {
@@ -28,12 +31,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it at `ip`, with room for `calls` and a greeting of this length.
-    pub fn start(ip: Ipv4Addr, calls: usize, greeting: Duration) -> Result<Self> {
+    /// Starts it at `ip`, with room for `calls` from `callers` and a greeting of this length.
+    pub fn start(ip: Ipv4Addr, callers: Ipv4Addr, calls: usize, greeting: Duration) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         record_prompts(&folder.path().join("prompts/en"), greeting)?;
         let file = folder.path().join("portero.toml");
-        fs::write(&file, configuration(ip, calls, folder.path())?)?;
+        fs::write(&file, configuration(ip, callers, calls, folder.path())?)?;
         let log = folder.path().join("log");
         let mut process = Command::new(env!("CARGO_BIN_EXE_portero"))
             .args(["serve", "--config"])
@@ -54,12 +57,25 @@ impl Server {
         (self.ip, 5060).into()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The processor time that it has used, in user mode and in the kernel.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let (_, fields) = stat.rsplit_once(") ").context("the fields follow the name in brackets")?;
-        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
-        Ok(TICK * ticks)
+        cpu(Path::new(&format!("/proc/{}", self.id())))
+    }
+
+    /// The same by the names of its threads; `portero` is the signalling.
+    pub fn cpu_by_thread(&self) -> Result<BTreeMap<String, Duration>> {
+        let mut threads = BTreeMap::new();
+        for thread in fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            let folder = thread?.path();
+            let name = fs::read_to_string(folder.join("comm"))?.trim_end().to_owned();
+            *threads.entry(name).or_default() += cpu(&folder)?;
+        }
+        Ok(threads)
     }
 
     /// The memory that it holds, in KiB.
@@ -81,6 +97,14 @@ impl Server {
     }
 }
 
+/// The processor time of the process or thread that this folder of `/proc` tells of.
+fn cpu(folder: &Path) -> Result<Duration> {
+    let stat = fs::read_to_string(folder.join("stat"))?;
+    let (_, fields) = stat.rsplit_once(") ").context("the fields follow the name in brackets")?;
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    Ok(TICK * ticks)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // A process that is gone already is as good as ended.
@@ -90,7 +114,7 @@ impl Drop for Server {
 }
 
 /// The demo's configuration, moved to `ip` and into `folder`.
-fn configuration(ip: Ipv4Addr, calls: usize, folder: &Path) -> Result<String> {
+fn configuration(ip: Ipv4Addr, callers: Ipv4Addr, calls: usize, folder: &Path) -> Result<String> {
     let mut file: Table = toml::from_str(include_str!("../../config/demo.toml"))?;
     let folder = folder.to_str().context("the folder has a readable name")?;
     let settings: [(&[&str], Value); 8] = [
@@ -99,7 +123,7 @@ fn configuration(ip: Ipv4Addr, calls: usize, folder: &Path) -> Result<String> {
         (&["back_end", "base_url"], format!("http://{ip}:8081").into()),
         (&["demo", "back_end", "listen"], format!("{ip}:8081").into()),
         (&["media", "ports"], "10000-59999".into()),
-        (&["limits", "calls"], Value::Integer(i64::try_from(calls)? + 100)),
+        (&["limits", "calls"], Value::Integer(i64::try_from(calls)? + ROOM)),
         (&["records", "folder"], format!("{folder}/data").into()),
         (&["prompts", "folder"], format!("{folder}/prompts").into()),
     ];
@@ -111,6 +135,12 @@ fn configuration(ip: Ipv4Addr, calls: usize, folder: &Path) -> Result<String> {
         }
         section.insert((*name).to_owned(), value);
     }
+    // Who is on no trunk may not send as much as is sent here.
+    let trunk = Table::from_iter([
+        ("name".to_owned(), "callers".into()),
+        ("addresses".to_owned(), vec![Value::from(callers.to_string())].into()),
+    ]);
+    file.insert("trunks".to_owned(), vec![Value::Table(trunk)].into());
     Ok(toml::to_string(&file)?)
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use portero::sdp::{self, Session};
+use portero::sdp::{self, Codec, Codecs, Session};
 use portero::sip::{Call, Config, DialogId, Endpoint, Event, Hop, Whereabouts};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -58,7 +58,7 @@ impl Signalling {
             from_display: None,
             hop: self.hop,
             spares: Vec::new(),
-            sdp: sdp::offer(rtp, Session { id: self.calls, version: 1 }),
+            sdp: sdp::offer(rtp, Session { id: self.calls, version: 1 }, &Codecs::Ours(vec![Codec::Pcmu])),
             headers: Vec::new(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).context("the endpoint has room")?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{packets, some_instant};
 use portero::audio::Codec;
-use portero::media::{Event, Origin, Parameters, Session};
+use portero::media::{DATAGRAM_LEN_MAX, Event, Origin, Parameters, Session};
 use portero::rtp::packet::{HEADER_LEN, Packet};
 
 /// Fails where it does not hold.
@@ -22,11 +22,13 @@ pub fn hold(data: &[u8]) {
         remote_rtcp: SocketAddr::from(([192, 0, 2, 1], 4001)),
         sends: true,
         receives: true,
+        tones: true,
     };
     let origin = Origin { ssrc: 7, sequence: 1, timestamp: 2, cname: "fuzz".to_owned(), seed: 3 };
     let mut now = some_instant();
     let mut session = Session::new(origin, parameters, now);
     let (mut given, mut digits) = (0, 0);
+    let mut room = [0; DATAGRAM_LEN_MAX];
     for (flags, datagram) in packets::of(data) {
         if let Some(packet) = Packet::read(datagram) {
             assert!(packet.payload.len() + HEADER_LEN <= datagram.len());
@@ -39,7 +41,7 @@ pub fn hold(data: &[u8]) {
         }
         // What is sent does not depend on how much comes.
         let mut sent = 0;
-        while session.tick(now).is_some() {
+        while session.tick(now, &mut room).is_some() {
             sent += 1;
             assert!(sent <= 8, "a slot has one packet");
         }
@@ -50,4 +52,5 @@ pub fn hold(data: &[u8]) {
     assert!(figures.packets_received <= given as u64);
     assert!(figures.jitter_ms.is_finite() && figures.jitter_ms >= 0.0);
     assert!(figures.remote_loss.is_none_or(|loss| (0.0..=1.0).contains(&loss)));
+    assert!(figures.remote_opinion.is_none_or(|opinion| (1.0..=4.5).contains(&opinion)));
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use portero::sdp::{Negotiated, Offer, Session, negotiate, read_answer};
+use portero::sdp::{Codec, Codecs, Negotiated, Offer, Session, negotiate, read_answer};
 
 fn check(settled: &Negotiated) {
     assert!(settled.payload_type < 128);
@@ -30,18 +30,19 @@ pub fn hold(data: &[u8]) {
     let Ok(offer) = Offer::parse(text) else { return };
     let local = SocketAddr::from(([198, 51, 100, 5], 20_000));
     let session = Session { id: 42, version: 7 };
-    let Ok((answer, settled)) = negotiate(&offer, local, session) else { return };
+    let codecs = Codecs::Theirs(Codec::ALL.to_vec());
+    let Ok((answer, settled)) = negotiate(&offer, local, session, &codecs) else { return };
     check(&settled);
     // RFC 3264 §6: one stream in the answer for each in the offer.
     assert_eq!(streams(&answer), streams(text), "{answer}");
     // Whoever reads the answer takes from it what we have settled. Theirs may have been a later stream than the first,
     // which is the only one that an offer of ours would have.
     let theirs = Offer::parse(&answer).expect("readable");
-    let (_, read) = negotiate(&theirs, local, session).expect("our own answer");
+    let (_, read) = negotiate(&theirs, local, session, &codecs).expect("our own answer");
     assert_eq!(read.remote, local);
     assert_eq!((read.codec, read.payload_type), (settled.codec, settled.payload_type));
     assert_eq!(read.telephone_event, settled.telephone_event);
     assert_eq!((read.sends, read.receives), (settled.receives, settled.sends));
-    let again = negotiate(&offer, local, session).expect("it was answered before");
+    let again = negotiate(&offer, local, session, &codecs).expect("it was answered before");
     assert_eq!(again, (answer, settled));
 }

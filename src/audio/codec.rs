@@ -1,62 +1,76 @@
-//! G.711, both laws (ITU-T G.711; payload formats in RFC 3551 §4.5.14).
+//! The codecs that we speak: G.711, both laws (ITU-T G.711), and G.722; payload formats in RFC 3551 §4.5.
 
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 
-/// A codec that we speak on the wire. Both are sampled at 8000 Hz, one octet a sample (RFC 3551 §4.5.14).
+use super::g722;
+
+/// A codec that we speak on the wire. Each makes 8000 octets of a second and counts 8000 ticks in it, so that a number
+/// of octets is a number of ticks in all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 µ-law, static payload type 0.
     Pcmu,
     /// G.711 A-law, static payload type 8.
     Pcma,
+    /// G.722 at 64 kbit/s, static payload type 9.
+    G722,
 }
 
 impl Codec {
-    /// Every codec, in our order of preference.
-    pub const ALL: [Self; 2] = [Self::Pcmu, Self::Pcma];
+    /// Every codec.
+    pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::G722];
 
-    /// The static RTP payload type (RFC 3551 §6, table 4).
-    pub fn payload_type(self) -> u8 {
+    /// The octet that fills silence: positive zero in µ-law, the smallest positive step in A-law, which has no zero,
+    /// and in G.722 what lets a decoder come to rest.
+    pub fn silence(self) -> u8 {
         match self {
-            Self::Pcmu => 0,
-            Self::Pcma => 8,
+            Self::Pcmu => 0xFF,
+            Self::Pcma => 0xD5,
+            Self::G722 => g722::SILENCE,
         }
     }
+}
 
-    /// The codec of a static RTP payload type.
-    pub fn from_payload_type(payload_type: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|codec| codec.payload_type() == payload_type)
-    }
+/// A law of G.711: samples at 8000 Hz, each an octet of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Law {
+    /// µ-law.
+    Mu,
+    /// A-law.
+    A,
+}
 
-    /// The encoding name, as SDP writes it (RFC 3551 §6).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pcmu => "PCMU",
-            Self::Pcma => "PCMA",
-        }
-    }
-
+impl Law {
     /// The octet of a linear 16-bit sample.
     pub fn encode(self, sample: i16) -> u8 {
         match self {
-            Self::Pcmu => encode_ulaw(sample),
-            Self::Pcma => encode_alaw(sample),
+            Self::Mu => encode_ulaw(sample),
+            Self::A => encode_alaw(sample),
         }
     }
 
     /// The linear 16-bit sample of an octet.
     pub fn decode(self, octet: u8) -> i16 {
         match self {
-            Self::Pcmu => decode_ulaw(octet),
-            Self::Pcma => decode_alaw(octet),
+            Self::Mu => decode_ulaw(octet),
+            Self::A => decode_alaw(octet),
         }
     }
 
-    /// The octet of silence: positive zero in µ-law, the smallest positive step in A-law, which has no zero.
-    pub fn silence(self) -> u8 {
+    /// The law's codec.
+    pub fn codec(self) -> Codec {
         match self {
-            Self::Pcmu => 0xFF,
-            Self::Pcma => 0xD5,
+            Self::Mu => Codec::Pcmu,
+            Self::A => Codec::Pcma,
+        }
+    }
+
+    /// The law of a static RTP payload type (RFC 3551 §6, table 4).
+    pub fn from_payload_type(payload_type: u8) -> Option<Self> {
+        match payload_type {
+            0 => Some(Self::Mu),
+            8 => Some(Self::A),
+            _ => None,
         }
     }
 }
@@ -65,42 +79,42 @@ impl Codec {
 mod tests {
     use super::*;
 
+    const LAWS: [Law; 2] = [Law::Mu, Law::A];
+
     #[test]
     fn known_values_of_both_laws() {
         // ITU-T G.711 tables 1 and 2: the ends of both characteristics, scaled to 16 bits, and silence.
         let table = [
-            (Codec::Pcmu, 0x80, 32124),
-            (Codec::Pcmu, 0x00, -32124),
-            (Codec::Pcmu, 0xFF, 0),
-            (Codec::Pcma, 0xAA, 32256),
-            (Codec::Pcma, 0x2A, -32256),
-            (Codec::Pcma, 0xD5, 8),
-            (Codec::Pcma, 0x55, -8),
+            (Law::Mu, 0x80, 32124),
+            (Law::Mu, 0x00, -32124),
+            (Law::Mu, 0xFF, 0),
+            (Law::A, 0xAA, 32256),
+            (Law::A, 0x2A, -32256),
+            (Law::A, 0xD5, 8),
+            (Law::A, 0x55, -8),
         ];
-        for (codec, octet, sample) in table {
-            assert_eq!(codec.decode(octet), sample, "{codec:?} {octet:#04x}");
+        for (law, octet, sample) in table {
+            assert_eq!(law.decode(octet), sample, "{law:?} {octet:#04x}");
         }
-        for codec in Codec::ALL {
-            assert_eq!(codec.encode(0), codec.silence());
+        for law in LAWS {
+            assert_eq!(law.encode(0), law.codec().silence());
         }
     }
 
     #[test]
     fn every_octet_survives_decoding_and_encoding() {
-        for codec in Codec::ALL {
+        for law in LAWS {
             for octet in 0..=255 {
-                let sample = codec.decode(octet);
-                assert_eq!(codec.decode(codec.encode(sample)), sample, "{codec:?} {octet:#04x}");
+                let sample = law.decode(octet);
+                assert_eq!(law.decode(law.encode(sample)), sample, "{law:?} {octet:#04x}");
             }
         }
     }
 
     #[test]
-    fn names_and_payload_types_agree() {
-        for codec in Codec::ALL {
-            assert_eq!(Codec::from_payload_type(codec.payload_type()), Some(codec));
-        }
-        assert_eq!(Codec::from_payload_type(101), None);
-        assert_eq!(Codec::ALL.map(Codec::name), ["PCMU", "PCMA"]);
+    fn laws_are_known_by_their_payload_types() {
+        let known = [0, 8, 9, 101].map(Law::from_payload_type);
+        assert_eq!(known, [Some(Law::Mu), Some(Law::A), None, None]);
+        assert_eq!(LAWS.map(Law::codec), [Codec::Pcmu, Codec::Pcma]);
     }
 }

@@ -8,17 +8,22 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rust_embed::RustEmbed;
 
-use super::Prompt;
+use super::recording::{self, RecordingFault};
 use super::resample::Resampler;
-use super::wav::{self, WavFault};
+use super::{Prompt, SAMPLE_RATE, WIDE_RATE, loudness};
 
 /// The largest file that is read: ten minutes of 48 kHz stereo with 24 bits fit.
 const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// What recordings' names may end in. What is inside is seen from the file itself.
+const ENDINGS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
 
 /// The recordings that come with the program. A build without them says so when it starts, file by file.
 #[derive(RustEmbed)]
@@ -26,13 +31,22 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 #[allow_missing = true]
 struct Shipped;
 
-/// Where recordings come from; both are laid out as `<language>/<id>.wav`.
+/// Where recordings come from; both are laid out as `<language>/<id>.wav`, or `.flac`, `.ogg` or `.mp3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A folder on disk.
     Folder(PathBuf),
     /// The recordings inside the binary.
     Embedded,
+}
+
+/// Whether recordings are encoded for wideband codecs as well, which is most of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wideband {
+    /// They are.
+    Encoded,
+    /// They are not, because nobody will ask for it; they are silent in those codecs.
+    Unused,
 }
 
 /// Why a prompt cannot be played.
@@ -63,7 +77,7 @@ pub enum PromptFault {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        fault: WavFault,
+        fault: RecordingFault,
     },
 }
 
@@ -82,16 +96,17 @@ impl Library {
         source: &Source,
         language: &str,
         ids: impl IntoIterator<Item = &'a str>,
+        wideband: Wideband,
     ) -> Result<Self, Vec<PromptFault>> {
         if !is_plain_name(language) {
             return Err(vec![PromptFault::Name(language.to_owned())]);
         }
-        let mut resampler = Resampler::default();
+        let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut prompts = HashMap::new();
         let mut faults = Vec::new();
-        for id in ids.into_iter().collect::<BTreeSet<_>>() {
-            match source.prompt(language, id, &mut resampler) {
-                Ok(prompt) => drop(prompts.insert(id.to_owned(), Arc::new(prompt))),
+        for (id, loaded) in ids.iter().zip(side_by_side(source, language, &ids, wideband)) {
+            match loaded {
+                Ok(prompt) => drop(prompts.insert((*id).to_owned(), Arc::new(prompt))),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -114,22 +129,73 @@ impl Library {
     }
 }
 
+/// Loads recordings on all processors, each by whoever is free; in the order of their names all the same.
+fn side_by_side(
+    source: &Source,
+    language: &str,
+    ids: &[&str],
+    wideband: Wideband,
+) -> Vec<Result<Prompt, PromptFault>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut resampler = Resampler::default();
+        let mine = std::iter::from_fn(|| {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            ids.get(place).map(|id| (place, source.prompt(language, id, wideband, &mut resampler)))
+        });
+        mine.collect::<Vec<_>>()
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(ids.len());
+    let mut loaded = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut loaded = work();
+        for other in others {
+            loaded.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        loaded
+    });
+    loaded.sort_by_key(|(place, _)| *place);
+    loaded.into_iter().map(|(_, loaded)| loaded).collect()
+}
+
 impl Source {
-    fn prompt(&self, language: &str, id: &str, resampler: &mut Resampler) -> Result<Prompt, PromptFault> {
+    fn prompt(
+        &self,
+        language: &str,
+        id: &str,
+        wideband: Wideband,
+        resampler: &mut Resampler,
+    ) -> Result<Prompt, PromptFault> {
         if !is_plain_name(id) {
             return Err(PromptFault::Name(id.to_owned()));
         }
-        let relative = format!("{language}/{id}.wav");
+        let (relative, found) = self.find(&format!("{language}/{id}"));
         let path = self.path(&relative);
-        let bytes = match self.bytes(&relative) {
+        let bytes = match found {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(PromptFault::Missing { path });
             }
             Err(error) => return Err(PromptFault::Unreadable { path, error }),
         };
-        let recording = wav::read(&bytes).map_err(|fault| PromptFault::Unusable { path, fault })?;
-        Ok(Prompt::from_samples(&resampler.convert(&recording)))
+        let read = recording::read(&bytes);
+        let mut recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
+        loudness::level(&mut recording);
+        let narrow = resampler.convert(&recording, SAMPLE_RATE);
+        let wide = (wideband == Wideband::Encoded).then(|| resampler.convert(&recording, WIDE_RATE));
+        Ok(Prompt::new(&narrow, wide.as_deref()))
+    }
+
+    /// The recording of this name: the first there is by its ending. Where there is none, that is told of the first.
+    fn find(&self, name: &str) -> (String, io::Result<Cow<'static, [u8]>>) {
+        let is_missing =
+            |found: &io::Result<_>| matches!(found, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let candidates = ENDINGS.iter().map(|ending| format!("{name}.{ending}"));
+        let mut found = candidates.map(|relative| (self.bytes(&relative), relative));
+        let first = found.next().expect("there are endings");
+        let found = if is_missing(&first.0) { found.find(|(bytes, _)| !is_missing(bytes)) } else { None };
+        let (bytes, relative) = found.unwrap_or(first);
+        (relative, bytes)
     }
 
     /// The path to name in a fault.
@@ -163,6 +229,7 @@ fn is_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::wav;
 
     /// A folder of recordings that is gone when the test is over.
     struct Folder(PathBuf);
@@ -193,8 +260,8 @@ mod tests {
     fn prompts_are_loaded_once_and_found_by_name() {
         let folder = Folder::new("found");
         folder.write("welcome", &wav::tests::pcm(16_000, 1, &[100; 1600]));
-        let library =
-            Library::load(&folder.source(), "en", ["welcome", "welcome"]).expect("the file is good");
+        let library = Library::load(&folder.source(), "en", ["welcome", "welcome"], Wideband::Encoded)
+            .expect("the file is good");
         assert_eq!(library.len(), 1);
         assert_eq!(library.prompt("welcome").expect("it was loaded").len(), 800);
         assert!(library.prompt("goodbye").is_none());
@@ -208,7 +275,8 @@ mod tests {
         folder.write("good", &wav::tests::pcm(8000, 1, &[0; 160]));
         std::fs::create_dir_all(folder.0.join("en/folder.wav")).expect("the folder is writable");
         let ids = ["missing", "strange", "silent", "good", "folder", "../good", ""];
-        let faults = Library::load(&folder.source(), "en", ids).expect_err("six of seven are faulty");
+        let faults = Library::load(&folder.source(), "en", ids, Wideband::Encoded)
+            .expect_err("six of seven are faulty");
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let expected = [
             (r#"prompt name """#, "can be used"),
@@ -216,7 +284,7 @@ mod tests {
             ("en/folder.wav", "irectory"),
             ("en/missing.wav", "no such recording"),
             ("en/silent.wav", "no sound"),
-            ("en/strange.wav", "not a WAV file"),
+            ("en/strange.wav", "damaged"),
         ];
         assert_eq!(told.len(), expected.len(), "{told:#?}");
         for (line, (place, reason)) in told.iter().zip(expected) {
@@ -225,12 +293,33 @@ mod tests {
     }
 
     #[test]
+    fn recordings_of_other_kinds_are_found_by_the_same_names() {
+        let folder = Folder::new("kinds");
+        let chord: [(&str, &[u8]); 4] = [
+            ("one.flac", include_bytes!("testdata/chord.flac")),
+            ("two.ogg", include_bytes!("testdata/chord.ogg")),
+            ("three.mp3", include_bytes!("testdata/chord.mp3")),
+            ("four.wav", include_bytes!("testdata/chord.ogg")),
+        ];
+        for (name, bytes) in chord {
+            std::fs::write(folder.0.join("en").join(name), bytes).expect("the folder is writable");
+        }
+        let library =
+            Library::load(&folder.source(), "en", ["one", "two", "three", "four"], Wideband::Encoded)
+                .expect("all are good");
+        for id in ["one", "two", "three", "four"] {
+            let length = library.prompt(id).expect("it was loaded").len();
+            assert!((4000..4900).contains(&length), "{id}: {length}");
+        }
+    }
+
+    #[test]
     fn a_missing_shipped_recording_is_a_fault_too() {
-        let faults =
-            Library::load(&Source::Embedded, "en", ["no-such-prompt"]).expect_err("it does not exist");
+        let faults = Library::load(&Source::Embedded, "en", ["no-such-prompt"], Wideband::Unused)
+            .expect_err("it does not exist");
         assert!(
             matches!(&faults[..], [PromptFault::Missing { path }] if path.ends_with("en/no-such-prompt.wav"))
         );
-        assert!(Library::load(&Source::Embedded, "../en", []).is_err());
+        assert!(Library::load(&Source::Embedded, "../en", [], Wideband::Unused).is_err());
     }
 }

@@ -1,40 +1,55 @@
-//! A recording in the form in which it goes over the wire.
+//! A recording in the forms in which it goes over the wire.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Codec, SAMPLE_RATE};
+use super::codec::Law;
+use super::{Codec, SAMPLE_RATE, g722};
 
 /// A recording, decoded once and encoded once per codec; shared by all calls that play it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// µ-law octets at 8000 Hz.
-    pub pcmu: Arc<[u8]>,
-    /// A-law octets at 8000 Hz, as many.
-    pub pcma: Arc<[u8]>,
+    /// µ-law octets, 8000 a second.
+    pcmu: Arc<[u8]>,
+    /// A-law octets, as many.
+    pcma: Arc<[u8]>,
+    /// G.722 octets, as many.
+    g722: Arc<[u8]>,
 }
 
 impl Prompt {
-    /// Encodes linear 16-bit samples at 8000 Hz.
-    pub fn from_samples(samples: &[i16]) -> Self {
-        let encoded = |codec: Codec| samples.iter().map(|&sample| codec.encode(sample)).collect();
-        Self { pcmu: encoded(Codec::Pcmu), pcma: encoded(Codec::Pcma) }
+    /// Encodes linear 16-bit samples: those at 8000 Hz for G.711, and the same sound at 16 000 Hz for G.722. Where
+    /// one is shorter than the other, silence makes up for it; where there is none, G.722 is silent.
+    pub fn new(narrow: &[i16], wide: Option<&[i16]>) -> Self {
+        let encoded = |law: Law| narrow.iter().map(|&sample| law.encode(sample)).collect();
+        let g722 = match wide {
+            Some(wide) => wideband(wide, narrow.len()),
+            None => vec![g722::SILENCE; narrow.len()].into(),
+        };
+        Self { pcmu: encoded(Law::Mu), pcma: encoded(Law::A), g722 }
     }
 
-    /// The recording in one codec: an octet a sample, so that a position means the same in each.
+    /// Encodes linear 16-bit samples at 8000 Hz.
+    pub fn from_samples(samples: &[i16]) -> Self {
+        let wide: Vec<i16> = samples.iter().flat_map(|sample| [*sample; 2]).collect();
+        Self::new(samples, Some(&wide))
+    }
+
+    /// The recording in one codec, 8000 octets a second, so that a position means the same in each.
     pub fn octets(&self, codec: Codec) -> &[u8] {
         match codec {
             Codec::Pcmu => &self.pcmu,
             Codec::Pcma => &self.pcma,
+            Codec::G722 => &self.g722,
         }
     }
 
-    /// How many samples it has.
+    /// How many octets it has.
     pub fn len(&self) -> usize {
         self.pcmu.len()
     }
 
-    /// Whether it has no sample at all.
+    /// Whether there is nothing in it at all.
     pub fn is_empty(&self) -> bool {
         self.pcmu.is_empty()
     }
@@ -45,22 +60,47 @@ impl Prompt {
     }
 }
 
+/// So many octets of G.722.
+fn wideband(samples: &[i16], octets: usize) -> Arc<[u8]> {
+    let mut encoder = g722::Encoder::new();
+    let mut samples = samples.iter().copied();
+    let mut pair = || [samples.next().unwrap_or(0), samples.next().unwrap_or(0)];
+    (0..octets).map(|_| encoder.encode(pair())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn both_encodings_hold_the_same_sound() {
+    fn both_laws_hold_the_same_sound() {
         let samples: Vec<i16> = (0..4000).map(|n| (n * 8 - 16000) as i16).collect();
         let prompt = Prompt::from_samples(&samples);
         assert_eq!(prompt.duration(), Duration::from_millis(500));
-        for codec in Codec::ALL {
-            assert_eq!(prompt.octets(codec).len(), prompt.len());
-            for (&octet, &sample) in prompt.octets(codec).iter().zip(&samples) {
-                let error = (i32::from(codec.decode(octet)) - i32::from(sample)).abs();
+        for law in [Law::Mu, Law::A] {
+            assert_eq!(prompt.octets(law.codec()).len(), prompt.len());
+            for (&octet, &sample) in prompt.octets(law.codec()).iter().zip(&samples) {
+                let error = (i32::from(law.decode(octet)) - i32::from(sample)).abs();
                 // G.711 quantises to 4 bits within a segment: at worst 1/32 of the value, and 16 near zero.
-                assert!(error <= 16 + i32::from(sample).abs() / 30, "{codec:?} {sample} is off by {error}");
+                assert!(error <= 16 + i32::from(sample).abs() / 30, "{law:?} {sample} is off by {error}");
             }
+        }
+    }
+
+    #[test]
+    fn every_codec_has_as_many_octets_and_the_same_sound() {
+        let tone = |rate: f64| move |n: i32| ((f64::from(n) * 3000.0 / rate).sin() * 8000.0) as i16;
+        let narrow: Vec<i16> = (0..2000).map(tone(8000.0)).collect();
+        for wide in [3998, 4000, 4002] {
+            let wide: Vec<i16> = (0..wide).map(tone(16_000.0)).collect();
+            let prompt = Prompt::new(&narrow, Some(&wide));
+            assert!(Codec::ALL.iter().all(|codec| prompt.octets(*codec).len() == 2000));
+            let mut decoder = g722::Decoder::default();
+            let heard: Vec<i16> = prompt.g722.iter().map(|octet| decoder.decode_narrow(*octet)).collect();
+            let power =
+                |samples: &[i16]| samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
+            let ratio = power(&heard[500..1900]) / power(&narrow[500..1900]);
+            assert!((0.9..1.1).contains(&ratio), "{ratio}");
         }
     }
 }

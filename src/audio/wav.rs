@@ -1,11 +1,11 @@
 //! Reading WAV recordings: PCM of 8 to 32 bits, floating point, A-law and µ-law, plain or EXTENSIBLE, mono or
-//! stereo. Stereo is mixed to mono. No other container and no compressed format is read.
+//! stereo. Stereo is mixed to mono. Other containers and compressed formats are `compressed`'s business.
 //!
 //! The samples are decoded by symphonia. The container is walked here, because the field's files ask for more
 //! than its reader gives: A-law inside EXTENSIBLE, lengths left open by a pipe, and damaged channel masks, which
 //! make it panic.
 
-use symphonia::core::audio::{Channels, GenericAudioBufferRef};
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_MULAW, CODEC_ID_PCM_S16LE,
     CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32LE, CODEC_ID_PCM_U8,
@@ -15,57 +15,13 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::codecs::PcmDecoder;
 
-/// The longest recording that is read, in seconds. Music on hold loops; nothing that is said takes ten minutes.
-pub(super) const SECONDS_MAX: u32 = 600;
-
-/// The sampling rates that recordings come in, in Hz.
-const RATES: std::ops::RangeInclusive<u32> = 8000..=192_000;
+use super::recording::{RATES, Recording, RecordingFault, SECONDS_MAX, mix};
 
 /// Frames decoded at a time.
 const FRAMES: usize = 4096;
 
 /// From here on a length in a header is a placeholder: a writer to a pipe cannot go back and fill it in.
 const LENGTH_UNKNOWN: u32 = 0x7FFF_0000;
-
-/// A recording as read: mono, at its own rate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recording {
-    /// Samples a second.
-    pub rate: u32,
-    /// Full scale is -1 to 1.
-    pub samples: Vec<f32>,
-}
-
-/// What is wrong with a WAV file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WavFault {
-    /// Another kind of file, or a damaged one.
-    #[error("not a WAV file")]
-    Container,
-    /// A compressed or unheard-of encoding.
-    #[error("encoding {tag:#06x} with {bits} bits a sample; only PCM, A-law and µ-law can be used")]
-    Encoding {
-        /// The format tag, of the sub-format where the file is EXTENSIBLE.
-        tag: u16,
-        /// Bits a sample.
-        bits: u16,
-    },
-    /// It ends before its own header says it does.
-    #[error("the file is cut off: it ends before the length in its header")]
-    CutOff,
-    /// More than two channels, or none.
-    #[error("{0} channels; only mono and stereo can be used")]
-    Channels(u16),
-    /// A sampling rate outside 8000-192000 Hz.
-    #[error("sampled at {0} Hz; only 8000 to 192000 Hz can be used")]
-    Rate(u32),
-    /// No sample in it.
-    #[error("there is no sound in it")]
-    Empty,
-    /// Longer than ten minutes.
-    #[error("longer than {} minutes", SECONDS_MAX / 60)]
-    TooLong,
-}
 
 /// What the `fmt ` chunk says.
 #[derive(Debug, Clone, Copy)]
@@ -78,59 +34,59 @@ struct Format {
 }
 
 /// Reads a whole recording.
-pub fn read(bytes: &[u8]) -> Result<Recording, WavFault> {
+pub fn read(bytes: &[u8]) -> Result<Recording, RecordingFault> {
     let (format, data) = format_and_data(bytes)?;
     let frames = data.len() / format.frame;
     if frames == 0 {
-        return Err(WavFault::Empty);
+        return Err(RecordingFault::Empty);
     }
     if frames > SECONDS_MAX as usize * format.rate as usize {
-        return Err(WavFault::TooLong);
+        return Err(RecordingFault::TooLong);
     }
     let mut decoder = decoder(format);
     let mut samples = Vec::with_capacity(frames);
     let mut interleaved = Vec::new();
     for octets in data[..frames * format.frame].chunks(FRAMES * format.frame) {
         let packet = Packet::new(0, Timestamp::ZERO, Duration::ZERO, octets);
-        let stretch = decoder.decode(&packet).map_err(|_| WavFault::CutOff)?;
+        let stretch = decoder.decode(&packet).map_err(|_| RecordingFault::CutOff)?;
         mix(&stretch, &mut interleaved, &mut samples);
     }
     Ok(Recording { rate: format.rate, samples })
 }
 
 /// Walks the chunks up to the sound. Each has a name, a length and, where that is odd, an octet of padding.
-fn format_and_data(bytes: &[u8]) -> Result<(Format, &[u8]), WavFault> {
+fn format_and_data(bytes: &[u8]) -> Result<(Format, &[u8]), RecordingFault> {
     if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
-        return Err(WavFault::Container);
+        return Err(RecordingFault::Damaged);
     }
     let mut rest = &bytes[12..];
     let mut format = None;
     while let Some((name, behind)) = rest.split_first_chunk::<4>() {
-        let (length, body) = behind.split_first_chunk::<4>().ok_or(WavFault::CutOff)?;
+        let (length, body) = behind.split_first_chunk::<4>().ok_or(RecordingFault::CutOff)?;
         let length = u32::from_le_bytes(*length);
         let whole = body.get(..length as usize);
         match name {
             b"data" => {
                 let open = (length >= LENGTH_UNKNOWN).then_some(body);
-                let data = whole.or(open).ok_or(WavFault::CutOff)?;
-                return Ok((format.ok_or(WavFault::Container)?, data));
+                let data = whole.or(open).ok_or(RecordingFault::CutOff)?;
+                return Ok((format.ok_or(RecordingFault::Damaged)?, data));
             }
-            b"fmt " => format = Some(Format::read(whole.ok_or(WavFault::CutOff)?)?),
+            b"fmt " => format = Some(Format::read(whole.ok_or(RecordingFault::CutOff)?)?),
             _ => {}
         }
         let padded = length as usize + (length & 1) as usize;
-        rest = body.get(padded..).ok_or(WavFault::CutOff)?;
+        rest = body.get(padded..).ok_or(RecordingFault::CutOff)?;
     }
-    Err(WavFault::Container)
+    Err(RecordingFault::Damaged)
 }
 
 impl Format {
-    fn read(chunk: &[u8]) -> Result<Self, WavFault> {
+    fn read(chunk: &[u8]) -> Result<Self, RecordingFault> {
         const EXTENSIBLE: u16 = 0xFFFE;
         /// Where the sub-format's GUID begins, whose first two octets are the tag proper.
         const SUBFORMAT: usize = 24;
         let word = |at: usize| {
-            let octets = chunk.get(at..at + 2).ok_or(WavFault::Container)?;
+            let octets = chunk.get(at..at + 2).ok_or(RecordingFault::Damaged)?;
             Ok(u16::from_le_bytes([octets[0], octets[1]]))
         };
         let tag = match word(0)? {
@@ -140,12 +96,12 @@ impl Format {
         let (channels, bits) = (word(2)?, word(14)?);
         let rate = u32::from(word(4)?) | u32::from(word(6)?) << 16;
         if !(1..=2).contains(&channels) {
-            return Err(WavFault::Channels(channels));
+            return Err(RecordingFault::Channels(channels));
         }
         if !RATES.contains(&rate) {
-            return Err(WavFault::Rate(rate));
+            return Err(RecordingFault::Rate(rate));
         }
-        let codec = codec(tag, bits).ok_or(WavFault::Encoding { tag, bits })?;
+        let codec = codec(tag, bits).ok_or(RecordingFault::Encoding { tag, bits })?;
         Ok(Self { codec, channels, rate, frame: usize::from(channels * bits / 8) })
     }
 }
@@ -176,26 +132,10 @@ fn decoder(format: Format) -> PcmDecoder {
         .expect("the codec is one of the decoder's own and has a rate and channels")
 }
 
-/// Appends a decoded stretch to `samples`, the mean of its channels. `interleaved` is room to work in.
-fn mix(decoded: &GenericAudioBufferRef<'_>, interleaved: &mut Vec<f32>, samples: &mut Vec<f32>) {
-    decoded.copy_to_vec_interleaved(interleaved);
-    match decoded.num_planes() {
-        1 => samples.extend(interleaved.iter().copied().map(sound)),
-        _ => samples
-            .extend(interleaved.chunks_exact(2).map(|pair| f32::midpoint(sound(pair[0]), sound(pair[1])))),
-    }
-}
-
-/// A sample that can be heard. Files of floating-point numbers can hold any of them, and one that is infinite or no
-/// number at all would spoil all that is resampled with it.
-fn sound(sample: f32) -> f32 {
-    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::audio::Codec;
+    use crate::audio::Law;
 
     /// A WAV file with the given format tag, and the tag's own sub-format where it is EXTENSIBLE.
     fn file(tag: u16, extension: &[u8], channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8> {
@@ -235,8 +175,8 @@ pub(super) mod tests {
 
     #[test]
     fn every_usual_encoding_is_read() {
-        let laws = |codec: Codec| -> Vec<f32> {
-            [0x00, 0x7F, 0x80, 0xD5].map(|octet| f32::from(codec.decode(octet)) / 32768.0).to_vec()
+        let laws = |law: Law| -> Vec<f32> {
+            [0x00, 0x7F, 0x80, 0xD5].map(|octet| f32::from(law.decode(octet)) / 32768.0).to_vec()
         };
         let octets = [0x00, 0x7F, 0x80, 0xD5];
         let floats = |samples: &[f32]| -> Vec<u8> { samples.iter().flat_map(|s| s.to_le_bytes()).collect() };
@@ -247,10 +187,10 @@ pub(super) mod tests {
             ("24-bit", file(1, &[], 1, 8000, 24, &[0, 0, 0x40, 0, 0, 0x80]), vec![0.5, -1.0]),
             ("float", file(3, &[], 1, 8000, 32, &float), vec![0.5, -0.25]),
             ("odd floats", file(3, &[], 1, 8000, 32, &odd), vec![0.0, 1.0, -1.0]),
-            ("A-law", file(6, &[0, 0], 1, 8000, 8, &octets), laws(Codec::Pcma)),
-            ("µ-law", file(7, &[0, 0], 1, 8000, 8, &octets), laws(Codec::Pcmu)),
+            ("A-law", file(6, &[0, 0], 1, 8000, 8, &octets), laws(Law::A)),
+            ("µ-law", file(7, &[0, 0], 1, 8000, 8, &octets), laws(Law::Mu)),
             ("EXTENSIBLE PCM", file(0xFFFE, &extensible(16, 1), 1, 8000, 16, &[0, 0x40]), vec![0.5]),
-            ("EXTENSIBLE A-law", file(0xFFFE, &extensible(8, 6), 1, 8000, 8, &octets), laws(Codec::Pcma)),
+            ("EXTENSIBLE A-law", file(0xFFFE, &extensible(8, 6), 1, 8000, 8, &octets), laws(Law::A)),
             ("stereo", pcm(8000, 2, &[16384, 0, -16384, -16384]), vec![0.25, -0.5]),
         ];
         for (name, bytes, expected) in table {
@@ -264,21 +204,21 @@ pub(super) mod tests {
         let mut cut_off = pcm(8000, 1, &vec![0; 16_000]);
         cut_off.truncate(20_000);
         let eight_bit = |seconds: usize| file(1, &[], 1, 8000, 8, &vec![128; seconds * 8000]);
-        let table: Vec<(&str, Vec<u8>, WavFault)> = vec![
-            ("nothing at all", Vec::new(), WavFault::Container),
-            ("another container", b"OggS but no WAV".to_vec(), WavFault::Container),
+        let table: Vec<(&str, Vec<u8>, RecordingFault)> = vec![
+            ("nothing at all", Vec::new(), RecordingFault::Damaged),
+            ("another container", b"OggS but no WAV".to_vec(), RecordingFault::Damaged),
             (
                 "MP3 in a WAV",
                 file(0x55, &[0, 0], 1, 8000, 0, &[0; 64]),
-                WavFault::Encoding { tag: 0x55, bits: 0 },
+                RecordingFault::Encoding { tag: 0x55, bits: 0 },
             ),
-            ("12 bits", file(1, &[], 1, 8000, 12, &[0; 64]), WavFault::Encoding { tag: 1, bits: 12 }),
-            ("no samples", pcm(8000, 1, &[]), WavFault::Empty),
-            ("half a sample", file(1, &[], 1, 8000, 16, &[0]), WavFault::Empty),
-            ("a lost end", cut_off, WavFault::CutOff),
-            ("six channels", pcm(8000, 6, &[0; 60]), WavFault::Channels(6)),
-            ("4 kHz", pcm(4000, 1, &[0; 60]), WavFault::Rate(4000)),
-            ("a second too long", eight_bit(601), WavFault::TooLong),
+            ("12 bits", file(1, &[], 1, 8000, 12, &[0; 64]), RecordingFault::Encoding { tag: 1, bits: 12 }),
+            ("no samples", pcm(8000, 1, &[]), RecordingFault::Empty),
+            ("half a sample", file(1, &[], 1, 8000, 16, &[0]), RecordingFault::Empty),
+            ("a lost end", cut_off, RecordingFault::CutOff),
+            ("six channels", pcm(8000, 6, &[0; 60]), RecordingFault::Channels(6)),
+            ("4 kHz", pcm(4000, 1, &[0; 60]), RecordingFault::Rate(4000)),
+            ("a second too long", eight_bit(601), RecordingFault::TooLong),
         ];
         for (name, bytes, expected) in table {
             assert_eq!(read(&bytes), Err(expected), "{name}");

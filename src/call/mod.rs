@@ -12,12 +12,13 @@ pub mod record;
 mod switchboard;
 mod trace;
 mod trunk;
+mod turnstile;
 mod uplink;
 pub mod view;
 
 pub use ladder::Ladder;
 pub use one::CallId;
-pub use plan::{Agents, HandOverTimes, Here, Network, Plan, Target, TargetUri};
+pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Target, TargetUri, Tones};
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
 pub use switchboard::{Action, Copied, Switchboard, Tap, WallClock};
 pub use trace::{Message, Trace};

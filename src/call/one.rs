@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
-use super::plan::Plan;
+use super::plan::{Plan, Sound};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
@@ -47,6 +47,7 @@ pub(super) struct Call {
     pub trunk: Option<Arc<Trunk>>,
     pub plan: Arc<Plan>,
     pub party: Party,
+    pub sound: Sound,
     pub phase: Phase,
     /// The reserved RTP port.
     pub port: u16,
@@ -255,5 +256,8 @@ fn media_figures(figures: &media::Figures) -> MediaFigures {
         packets_lost: figures.packets_lost,
         jitter_ms: figures.jitter_ms,
         remote_loss: figures.remote_loss,
+        remote_jitter_ms: figures.remote_jitter_ms,
+        round_trip_ms: figures.round_trip_ms,
+        remote_opinion: figures.remote_opinion,
     }
 }

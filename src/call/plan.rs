@@ -9,13 +9,16 @@ use std::time::Duration;
 use super::trunk::Trunks;
 use crate::audio::Library;
 use crate::flow::{Line, TargetName};
-use crate::sip::Transport;
+use crate::sdp::Codecs;
+use crate::sip::{Caps, Transport};
 
 /// Everything about calls that the configuration says. A call keeps the plan it began with.
 #[derive(Debug)]
 pub struct Plan {
     /// Lines by the user part that is dialled.
     pub lines: HashMap<Arc<str>, Arc<Line>>,
+    /// How lines sound, by the same; a line that is not here sounds as usual.
+    pub sounds: HashMap<Arc<str>, Sound>,
     /// Where calls can be handed to. Every target that a line names is here.
     pub targets: HashMap<TargetName, Target>,
     /// How long a referral may take.
@@ -28,6 +31,59 @@ pub struct Plan {
     pub trunks: Trunks,
     /// Calls at a time; the next one gets 503.
     pub calls_max: usize,
+    /// How much may come in.
+    pub intake: Intake,
+}
+
+/// How much may come in, whoever brings it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intake {
+    /// New calls within any second, at least 1; the next one gets 503. `None`: however many come.
+    pub calls_per_second: Option<usize>,
+    /// SIP transactions at a time, at least 1. At three quarters of them, what belongs to no call gets 503.
+    pub transactions: usize,
+    /// Messages that an address on no trunk may send in a second; more are dropped unread.
+    pub messages_per_second: usize,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self { calls_per_second: None, transactions: 200_000, messages_per_second: 1000 }
+    }
+}
+
+impl Plan {
+    /// What the endpoint is to hold at the most.
+    pub(super) fn caps(&self) -> Caps {
+        let transactions = self.intake.transactions;
+        Caps {
+            // A call that has ended may wait for a late NOTIFY while the next one is there already.
+            dialogs: Caps::default().dialogs.max(self.calls_max * 2),
+            transactions,
+            transactions_for_strangers: transactions - transactions / 4,
+        }
+    }
+}
+
+/// How a line's calls sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sound {
+    /// Which codecs are taken.
+    pub codecs: Codecs,
+    /// Whether keys are listened for in the caller's audio.
+    pub tones: Tones,
+}
+
+/// When keys are listened for in callers' audio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tones {
+    /// Where the caller's side has agreed on no telephone-events.
+    #[default]
+    Needed,
+    /// Until the first telephone-event shows that there is no need.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// Where our media is on the network. Its sockets are bound to the address at which the caller's SIP reached us.

@@ -128,4 +128,13 @@ pub struct MediaFigures {
     pub jitter_ms: f64,
     /// Share of our packets that the peer reported lost, 0-1, from its last RTCP report.
     pub remote_loss: Option<f64>,
+    /// The peer's jitter of our packets, in milliseconds, from the same.
+    #[serde(default)]
+    pub remote_jitter_ms: Option<f64>,
+    /// The way to the peer and back, in milliseconds (RFC 3550 §6.4.1).
+    #[serde(default)]
+    pub round_trip_ms: Option<f64>,
+    /// How the call sounded to the peer: a mean opinion score, 1 to 4.5, estimated by the E-model (ITU-T G.107).
+    #[serde(default)]
+    pub remote_opinion: Option<f64>,
 }

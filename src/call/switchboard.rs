@@ -26,13 +26,14 @@ use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
 use super::trace::{Trace, Traces};
-use super::trunk::{Admission, Loads};
+use super::trunk::{Admission, Arrivals, Loads};
+use super::turnstile::Turnstile;
 use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
 use crate::sip::{
-    self, DialogId, Direction, Domain, Endpoint, Hop, Located, Search, SearchId, Seen, Transmit,
+    self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
 };
 use crate::timer::Timers;
 
@@ -101,6 +102,8 @@ pub struct Switchboard {
     ports: PortPool,
     expected: Expected,
     loads: Loads,
+    arrivals: Arrivals,
+    turnstile: Turnstile,
     uplinks: Uplinks,
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
@@ -121,8 +124,10 @@ impl Switchboard {
         clock: WallClock,
         mut rng: StdRng,
     ) -> Self {
+        let mut endpoint = Endpoint::new(sip, StdRng::from_rng(&mut rng));
+        endpoint.set_caps(plan.caps());
         Self {
-            endpoint: Endpoint::new(sip, StdRng::from_rng(&mut rng)),
+            endpoint,
             ports: PortPool::new(&network.media_ports),
             network,
             plan,
@@ -132,6 +137,8 @@ impl Switchboard {
             by_dialog: HashMap::new(),
             expected: Expected::default(),
             loads: Loads::default(),
+            arrivals: Arrivals::default(),
+            turnstile: Turnstile::default(),
             uplinks: Uplinks::default(),
             timers: Timers::default(),
             actions: VecDeque::new(),
@@ -145,8 +152,13 @@ impl Switchboard {
 
     /// Takes a SIP message in.
     pub fn message(&mut self, hop: Hop, payload: &[u8], now: Instant) {
+        let source = hop.peer.ip();
+        let messages_max = self.plan.intake.messages_per_second;
+        if self.plan.trunks.of(source).is_none() && !self.turnstile.admits(source, messages_max, now) {
+            return self.endpoint.drop_unread(Rejection::Flood);
+        }
         self.arriving = self.look(Direction::In, hop, payload);
-        match self.plan.trunks.admission(hop.peer.ip()) {
+        match self.plan.trunks.admission(source) {
             Admission::Free => self.endpoint.receive(hop, payload, now),
             Admission::Stranger(reception) => {
                 self.endpoint.receive_from_stranger(hop, payload, reception, now);
@@ -177,6 +189,7 @@ impl Switchboard {
             media::Event::Opened => self.opened(id, now),
             media::Event::OpenFailed(_) => self.open_failed(id, now),
             media::Event::Digit(digit) => self.key(id, *digit, keypad::Source::Rtp, now),
+            media::Event::Tone(digit) => self.key(id, *digit, keypad::Source::Tone, now),
             media::Event::PlayEnded(play) => self.tell(id, flow::Event::PlayEnded(flow::PlayId(play.0)), now),
             media::Event::Silent => self.hang_up(id, EndedBy::Network, Some("no media from the caller"), now),
             media::Event::Closed(figures) => self.closed(id, figures),
@@ -229,6 +242,7 @@ impl Switchboard {
     /// Calls that come from now on follow this plan; those that are up keep theirs. Trunks that it changes are
     /// registered and asked anew.
     pub fn set_plan(&mut self, plan: Arc<Plan>, now: Instant) {
+        self.endpoint.set_caps(plan.caps());
         self.plan = plan;
         if !self.draining {
             self.connect_trunks(now);

@@ -129,8 +129,27 @@ pub(super) struct Loads(HashMap<Arc<str>, Load>);
 #[derive(Debug, Default)]
 struct Load {
     calls: usize,
-    /// When the calls of the last second came; no more than a second may bring.
-    arrivals: VecDeque<Instant>,
+    arrivals: Arrivals,
+}
+
+/// When the calls of the last second came; no more than a second may bring.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(VecDeque<Instant>);
+
+impl Arrivals {
+    /// Whether one more call may come, which then has come.
+    pub fn admit(&mut self, max: Option<usize>, now: Instant) -> bool {
+        let Some(max) = max else { return true };
+        let is_past = |at: &Instant| now.saturating_duration_since(*at) >= Duration::from_secs(1);
+        while self.0.front().is_some_and(is_past) {
+            self.0.pop_front();
+        }
+        let fits = self.0.len() < max;
+        if fits {
+            self.0.push_back(now);
+        }
+        fits
+    }
 }
 
 impl Loads {
@@ -140,16 +159,7 @@ impl Loads {
         if trunk.calls_max.is_some_and(|max| load.calls >= max) {
             return false;
         }
-        let Some(max) = trunk.calls_per_second else { return true };
-        let is_past = |at: &Instant| now.saturating_duration_since(*at) >= Duration::from_secs(1);
-        while load.arrivals.front().is_some_and(is_past) {
-            load.arrivals.pop_front();
-        }
-        let fits = load.arrivals.len() < max;
-        if fits {
-            load.arrivals.push_back(now);
-        }
-        fits
+        load.arrivals.admit(trunk.calls_per_second, now)
     }
 
     /// How many calls a trunk has.

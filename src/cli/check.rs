@@ -55,7 +55,8 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
 fn unusable_prompts(configuration: &Configuration) -> Vec<PromptFault> {
     let prompts = &configuration.prompts;
     let ids = configuration.prompt_ids();
-    let loaded = Library::load(&prompts.source(), &prompts.language, ids.iter().map(PromptId::as_str));
+    let ids = ids.iter().map(PromptId::as_str);
+    let loaded = Library::load(&prompts.source(), &prompts.language, ids, configuration.wideband());
     loaded.err().unwrap_or_default()
 }
 

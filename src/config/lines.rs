@@ -1,6 +1,6 @@
 //! Reads `[[lines]]`: what is said to whom, how often, and where it leads.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::nearest::{listed, nearest};
 use super::section::Section;
-use super::values;
+use super::{sound, values};
+use crate::call::Sound;
 use crate::flow::{ActionName, ByVerdict, HandOverPlan, Line, PromptId, Prompts, Question, TargetName};
 use crate::secret::Digit;
 
@@ -46,6 +47,8 @@ pub(super) struct Use {
 pub(super) struct Lines {
     /// The lines without faults.
     pub(super) usable: Vec<Arc<Line>>,
+    /// How they sound, by their numbers.
+    pub(super) sounds: HashMap<Arc<str>, Sound>,
     /// Every use of an action, faulty lines' included.
     pub(super) uses: Vec<Use>,
     /// Every target that is used, faulty lines' included.
@@ -67,8 +70,12 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     let mut numbers = HashSet::new();
     for mut section in sections {
         let line = reader.line(&mut section, &mut numbers);
+        let sound = sound::read(&mut section);
         section.finish();
-        reader.found.usable.extend(line.map(Arc::new));
+        if let Some(line) = line {
+            reader.found.sounds.insert(Arc::clone(&line.number), sound);
+            reader.found.usable.push(Arc::new(line));
+        }
     }
     reader.found
 }

@@ -13,6 +13,7 @@ mod read;
 mod section;
 mod settings;
 mod sip;
+mod sound;
 mod targets;
 mod trunks;
 mod uplinks;
@@ -31,11 +32,13 @@ use std::sync::Arc;
 pub use fault::{Fault, Faults, Look};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
-use crate::call::{Agents, HandOverTimes, Target, Trunks};
+use crate::audio;
+use crate::call::{Agents, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{Line, PromptId, TargetName};
 use crate::net::hep;
 use crate::net::sip::Listen;
+use crate::sdp::Codec;
 
 /// The file that `portero demo` runs.
 const DEMO: &str = include_str!("../../config/demo.toml");
@@ -68,6 +71,8 @@ pub struct Configuration {
     pub targets: HashMap<TargetName, Target>,
     /// `[[lines]]`: at least one, each with a number of its own, in the order of the file.
     pub lines: Vec<Arc<Line>>,
+    /// How those lines sound, by their numbers.
+    pub sounds: HashMap<Arc<str>, Sound>,
     /// `[back_end]` and `[actions]`: every action that a line names, and perhaps more.
     pub back_end: crm::Config,
     /// `[demo.back_end]`: the stand-in for the business's service.
@@ -152,6 +157,12 @@ impl Configuration {
             self.demo_back_end.iter_mut().for_each(|back_end| back_end.listen = crm);
         }
         self
+    }
+
+    /// Whether a line takes a codec that prompts have to be encoded for in wideband.
+    pub fn wideband(&self) -> audio::Wideband {
+        let wide = self.sounds.values().any(|sound| sound.codecs.list().contains(&Codec::G722));
+        if wide { audio::Wideband::Encoded } else { audio::Wideband::Unused }
     }
 
     /// Every prompt that a call may need.

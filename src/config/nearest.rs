@@ -34,6 +34,12 @@ fn distance(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
+/// The value of a word, or a guess at what was meant.
+pub(super) fn one_of<T: Copy>(known: &[(&str, T)], text: &str, kind: &str) -> Result<T, String> {
+    let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    found.ok_or_else(|| nearest(text, &known.iter().map(|(word, _)| *word).collect::<Vec<_>>(), kind))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,13 +11,16 @@ use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::{Configuration, Environment, demo, sip, targets, trunks, values};
-use crate::call::HandOverTimes;
+use crate::call::{HandOverTimes, Intake};
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::records::Retention;
 use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
+const CALLS_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
+const TRANSACTIONS: RangeInclusive<u32> = 1000..=2_000_000;
+const MESSAGES_PER_SECOND: RangeInclusive<u32> = 10..=1_000_000;
 const CONNECTIONS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
@@ -88,6 +91,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         trunks,
         targets,
         lines: lines.usable,
+        sounds: lines.sounds,
         back_end: back_end?,
         demo_back_end,
         demo_agents,
@@ -101,11 +105,23 @@ fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
 
 fn limits(mut section: Section<'_>) -> Limits {
     let calls = section.number("calls", CALLS).unwrap_or(1000) as usize;
+    let intake = intake(&mut section);
     let drain = wait(&mut section, "drain", DRAIN, 60);
     let connections = section.number("connections", CONNECTIONS).unwrap_or(4096) as usize;
     let per_source = section.number("connections_per_source", CONNECTIONS).unwrap_or(256) as usize;
     section.finish();
-    Limits { calls, connections, connections_per_source: per_source, drain }
+    Limits { calls, intake, connections, connections_per_source: per_source, drain }
+}
+
+fn intake(section: &mut Section<'_>) -> Intake {
+    let usual = Intake::default();
+    let mut number = |key, range| section.number(key, range).map(|number| number as usize);
+    Intake {
+        calls_per_second: number("calls_per_second", CALLS_PER_SECOND),
+        transactions: number("transactions", TRANSACTIONS).unwrap_or(usual.transactions),
+        messages_per_second: number("messages_per_second", MESSAGES_PER_SECOND)
+            .unwrap_or(usual.messages_per_second),
+    }
 }
 
 fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media {
@@ -130,6 +146,8 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
         threads: section
             .number("threads", THREADS)
             .and_then(|threads| usize::try_from(threads).ok()?.try_into().ok()),
+        pin_threads: section.flag("pin_threads").unwrap_or(true),
+        kernel_filter: section.flag("kernel_filter").unwrap_or(true),
     };
     section.finish();
     media

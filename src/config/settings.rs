@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audio;
-use crate::call::IpNet;
+use crate::call::{Intake, IpNet};
 use crate::net::sip::{Listen, TlsFiles};
 use crate::records::Retention;
 
@@ -38,8 +38,12 @@ pub struct Media {
     pub external_address: Option<IpAddr>,
     /// A call without RTP and RTCP for this long is ended; 5 s to 1 h.
     pub silence_timeout: Duration,
-    /// How many media threads there are; absent: one a processor.
+    /// How many media threads there are; absent: one a processor, but for one processor, and one at the least.
     pub threads: Option<NonZeroUsize>,
+    /// Whether each media thread keeps to a processor of its own.
+    pub pin_threads: bool,
+    /// Whether callers' audio, to which nobody listens, is kept back inside the kernel.
+    pub kernel_filter: bool,
 }
 
 /// How much is taken on.
@@ -47,6 +51,9 @@ pub struct Media {
 pub struct Limits {
     /// Calls at a time, 1 to 100 000. The next one gets 503.
     pub calls: usize,
+    /// New calls a second, 1 to 100 000; transactions at a time, 1000 to 2 000 000; messages of a stranger a second, 10
+    /// to 1 000 000.
+    pub intake: Intake,
     /// Connections by TCP and TLS, 1 to 100 000. The next one is closed at once.
     pub connections: usize,
     /// Of these, from one address.

@@ -10,10 +10,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Here, Strangers};
+use crate::call::{Here, Intake, Sound, Strangers, Tones};
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
 use crate::records::Retention;
+use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
 use crate::sip::Transport;
 
@@ -74,13 +75,25 @@ fn the_demo_has_the_settings_that_it_tells_of() {
     let at = SocketAddr::from(([127, 0, 0, 1], 5060));
     assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]));
     assert_eq!(demo.sip.external, None);
-    let media =
-        Media { ports: 20_000..=29_999, external_address: None, silence_timeout: seconds(60), threads: None };
+    let media = Media {
+        ports: 20_000..=29_999,
+        external_address: None,
+        silence_timeout: seconds(60),
+        threads: None,
+        pin_threads: true,
+        kernel_filter: true,
+    };
     assert_eq!(demo.media, media);
     assert_eq!(demo.trunks, Trunks { list: vec![], strangers: Strangers::AdmitLocal });
     assert_eq!(
         demo.limits,
-        Limits { calls: 1000, connections: 4096, connections_per_source: 256, drain: seconds(60) }
+        Limits {
+            calls: 1000,
+            intake: Intake { calls_per_second: None, transactions: 200_000, messages_per_second: 1000 },
+            connections: 4096,
+            connections_per_source: 256,
+            drain: seconds(60),
+        }
     );
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
     assert_eq!(
@@ -208,15 +221,19 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
         .replace(
             "identifier.digits = 6",
-            "name = \"Sales\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
+            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(read.wideband(), audio::Wideband::Encoded);
     assert_eq!(read.sip.external, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
+    let intake = Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10 };
+    assert_eq!((read.limits.calls, read.limits.intake), (2, intake));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
+    assert!(!read.media.pin_threads && !read.media.kernel_filter);
     assert_eq!(read.records.traces, Retention::For(Duration::from_hours(36)));
     let hep = read.hep.expect("a collector");
     assert_eq!(
@@ -226,6 +243,9 @@ fn what_is_said_is_taken() {
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
+    let sound = Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always };
+    assert_eq!(read.sounds[&line.number], sound);
+    assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
     assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));
     assert_eq!(shown(&line.identifier.prompts.no_match), ["a", "b"]);
     assert_eq!(shown(&line.identifier.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);
@@ -367,6 +387,13 @@ fn one_fault_is_told_once() {
             "identifier.digits = 6",
             "identifier.digits = 6\nhand_over.target = \"agent\"",
             "there is no target `agent`",
+        ),
+        ("[[lines]]", "[limits]\ncalls_per_second = 0\n[[lines]]", "`calls_per_second` is out of range"),
+        ("[[lines]]", "[limits]\ntransactions = 999\n[[lines]]", "`transactions` is out of range"),
+        (
+            "[[lines]]",
+            "[limits]\nmessages_per_second = 9\n[[lines]]",
+            "`messages_per_second` is out of range",
         ),
         ("[[lines]]", "[limits]\ncalls = 5001\n[[lines]]", "5000 pairs of ports are too few for 5001 calls"),
         ("[[lines]]", "[demo.agents]\nuser = \"100\"\n[[lines]]", "`100` is a line"),

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::fault::Fault;
-use super::nearest::nearest;
+use super::nearest::one_of;
 use super::section::{Complaint, Section};
 use super::{Environment, uplinks, values};
 use crate::call::{IpNet, Strangers, Trunk, Trunks};
@@ -193,10 +193,4 @@ fn country(text: &str) -> Result<Country, Complaint> {
             "write its two capital letters (ISO 3166): \"US\", \"GB\", \"DE\"",
         )
     })
-}
-
-/// The value of a word, or a guess at what was meant.
-pub(super) fn one_of<T: Copy>(known: &[(&str, T)], text: &str, kind: &str) -> Result<T, String> {
-    let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-    found.ok_or_else(|| nearest(text, &known.iter().map(|(word, _)| *word).collect::<Vec<_>>(), kind))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::Fault;
+use super::nearest::one_of;
 use super::section::{Complaint, Section};
-use super::trunks::one_of;
 use super::{Environment, values};
 use crate::call::{Register, Uplink};
 use crate::secret::Password;

@@ -16,8 +16,6 @@ pub(super) const SAMPLES_MAX: usize = 480;
 /// A place on the grid whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
-    /// When its packet should leave.
-    pub(super) due: Instant,
     /// The timestamp of its first sample.
     pub(super) timestamp: u32,
     /// How many samples it holds.
@@ -53,9 +51,8 @@ impl Grid {
     /// Takes the newest slot that is due, if one is.
     pub(super) fn take(&mut self, now: Instant) -> Option<Slot> {
         let late = now.checked_duration_since(self.next)?;
-        let missed = self.advance((late.as_nanos() / self.packet_time.as_nanos()) as u64);
-        let slot =
-            Slot { due: self.next, timestamp: self.timestamp, samples: self.samples() as usize, missed };
+        let missed = if late < self.packet_time { 0 } else { self.skip(late) };
+        let slot = Slot { timestamp: self.timestamp, samples: self.samples() as usize, missed };
         self.advance(1);
         Some(slot)
     }
@@ -73,6 +70,11 @@ impl Grid {
             Some(after) => self.timestamp.wrapping_add(ticks(after)),
             None => self.timestamp.wrapping_sub(ticks(self.next - now)),
         }
+    }
+
+    /// Passes over the slots that this delay has used up.
+    fn skip(&mut self, late: Duration) -> u64 {
+        self.advance((late.as_nanos() / self.packet_time.as_nanos()) as u64)
     }
 
     fn samples(&self) -> u32 {
@@ -106,20 +108,20 @@ mod tests {
     fn slots_follow_the_wall_clock_whatever_comes_between() {
         let zero = start();
         let mut grid = Grid::new(zero, u32::MAX - 79, 20 * MS);
-        // Asked when, the slot's due time and timestamp, and how many were missed before it.
+        // Asked when, the slot's timestamp, how many were missed before it, and when the next one is due.
         let table = [
-            (0, Some((0, u32::MAX - 79, 0))),
-            (0, None),
-            (19, None),
-            (22, Some((20, 80, 0))),
-            (40, Some((40, 240, 0))),
-            (159, Some((140, 1040, 4))),
-            (160, Some((160, 1200, 0))),
+            (0, Some((u32::MAX - 79, 0)), 20),
+            (0, None, 20),
+            (19, None, 20),
+            (22, Some((80, 0)), 40),
+            (40, Some((240, 0)), 60),
+            (159, Some((1040, 4)), 160),
+            (160, Some((1200, 0)), 180),
         ];
-        for (at, expected) in table {
-            let slot = grid.take(zero + at * MS).map(|slot| (slot.due, slot.timestamp, slot.missed));
-            let expected = expected.map(|(due, timestamp, missed)| (zero + due * MS, timestamp, missed));
+        for (at, expected, next) in table {
+            let slot = grid.take(zero + at * MS).map(|slot| (slot.timestamp, slot.missed));
             assert_eq!(slot, expected, "at {at} ms");
+            assert_eq!(grid.due(), zero + next * MS, "at {at} ms");
         }
     }
 

@@ -52,6 +52,16 @@ impl Latch {
         self.destination() != self.named
     }
 
+    /// Whether somebody is believed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.believed.is_some()
+    }
+
+    /// The address in the SDP once packets have come from it. From then on nobody else will ever be believed.
+    pub(super) fn only_source(&self) -> Option<SocketAddr> {
+        self.believed.filter(|source| *source == self.named)
+    }
+
     /// Whether a packet is to be believed. `negotiated` tells that its payload type is one that was agreed on.
     pub(super) fn accepts(
         &mut self,

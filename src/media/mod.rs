@@ -2,15 +2,17 @@
 //!
 //! A [`Session`] is what a media thread does for one call. It is given packets, commands and the time and gives
 //! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no SRTP, no
-//! mixing and no transcoding here, and the caller's audio is counted, not listened to.
+//! mixing and no transcoding here, and the caller's audio is listened to for keys at the most.
 
 mod grid;
 mod latch;
 mod playout;
 mod reports;
 mod session;
+mod tones;
 
-pub use session::{Outgoing, Port, Session};
+pub use crate::rtp::sequence::SAMPLED;
+pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct Parameters {
     pub sends: bool,
     /// Whether we listen (false while inactive).
     pub receives: bool,
+    /// Whether keys are also listened for in the audio, until a telephone-event shows that there is no need.
+    pub tones: bool,
 }
 
 /// What never changes in a session's life.
@@ -94,6 +98,8 @@ pub enum Event {
     OpenFailed(std::io::ErrorKind),
     /// The caller pressed a key: told once, at its first packet.
     Digit(Digit),
+    /// A key was heard in the caller's audio; a telephone-event may tell of the same press.
+    Tone(Digit),
     /// The last packet of this playing has been sent.
     PlayEnded(PlayId),
     /// Neither RTP nor RTCP has been heard for the configured time.
@@ -115,4 +121,10 @@ pub struct Figures {
     pub jitter_ms: f64,
     /// Share of our packets that the peer reported lost, 0-1, from its last RTCP report.
     pub remote_loss: Option<f64>,
+    /// The peer's interarrival jitter of our packets, in milliseconds, from the same.
+    pub remote_jitter_ms: Option<f64>,
+    /// The way to the peer and back, in milliseconds, from its last report that answers one of ours (RFC 3550 §6.4.1).
+    pub round_trip_ms: Option<f64>,
+    /// How the call sounded to the peer, 1 to 4.5 (ITU-T G.107), where all of those are known.
+    pub remote_opinion: Option<f64>,
 }

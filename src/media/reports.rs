@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use rand::rngs::StdRng;
+use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 /// The minimum interval of RFC 3550 §6.2, which is the one of small sessions.
@@ -13,14 +13,15 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Reports {
-    random: StdRng,
+    /// Small, because every call has one, and nobody gains by guessing when a report is due.
+    random: SmallRng,
     due: Instant,
 }
 
 impl Reports {
     /// Begins with half an interval (§6.2).
     pub(super) fn new(seed: u64, now: Instant) -> Self {
-        let mut reports = Self { random: StdRng::seed_from_u64(seed), due: now };
+        let mut reports = Self { random: SmallRng::seed_from_u64(seed), due: now };
         reports.due = now + reports.interval() / 2;
         reports
     }

@@ -6,24 +6,33 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::grid::{Grid, SAMPLES_MAX, Slot};
 use super::latch::Latch;
 use super::playout::Playout;
 use super::reports::Reports;
+use super::tones::ToneDetector;
 use super::{Command, Event, Figures, Origin, Parameters};
+use crate::audio::{Codec, G722Decoder, Law};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
-use crate::rtp::{DigitReceiver, Header, Packet, Reception};
+use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name.
-const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
+pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
 const _: () = assert!(rtcp::REPORT_LEN_MAX <= DATAGRAM_LEN_MAX);
+
+/// Where a session writes what it has to send. All sessions of a thread share one, which stays in its caches.
+pub type Room = [u8; DATAGRAM_LEN_MAX];
+
+/// What RTCP's packet types look like where a payload type is expected (RFC 5761 §4).
+const RTCP_TYPES: RangeInclusive<u8> = 64..=95;
 
 /// Which of a session's two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,8 +50,6 @@ pub struct Outgoing<'a> {
     pub port: Port,
     /// Where to.
     pub destination: SocketAddr,
-    /// When it should have left; nothing for RTCP, whose time is left to chance.
-    pub due: Option<Instant>,
     /// The whole of it.
     pub datagram: &'a [u8],
 }
@@ -57,6 +64,10 @@ pub struct Session {
     latch: Latch,
     reports: Reports,
     digits: DigitReceiver,
+    /// Present while keys are listened for in the audio.
+    ear: Option<Box<Ear>>,
+    /// A telephone-event has come: whoever sends those need not be listened to.
+    sends_events: bool,
     reception: Option<Reception>,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
@@ -74,8 +85,37 @@ pub struct Session {
     packets_received: u64,
     slots_missed: u64,
     remote_loss: Option<f64>,
+    remote_jitter: Option<Duration>,
+    round_trip: Option<Duration>,
     events: VecDeque<Event>,
-    datagram: [u8; DATAGRAM_LEN_MAX],
+}
+
+/// What listens for keys in the audio.
+struct Ear {
+    wide: G722Decoder,
+    detector: ToneDetector,
+}
+
+impl Default for Ear {
+    fn default() -> Self {
+        Self { wide: G722Decoder::default(), detector: ToneDetector::new() }
+    }
+}
+
+impl Ear {
+    fn hear(&mut self, codec: Codec, packet: &Packet<'_>, events: &mut VecDeque<Event>) {
+        let octets = packet.payload.iter().copied();
+        let timestamp = packet.header.timestamp;
+        let tell = |digit| events.push_back(Event::Tone(digit));
+        match codec {
+            Codec::Pcmu => self.detector.hear(timestamp, octets.map(|octet| Law::Mu.decode(octet)), tell),
+            Codec::Pcma => self.detector.hear(timestamp, octets.map(|octet| Law::A.decode(octet)), tell),
+            Codec::G722 => {
+                let narrow = octets.map(|octet| self.wide.decode_narrow(octet));
+                self.detector.hear(timestamp, narrow, tell);
+            }
+        }
+    }
 }
 
 /// What a received packet carries.
@@ -97,6 +137,8 @@ impl Session {
             latch: Latch::new(parameters.remote, now),
             reports: Reports::new(origin.seed, now),
             digits: DigitReceiver::default(),
+            ear: parameters.tones.then(Box::default),
+            sends_events: false,
             reception: None,
             lost_before: 0,
             rtcp_source: None,
@@ -110,8 +152,9 @@ impl Session {
             packets_received: 0,
             slots_missed: 0,
             remote_loss: None,
+            remote_jitter: None,
+            round_trip: None,
             events: VecDeque::new(),
-            datagram: [0; DATAGRAM_LEN_MAX],
             origin,
             parameters,
         }
@@ -147,6 +190,9 @@ impl Session {
         if parameters.receives != self.parameters.receives {
             self.silent_at = parameters.receives.then_some(now + self.silence_limit);
         }
+        if parameters.codec != self.parameters.codec || parameters.tones != self.parameters.tones {
+            self.ear = (parameters.tones && !self.sends_events).then(Box::default);
+        }
         self.parameters = parameters;
         self.grid.set_packet_time(self.parameters.packet_time);
         if self.is_sending() && !was_sending {
@@ -175,9 +221,14 @@ impl Session {
                 if let Some(reception) = &mut self.reception {
                     reception.time(&packet.header, now);
                 }
+                if let Some(ear) = &mut self.ear {
+                    ear.hear(self.parameters.codec, &packet, &mut self.events);
+                }
             }
             Content::TelephoneEvent => {
                 self.packets_received += 1;
+                self.sends_events = true;
+                self.ear = None;
                 let digit = self.digits.telephone_event(&packet, now);
                 self.events.extend(digit.map(Event::Digit));
             }
@@ -205,6 +256,35 @@ impl Session {
         Arrival::Probation
     }
 
+    /// The payload type of audio of which one packet in [`SAMPLED`] is enough. An IVR does not listen to what callers
+    /// say; their keys are not audio. Nothing while the source is not settled, and has not shown its sequence, nor
+    /// while keys are listened for.
+    ///
+    /// [`SAMPLED`]: crate::rtp::sequence::SAMPLED
+    pub fn dispensable(&self) -> Option<u8> {
+        let established = self.reception.as_ref().is_some_and(Reception::is_established);
+        let followed = self.parameters.receives && self.latch.is_settled() && established;
+        if self.ear.is_some() {
+            return None;
+        }
+        // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
+        let payload_type = self.parameters.payload_type;
+        (followed && !RTCP_TYPES.contains(&payload_type)).then_some(payload_type)
+    }
+
+    /// Counts packets of dispensable audio that came before the next one that is shown.
+    pub fn receive_unseen(&mut self, packets: u32) {
+        self.packets_received += u64::from(packets);
+        if let Some(reception) = &mut self.reception {
+            reception.receive_unseen(packets);
+        }
+    }
+
+    /// The one address from which RTP can still be believed, if it is down to one.
+    pub fn only_source(&self) -> Option<SocketAddr> {
+        self.latch.only_source()
+    }
+
     /// Takes a datagram that came to the RTCP port.
     pub fn receive_rtcp(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
         let expected = source == self.parameters.remote_rtcp || source.ip() == self.latch.destination().ip();
@@ -216,6 +296,8 @@ impl Session {
         if let Some(block) = heard.about_us {
             let lost = f64::from(block.cumulative_lost.max(0));
             self.remote_loss = Some((lost / self.packets_sent.max(1) as f64).min(1.0));
+            self.remote_jitter = Some(Duration::from_micros(u64::from(block.jitter) * 125));
+            self.round_trip = block.round_trip(self.ntp(now)).or(self.round_trip);
         }
         if let (Some((ssrc, ntp)), Some(reception)) = (heard.sender_report, &mut self.reception)
             && reception.ssrc() == ssrc
@@ -229,16 +311,16 @@ impl Session {
     }
 
     /// Gives the next datagram that is due at `now`; to be asked until there is none.
-    pub fn tick(&mut self, now: Instant) -> Option<Outgoing<'_>> {
+    pub fn tick<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
         if self.silent_at.take_if(|at| *at <= now).is_some() {
             self.events.push_back(Event::Silent);
         }
         if self.is_sending()
             && let Some(slot) = self.grid.take(now)
         {
-            return Some(self.audio(slot));
+            return Some(self.audio(slot, room));
         }
-        if self.reports.take(now) { self.report(now, false) } else { None }
+        if self.reports.take(now) { self.report(now, false, room) } else { None }
     }
 
     /// When [`Session::tick`] should be asked next.
@@ -253,8 +335,8 @@ impl Session {
     }
 
     /// The last report, with BYE (RFC 3550 §6.6).
-    pub fn farewell(&mut self, now: Instant) -> Option<Outgoing<'_>> {
-        self.report(now, true)
+    pub fn farewell<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
+        self.report(now, true, room)
     }
 
     /// The figures so far.
@@ -266,7 +348,15 @@ impl Session {
             packets_lost: self.lost_before + reception.map_or(0, Reception::lost),
             jitter_ms: reception.map_or(0.0, Reception::jitter_ms),
             remote_loss: self.remote_loss,
+            remote_jitter_ms: self.remote_jitter.map(milliseconds),
+            round_trip_ms: self.round_trip.map(milliseconds),
+            remote_opinion: self.remote_opinion(),
         }
+    }
+
+    fn remote_opinion(&self) -> Option<f64> {
+        let (loss, round_trip, jitter) = (self.remote_loss?, self.round_trip?, self.remote_jitter?);
+        Some(quality::opinion(loss, round_trip, jitter, self.parameters.packet_time))
     }
 
     /// Packets that were never sent because nobody asked in time.
@@ -279,7 +369,7 @@ impl Session {
         self.parameters.sends && is_usable(self.latch.destination())
     }
 
-    fn audio(&mut self, slot: Slot) -> Outgoing<'_> {
+    fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Outgoing<'a> {
         self.slots_missed += slot.missed;
         let header = Header {
             payload_type: self.parameters.payload_type,
@@ -290,7 +380,7 @@ impl Session {
             ssrc: self.origin.ssrc,
         };
         let length = HEADER_LEN + slot.samples;
-        let (head, payload) = self.datagram[..length].split_at_mut(HEADER_LEN);
+        let (head, payload) = room[..length].split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
         let ended = self.playout.fill(self.parameters.codec, payload);
         self.events.extend(ended.map(Event::PlayEnded));
@@ -298,15 +388,10 @@ impl Session {
         self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));
         self.packets_sent += 1;
         self.octets_sent += slot.samples as u64;
-        Outgoing {
-            port: Port::Rtp,
-            destination: self.latch.destination(),
-            due: Some(slot.due),
-            datagram: &self.datagram[..length],
-        }
+        Outgoing { port: Port::Rtp, destination: self.latch.destination(), datagram: &room[..length] }
     }
 
-    fn report(&mut self, now: Instant, bye: bool) -> Option<Outgoing<'_>> {
+    fn report<'a>(&mut self, now: Instant, bye: bool, room: &'a mut Room) -> Option<Outgoing<'a>> {
         let (port, destination) = self.rtcp_destination();
         if !is_usable(destination) {
             return None;
@@ -322,8 +407,8 @@ impl Session {
         });
         let reception = self.reception.as_mut().map(|reception| reception.report(now));
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
-        let length = report.write(&mut self.datagram)?;
-        Some(Outgoing { port, destination, due: None, datagram: &self.datagram[..length] })
+        let length = report.write(room)?;
+        Some(Outgoing { port, destination, datagram: &room[..length] })
     }
 
     /// Behind a NAT the RTCP address in the SDP is as wrong as the RTP address; until RTCP comes from there, the
@@ -349,6 +434,10 @@ impl Session {
         let fraction = u64::from(elapsed.subsec_nanos()) * (1 << 32) / 1_000_000_000;
         (elapsed.as_secs() << 32) | fraction
     }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 fn is_usable(address: SocketAddr) -> bool {

@@ -1,23 +1,23 @@
 //! The media plane: operating-system threads that own the RTP and RTCP sockets, apart from everything else, so
-//! that a stalled back end or a locked database can never touch audio.
+//! that a stalled back end or a locked database can never touch audio. It wants Linux.
 //!
 //! A call belongs to one thread for its whole life. Commands go in and events come out over bounded queues; no
 //! side ever waits for the other. What a call's packets are is decided in `crate::media`; what is here is when and
 //! through which socket they go.
 
-mod schedule;
+mod clock;
+mod filter;
 mod sockets;
 mod thread;
+mod told;
+mod wheel;
 
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::Waker;
 use tokio::sync::mpsc;
 
 use self::thread::MediaThread;
@@ -28,6 +28,10 @@ use crate::media::{Command, Event, SessionId};
 pub struct MediaConfig {
     /// Threads that carry calls, at least one.
     pub threads: usize,
+    /// Whether each thread keeps to a processor of its own.
+    pub pinned: bool,
+    /// Whether audio that nobody listens to is kept back inside the kernel.
+    pub kernel_filter: bool,
     /// Commands that may wait for one thread. A further one is refused.
     pub commands_max: usize,
     /// After how long without RTP and RTCP a session tells that it is silent.
@@ -40,6 +44,8 @@ impl Default for MediaConfig {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             threads: cores.saturating_sub(1).max(1),
+            pinned: true,
+            kernel_filter: true,
             commands_max: 4096,
             silence_limit: Duration::from_mins(1),
         }
@@ -58,9 +64,8 @@ pub struct MediaPlane {
 
 /// One thread, seen from outside.
 struct Lane {
-    commands: SyncSender<(SessionId, Command)>,
-    waker: Waker,
-    stop: Arc<AtomicBool>,
+    /// Gone when the thread is to end.
+    commands: Option<SyncSender<(SessionId, Command)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -80,12 +85,9 @@ impl MediaPlane {
     /// [`Overloaded`] when the thread's queue is full. Nothing has happened then.
     pub fn send(&self, session: SessionId, command: Command) -> Result<(), Overloaded> {
         let lane = &self.lanes[(session.0 % self.lanes.len() as u64) as usize];
-        match lane.commands.try_send((session, command)) {
-            Ok(()) => {
-                lane.wake();
-                Ok(())
-            }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Overloaded),
+        match &lane.commands {
+            Some(commands) => commands.try_send((session, command)).map_err(|_| Overloaded),
+            None => Err(Overloaded),
         }
     }
 }
@@ -97,24 +99,16 @@ impl Lane {
         events: mpsc::Sender<(SessionId, Event)>,
     ) -> io::Result<Self> {
         let (commands, waiting) = sync_channel(config.commands_max);
-        let stop = Arc::new(AtomicBool::new(false));
-        let (media, waker) = MediaThread::new(waiting, events, Arc::clone(&stop), config.silence_limit)?;
+        let media = MediaThread::new(number, config, waiting, events)?;
         let thread =
             std::thread::Builder::new().name(format!("media-{number}")).spawn(move || media.run())?;
-        Ok(Self { commands, waker, stop, thread: Some(thread) })
-    }
-
-    fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "a media thread could not be woken; it looks for commands when next it wakes");
-        }
+        Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        self.wake();
+        self.commands = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -17,7 +17,8 @@ use crate::call::{CallRecord, HandOver, MediaFigures};
 pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_at, ended_at, customer, name, \
     identified_by, identifier_attempts, secret_attempts, opted_out, back_end_failure, verdict, hand_over_target, \
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
-    jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation";
+    jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
+    remote_jitter_ms, round_trip_ms, remote_opinion";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -49,7 +50,10 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.first_dialled.clone())
         .push_bind(record.ani_withheld)
         .push_bind(record.ani_verstat.map(|outcome| word(&outcome)))
-        .push_bind(record.ani_attestation.map(|attestation| word(&attestation)));
+        .push_bind(record.ani_attestation.map(|attestation| word(&attestation)))
+        .push_bind(record.media.remote_jitter_ms)
+        .push_bind(record.media.round_trip_ms)
+        .push_bind(record.media.remote_opinion);
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -111,6 +115,9 @@ fn read_media(row: &SqliteRow) -> sqlx::Result<MediaFigures> {
         packets_lost: count("packets_lost")?,
         jitter_ms: row.try_get("jitter_ms")?,
         remote_loss: row.try_get("remote_loss")?,
+        remote_jitter_ms: row.try_get("remote_jitter_ms")?,
+        round_trip_ms: row.try_get("round_trip_ms")?,
+        remote_opinion: row.try_get("remote_opinion")?,
     })
 }
 
@@ -119,7 +126,16 @@ pub(super) fn make_storable(record: &mut CallRecord) {
     if !record.media.jitter_ms.is_finite() {
         record.media.jitter_ms = 0.0;
     }
-    record.media.remote_loss = record.media.remote_loss.filter(|loss| loss.is_finite());
+    let media = &mut record.media;
+    let figures = [
+        &mut media.remote_loss,
+        &mut media.remote_jitter_ms,
+        &mut media.round_trip_ms,
+        &mut media.remote_opinion,
+    ];
+    for figure in figures {
+        *figure = figure.filter(|figure| figure.is_finite());
+    }
 }
 
 /// An instant as text of one width, so that text order is time order.

@@ -46,6 +46,9 @@ pub(crate) fn record(number: u64) -> CallRecord {
             packets_lost: 10,
             jitter_ms: 1.25,
             remote_loss: Some(0.005),
+            remote_jitter_ms: Some(0.75),
+            round_trip_ms: Some(31.5),
+            remote_opinion: Some(4.25),
         },
     }
 }

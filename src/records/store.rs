@@ -33,6 +33,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(3, "first_dialled", include_str!("migrations/0003_first_dialled.sql")),
         step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
         step(5, "traces", include_str!("migrations/0005_traces.sql")),
+        step(6, "quality", include_str!("migrations/0006_quality.sql")),
     ])
 });
 
@@ -175,18 +176,22 @@ impl Store {
     }
 }
 
+/// Rows in one statement. Each statement is a wait for the database's thread and back, and each length that occurs is
+/// prepared once and kept.
+const ROWS_MAX: usize = 32;
+
 /// Writes records in one transaction: all or none. One that is there already stays as it is.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     records: &[Arc<CallRecord>],
 ) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
-    for record in records {
+    for rows in records.chunks(ROWS_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO calls (");
-        query.push(row::COLUMNS).push(") VALUES (");
-        row::bind(&mut query.separated(", "), record);
+        query.push(row::COLUMNS).push(") ");
+        query.push_values(rows, |mut values, record| row::bind(&mut values, record));
         // Narrower than OR IGNORE, which would also swallow a row that breaks some other rule.
-        query.push(") ON CONFLICT (id) DO NOTHING");
+        query.push(" ON CONFLICT (id) DO NOTHING");
         query.build().execute(&mut *transaction).await?;
     }
     transaction.commit().await

@@ -15,13 +15,14 @@ use super::sample::{bare, record, trace};
 use super::spool::Spool;
 use super::writer::Limits;
 use super::{Filter, RecordsError, Retention, Store, Writer, store};
-use crate::call::CallRecord;
 use crate::call::record::Verdict;
+use crate::call::{CallRecord, MediaFigures};
 
 /// Waits that end at once where the code under test would wait for seconds.
 const QUICK: Limits = Limits {
     queue_records_max: 64,
     batch_records_max: 8,
+    gather: Duration::ZERO,
     // Long enough for a write on a machine that is busy with other tests, short enough to wait for.
     patience: Duration::from_millis(250),
     retry: Duration::from_millis(5),
@@ -73,6 +74,21 @@ async fn a_record_comes_back_as_it_was() {
     assert_eq!(store.by_token("token-2").await.expect("readable"), None);
     assert_eq!(store.by_id("nobody").await.expect("readable"), None);
     assert_eq!(store.recent(10).await.expect("readable"), [bare(2), record(1)]);
+}
+
+#[tokio::test]
+async fn a_transaction_of_many_statements_loses_and_doubles_none() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let gathered =
+        Limits { queue_records_max: 256, batch_records_max: 256, gather: Duration::from_millis(2), ..QUICK };
+    let (writer, mut told) = writer(&store, gathered);
+    for number in (0..70).chain(60..70) {
+        writer.submit(record(number)).expect("there is room");
+    }
+    writer.drain().await;
+    assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), 80, "each is told");
+    assert_eq!(store.recent(100).await.expect("it can be read").len(), 70, "each is there once");
 }
 
 #[tokio::test]
@@ -245,9 +261,11 @@ async fn a_figure_that_is_no_number_costs_no_record() {
     let mut odd = record(1);
     odd.media.jitter_ms = f64::NAN;
     odd.media.remote_loss = Some(f64::INFINITY);
+    odd.media.remote_opinion = Some(f64::NAN);
     odd.media.packets_sent = u64::MAX;
     write(&store, [odd]).await;
     let media = store.by_id(&record(1).id).await.expect("readable").expect("kept").media;
+    assert_eq!(media.remote_opinion, None);
     assert_eq!((media.jitter_ms, media.remote_loss, media.packets_sent), (0.0, None, i64::MAX as u64));
 }
 
@@ -316,6 +334,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
     let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
         ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
         ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
+        ALTER TABLE calls DROP COLUMN remote_jitter_ms; ALTER TABLE calls DROP COLUMN round_trip_ms;
+        ALTER TABLE calls DROP COLUMN remote_opinion;
         DROP TABLE traces;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
@@ -329,6 +349,12 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         first_dialled: None,
         ani_verstat: None,
         ani_attestation: None,
+        media: MediaFigures {
+            remote_jitter_ms: None,
+            round_trip_ms: None,
+            remote_opinion: None,
+            ..record(1).media
+        },
         ..record(1)
     };
     assert_eq!(store.recent(9).await.expect("readable"), [old]);

@@ -33,6 +33,8 @@ pub(super) struct Limits {
     pub queue_records_max: usize,
     /// Records in one transaction.
     pub batch_records_max: usize,
+    /// How long the first record of a transaction waits for others: committing is what costs.
+    pub gather: Duration,
     /// How long one write waits for another process's lock on the database; three times that for the whole write.
     pub patience: Duration,
     /// How often the database is tried while the spool is not empty.
@@ -66,6 +68,7 @@ const DELETE_EVERY: Duration = Duration::from_mins(10);
 const LIMITS: Limits = Limits {
     queue_records_max: 4096,
     batch_records_max: 256,
+    gather: Duration::from_millis(20),
     patience: Duration::from_secs(2),
     retry: Duration::from_secs(5),
     queue_traces_max: 4096,
@@ -234,6 +237,7 @@ impl Scribe {
                     if count == 0 {
                         break;
                     }
+                    self.gather(&mut batch, &mut records).await;
                     self.keep(std::mem::take(&mut batch), &records).await;
                 }
                 () = tokio::time::sleep(self.limits.retry), if spooled => self.replay().await,
@@ -248,6 +252,19 @@ impl Scribe {
             self.keep_traces(trace, &mut traces).await;
         }
         self.replay().await;
+    }
+
+    /// Waits a moment for what else is to be written, unless nothing more will come or the batch is full.
+    async fn gather(&self, batch: &mut Vec<Arc<CallRecord>>, records: &mut mpsc::Receiver<Arc<CallRecord>>) {
+        if records.is_closed() || batch.len() >= self.limits.batch_records_max {
+            return;
+        }
+        tokio::time::sleep(self.limits.gather).await;
+        while batch.len() < self.limits.batch_records_max
+            && let Ok(record) = records.try_recv()
+        {
+            batch.push(record);
+        }
     }
 
     /// Writes a batch to the database or else to the spool, and tells.

@@ -6,6 +6,7 @@
 
 pub mod digits;
 pub mod packet;
+pub mod quality;
 pub mod rtcp;
 pub mod sequence;
 pub mod statistics;

@@ -3,6 +3,8 @@
 //! One report is SR or RR, then SDES with the CNAME, then BYE at the end of a session. APP, feedback (RFC 4585)
 //! and extended reports (RFC 3611) are stepped over. When to report is `media`'s business.
 
+use std::time::Duration;
+
 use rtcp_types::prelude::*;
 use rtcp_types::{
     Bye, Compound, Packet, ReceiverReport, ReportBlock as Block, Sdes, SdesChunk, SdesItem, SenderReport,
@@ -10,6 +12,9 @@ use rtcp_types::{
 
 /// Room enough for any report of ours: SR with one block, SDES with the longest CNAME, BYE.
 pub const REPORT_LEN_MAX: usize = 28 + 24 + 4 + 4 + 2 + 255 + 4 + 8;
+
+/// A longer round trip than 30 s, in 1/65536 s, is a mistake.
+const ROUND_TRIP_MAX: u32 = 30 << 16;
 
 /// How one source is received (RFC 3550 §6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +103,17 @@ impl Report<'_> {
 }
 
 impl ReportBlock {
+    /// How long the way to the reporter and back is, where this block answers a report of ours; `ntp` is our clock,
+    /// by which that report was stamped. A reporter that claims to have held it for longer than it took is not believed.
+    pub fn round_trip(&self, ntp: u64) -> Option<Duration> {
+        if self.last_sender_report == 0 {
+            return None;
+        }
+        let since = ((ntp >> 16) as u32).wrapping_sub(self.last_sender_report);
+        let under_way = since.checked_sub(self.delay_since_sender_report)?;
+        (under_way <= ROUND_TRIP_MAX).then(|| Duration::from_secs_f64(f64::from(under_way) / 65536.0))
+    }
+
     fn builder(self) -> rtcp_types::ReportBlockBuilder {
         Block::builder(self.ssrc)
             .fraction_lost(self.fraction_lost)
@@ -205,6 +221,26 @@ mod tests {
             let sender_report = sender.map(|sender| (9, sender.ntp));
             assert_eq!(heard, Heard { sender_report, about_us: Some(BLOCK), bye });
             assert_eq!(read(&datagram, 8).expect("readable").about_us, None, "the block is about another");
+        }
+    }
+
+    #[test]
+    fn round_trips_are_what_is_left_of_the_time_since_our_report() {
+        let at = |sent: u32, held: u32| ReportBlock {
+            last_sender_report: sent,
+            delay_since_sender_report: held,
+            ..BLOCK
+        };
+        // Our clock stands at 2 s of some epoch, and in the second case just past its wrap.
+        let table = [
+            (at(0x1_0000, 0x8000), 0x2_0000_0000, Some(500)),
+            (at(0xFFFF_C000, 0x4000), 0xFFFF_0000_4000_0000, Some(250)),
+            (at(0x1_0000, 0x1_0001), 0x2_0000_0000, None),
+            (at(0, 0), 0x2_0000_0000, None),
+            (at(0x1_0000, 0), 0x40_0000_0000, None),
+        ];
+        for (block, ntp, milliseconds) in table {
+            assert_eq!(block.round_trip(ntp), milliseconds.map(Duration::from_millis), "{block:?}");
         }
     }
 

@@ -8,6 +8,9 @@ const MAX_DROPOUT: u16 = 3000;
 /// How far behind a packet may be and still be a late one.
 const MAX_MISORDER: u16 = 100;
 
+/// Where a stream is thinned, one packet in this many is still seen: those whose number is a multiple of it.
+pub const SAMPLED: u16 = 32;
+
 /// How far `to` lies ahead of `from`: negative where it lies behind.
 pub fn ahead(from: u16, to: u16) -> i16 {
     to.wrapping_sub(from).cast_signed()
@@ -35,8 +38,8 @@ pub struct SequenceTracker {
     /// How often the number has wrapped, since the last restart.
     cycles: u16,
     received: u64,
-    /// The number that would confirm a restart.
-    restart: Option<u16>,
+    /// The last number that was out of step. Its successor confirms a restart.
+    stray: Option<u16>,
     /// What was lost before the last restart.
     lost_before: i64,
 }
@@ -50,7 +53,7 @@ impl SequenceTracker {
             highest: first,
             cycles: 0,
             received: 0,
-            restart: None,
+            stray: None,
             lost_before: 0,
         }
     }
@@ -67,14 +70,26 @@ impl SequenceTracker {
             }
             self.highest = sequence;
         } else if step <= u16::MAX - MAX_MISORDER + 1 {
-            if self.restart != Some(sequence) {
-                self.restart = Some(sequence.wrapping_add(1));
+            let confirmed =
+                self.stray.is_some_and(|stray| matches!(sequence.wrapping_sub(stray), 1 | SAMPLED));
+            if !confirmed {
+                self.stray = Some(sequence);
                 return Arrival::OutOfStep;
             }
             self.begin(sequence);
         }
         self.received += 1;
         Arrival::Valid
+    }
+
+    /// Counts packets that came and were not shown, because the stream is thinned.
+    pub fn receive_unseen(&mut self, packets: u32) {
+        self.received += u64::from(packets);
+    }
+
+    /// Whether the source has shown two packets in sequence.
+    pub fn is_established(&self) -> bool {
+        self.probation == 0
     }
 
     fn probe(&mut self, sequence: u16) -> Arrival {
@@ -99,7 +114,7 @@ impl SequenceTracker {
         self.highest = sequence;
         self.cycles = 0;
         self.received = 0;
-        self.restart = None;
+        self.stray = None;
     }
 
     /// The highest number received, with the number of wraps in its upper half.
@@ -171,6 +186,21 @@ mod tests {
         let (tracker, arrivals) = tracked([1, 2, 4, 30_000, 30_001, 30_002]);
         assert_eq!(arrivals, [Valid, Valid, OutOfStep, Valid, Valid]);
         assert_eq!((tracker.extended_highest(), tracker.lost()), (30_002, 1));
+    }
+
+    #[test]
+    fn a_thinned_stream_loses_nothing_that_came() {
+        let mut tracker = SequenceTracker::new(0);
+        for number in 1..=32 {
+            tracker.receive(number);
+        }
+        // 33 to 63 came, but for two of them.
+        tracker.receive_unseen(29);
+        tracker.receive(64);
+        assert_eq!((tracker.expected(), tracker.lost()), (64, 2));
+        let restarted = [20_000, 20_032].map(|number| tracker.receive(number));
+        assert_eq!(restarted, [Arrival::OutOfStep, Arrival::Valid]);
+        assert_eq!((tracker.extended_highest(), tracker.lost()), (20_032, 2));
     }
 
     #[test]

@@ -52,8 +52,19 @@ impl Reception {
         self.tracker.receive(header.sequence)
     }
 
+    /// Counts packets of this source that came and were not shown, because the stream is thinned.
+    pub fn receive_unseen(&mut self, packets: u32) {
+        self.tracker.receive_unseen(packets);
+    }
+
+    /// Whether the source has shown two packets in sequence.
+    pub fn is_established(&self) -> bool {
+        self.tracker.is_established()
+    }
+
     /// Times a packet of audio (RFC 3550 A.8). Events are not timed, because all packets of one bear the time of
-    /// its beginning; nor is the step into a new talkspurt, where a sender may set its clock anew.
+    /// its beginning; nor is the step into a new talkspurt, where a sender may set its clock anew. In a thinned
+    /// stream the difference is between packets further apart, which are as far off as neighbours are.
     pub fn time(&mut self, header: &Header, now: Instant) {
         let arrival = ticks(now.saturating_duration_since(self.epoch)) as u32;
         let transit = arrival.wrapping_sub(header.timestamp);

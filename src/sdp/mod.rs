@@ -1,4 +1,4 @@
-//! Session descriptions and their negotiation (RFC 8866, RFC 3264) for one audio stream of G.711.
+//! Session descriptions and their negotiation (RFC 8866, RFC 3264) for one audio stream of G.711 or G.722.
 //!
 //! Negotiation is a pure function from the peer's offer to our answer and what both settled. Not here: other
 //! codecs, encryption, ICE. A stream that would need them is refused, as is video and a second audio stream.
@@ -20,6 +20,37 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law, static payload type 8 (RFC 3551 §6).
     Pcma,
+    /// G.722, static payload type 9, whose RTP clock is 8000 Hz (RFC 3551 §4.5.2).
+    G722,
+}
+
+impl Codec {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::G722];
+}
+
+/// Which codecs are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Codecs {
+    /// These; of several, the one that the peer likes best.
+    Theirs(Vec<Codec>),
+    /// These, the best first, whatever the peer likes best.
+    Ours(Vec<Codec>),
+}
+
+impl Codecs {
+    /// All of them, in no order of preference, but in that of an offer.
+    pub fn list(&self) -> &[Codec] {
+        let (Self::Theirs(codecs) | Self::Ours(codecs)) = self;
+        codecs
+    }
+}
+
+impl Default for Codecs {
+    /// G.711, which every peer has.
+    fn default() -> Self {
+        Self::Theirs(vec![Codec::Pcmu, Codec::Pcma])
+    }
 }
 
 /// What names a session of ours in the o= line (RFC 8866 §5.2).
@@ -70,7 +101,7 @@ pub enum Incompatible {
     /// No audio stream over RTP/AVP that is not refused (port 0).
     #[error("no audio stream that we could take")]
     NoAudio,
-    /// Neither PCMU nor PCMA.
+    /// None of the codecs that are taken.
     #[error("no common codec")]
     NoCodec,
     /// The peer's media address is missing, or is no unicast IP address.

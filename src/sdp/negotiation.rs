@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use sipx_sdp::{Attribute, Direction, MediaDescription, SessionDescription};
 
 use super::stream::{self, TELEPHONE_EVENT};
-use super::{Codec, Incompatible, Negotiated, SdpError, Session};
+use super::{Codec, Codecs, Incompatible, Negotiated, SdpError, Session};
 
 /// The payload type under which we offer telephone-event: the one that most of the field uses.
 const EVENT_FORMAT: &str = "101";
@@ -29,18 +29,18 @@ impl Offer {
 
 /// Answers an offer for media at `local` (RTP; RTCP one port up, or the same under rtcp-mux).
 ///
-/// The answer names one codec, so that nobody has to guess which one will come: the offerer's first that we
-/// speak. Every other stream is there with port 0 (RFC 3264 §6). The peer's address may be of another family
+/// The answer names one codec, so that nobody has to guess which one will come: the best of `codecs`. Every other stream is there with port 0 (RFC 3264 §6). The peer's address may be of another family
 /// than ours: phones on machines with both name one and use the other.
 pub fn negotiate(
     offer: &Offer,
     local: SocketAddr,
     session: Session,
+    codecs: &Codecs,
 ) -> Result<(String, Negotiated), Incompatible> {
     let Offer(offered) = offer;
     let chosen = offered.media.iter().position(stream::is_acceptable).ok_or(Incompatible::NoAudio)?;
     let mux = offered.media[chosen].rtcp_mux();
-    let negotiated = stream::settle(offered, &offered.media[chosen], mux)?;
+    let negotiated = stream::settle(offered, &offered.media[chosen], mux, codecs)?;
     let mut answer = describe(local, session);
     // RFC 3264 §6: the answer repeats the offer's t= lines.
     answer.timing.clone_from(&offered.timing);
@@ -49,9 +49,10 @@ pub fn negotiate(
     Ok((answer.to_string_sdp(), negotiated))
 }
 
-/// An offer of PCMU, PCMA and telephone-event for media at `local`.
-pub fn offer(local: SocketAddr, session: Session) -> String {
-    let codecs = [Codec::Pcmu, Codec::Pcma].map(|codec| (codec.static_format().to_owned(), codec));
+/// An offer of `codecs` and telephone-event for media at `local`.
+pub fn offer(local: SocketAddr, session: Session, codecs: &Codecs) -> String {
+    let codecs: Vec<_> =
+        codecs.list().iter().map(|codec| (codec.static_format().to_owned(), *codec)).collect();
     let mut description = describe(local, session);
     description.media = vec![audio(local, &codecs, Some(EVENT_FORMAT.to_owned()), Direction::SendRecv)];
     description.to_string_sdp()
@@ -63,7 +64,7 @@ pub fn read_answer(text: &str) -> Result<Negotiated, SdpError> {
     let media =
         answer.media.first().filter(|media| stream::is_acceptable(media)).ok_or(Incompatible::NoAudio)?;
     // Our offer does not ask for rtcp-mux, so an answer cannot grant it (RFC 5761 §5.1.1).
-    Ok(stream::settle(&answer, media, false)?)
+    Ok(stream::settle(&answer, media, false, &Codecs::Theirs(Codec::ALL.to_vec()))?)
 }
 
 fn parse(text: &str) -> Result<SessionDescription, SdpError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sipx_sdp::rtpmap::same_format;
 use sipx_sdp::{Direction, MediaDescription, SessionDescription};
 
-use super::{Codec, Incompatible, Negotiated};
+use super::{Codec, Codecs, Incompatible, Negotiated};
 
 /// The packet time where the peer asks for none, or for one that we do not make, in milliseconds.
 const PACKET_TIME_DEFAULT_MS: u64 = 20;
@@ -17,6 +17,7 @@ impl Codec {
         match self {
             Self::Pcmu => "PCMU/8000",
             Self::Pcma => "PCMA/8000",
+            Self::G722 => "G722/8000",
         }
     }
 
@@ -25,11 +26,12 @@ impl Codec {
         match self {
             Self::Pcmu => "0",
             Self::Pcma => "8",
+            Self::G722 => "9",
         }
     }
 }
 
-/// How rtpmap names the events that go with G.711: those with its clock (RFC 4733 §2.6).
+/// How rtpmap names the events that go with our codecs: those with their clock (RFC 4733 §2.6).
 pub(super) const TELEPHONE_EVENT: &str = "telephone-event/8000";
 
 /// Whether a stream is audio that we could take, its codecs aside.
@@ -42,12 +44,9 @@ pub(super) fn settle(
     description: &SessionDescription,
     media: &MediaDescription,
     mux: bool,
+    codecs: &Codecs,
 ) -> Result<Negotiated, Incompatible> {
-    let (codec, number) = media
-        .formats
-        .iter()
-        .find_map(|format| Some((codec(media, format)?, payload_type(format)?)))
-        .ok_or(Incompatible::NoCodec)?;
+    let (codec, number) = choose(media, codecs).ok_or(Incompatible::NoCodec)?;
     let remote = remote(description, media)?;
     let direction = media.declared_direction().unwrap_or_else(|| description.direction());
     Ok(Negotiated {
@@ -76,8 +75,20 @@ pub(super) fn direction(negotiated: &Negotiated) -> Direction {
     }
 }
 
+fn choose(media: &MediaDescription, codecs: &Codecs) -> Option<(Codec, u8)> {
+    let place = |codec: Codec| codecs.list().iter().position(|known| *known == codec);
+    let offered = media.formats.iter();
+    let mut taken = offered
+        .filter_map(|format| Some((codec(media, format)?, payload_type(format)?)))
+        .filter(|found| place(found.0).is_some());
+    match codecs {
+        Codecs::Theirs(_) => taken.next(),
+        Codecs::Ours(_) => taken.min_by_key(|found| place(found.0)),
+    }
+}
+
 fn codec(media: &MediaDescription, format: &str) -> Option<Codec> {
-    [Codec::Pcmu, Codec::Pcma].into_iter().find(|codec| match media.rtpmap(format) {
+    Codec::ALL.into_iter().find(|codec| match media.rtpmap(format) {
         Some(rtpmap) => same_format(rtpmap, codec.rtpmap()),
         None => format == codec.static_format(),
     })

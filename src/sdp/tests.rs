@@ -19,12 +19,12 @@ fn session_with(media: &str) -> String {
 
 fn answered(media: &str) -> (String, Negotiated) {
     let offer = Offer::parse(&session_with(media)).expect("readable");
-    negotiate(&offer, local(), SESSION).expect("compatible")
+    negotiate(&offer, local(), SESSION, &Codecs::default()).expect("compatible")
 }
 
 fn refused(media: &str) -> Incompatible {
     let offer = Offer::parse(&session_with(media)).expect("readable");
-    negotiate(&offer, local(), SESSION).expect_err("incompatible")
+    negotiate(&offer, local(), SESSION, &Codecs::default()).expect_err("incompatible")
 }
 
 #[test]
@@ -52,6 +52,39 @@ fn an_ordinary_offer_is_answered_in_full() {
             receives: true,
         }
     );
+}
+
+#[test]
+fn the_best_of_ours_is_taken_or_else_the_best_of_theirs() {
+    use Codec::{G722, Pcma, Pcmu};
+    let media = "m=audio 4000 RTP/AVP 9 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+    let table = [
+        (Codecs::Theirs(vec![Pcmu, Pcma, G722]), Some((G722, 9))),
+        (Codecs::default(), Some((Pcma, 8))),
+        (Codecs::Ours(vec![Pcma, G722]), Some((Pcma, 8))),
+        (Codecs::Ours(vec![Pcmu]), Some((Pcmu, 0))),
+        (Codecs::Ours(vec![G722, Pcmu]), Some((G722, 9))),
+        (Codecs::Ours(vec![]), None),
+    ];
+    for (codecs, expected) in table {
+        let offer = Offer::parse(&session_with(media)).expect("readable");
+        let settled = negotiate(&offer, local(), SESSION, &codecs).ok();
+        let found = settled.as_ref().map(|(_, negotiated)| (negotiated.codec, negotiated.payload_type));
+        assert_eq!(found, expected, "{codecs:?}");
+        if let Some((answer, negotiated)) = settled {
+            assert_eq!(negotiated.telephone_event, Some(101), "the events have the clock of all three");
+            let offered = offer_text(&codecs);
+            assert!(answer.matches("rtpmap").count() == 2 && offered.contains("101 telephone-event/8000"));
+        }
+    }
+    let all = offer_text(&Codecs::Theirs(Codec::ALL.to_vec()));
+    assert!(all.contains("RTP/AVP 0 8 9 101\r\n") && all.contains("a=rtpmap:9 G722/8000\r\n"), "{all}");
+    let ours = offer_text(&Codecs::Ours(vec![Pcma]));
+    assert!(ours.contains("RTP/AVP 8 101\r\n"), "{ours}");
+}
+
+fn offer_text(codecs: &Codecs) -> String {
+    offer(local(), SESSION, codecs)
 }
 
 #[test]
@@ -115,7 +148,8 @@ fn every_form_of_hold() {
     }
     let text = session_with("a=sendonly\r\nm=audio 4000 RTP/AVP 0\r\n");
     let (_, negotiated) =
-        negotiate(&Offer::parse(&text).expect("readable"), local(), SESSION).expect("compatible");
+        negotiate(&Offer::parse(&text).expect("readable"), local(), SESSION, &Codecs::default())
+            .expect("compatible");
     assert!(!negotiated.sends && negotiated.receives, "a direction of the whole session");
 }
 
@@ -149,14 +183,16 @@ fn ipv6_is_answered_in_ipv6() {
     let text = "v=0\r\no=- 1 1 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     let offer = Offer::parse(text).expect("readable");
     let sixth: SocketAddr = "[2001:db8::5]:20000".parse().expect("an address");
-    let (answer, negotiated) = negotiate(&offer, sixth, SESSION).expect("compatible");
+    let (answer, negotiated) = negotiate(&offer, sixth, SESSION, &Codecs::default()).expect("compatible");
     assert!(answer.contains("c=IN IP6 2001:db8::5\r\n"));
     assert_eq!(negotiated.remote.to_string(), "[2001:db8::1]:4000");
-    let (answer, negotiated) = negotiate(&offer, local(), SESSION).expect("the caller finds out where it is");
+    let (answer, negotiated) =
+        negotiate(&offer, local(), SESSION, &Codecs::default()).expect("the caller finds out where it is");
     assert!(answer.contains("c=IN IP4 "));
     assert_eq!(negotiated.remote.to_string(), "[2001:db8::1]:4000");
     let mapped = Offer::parse(&text.replace("2001:db8::1", "::ffff:192.0.2.1")).expect("an offer");
-    let (answer, negotiated) = negotiate(&mapped, local(), SESSION).expect("IPv4, however it is written");
+    let (answer, negotiated) =
+        negotiate(&mapped, local(), SESSION, &Codecs::default()).expect("IPv4, however it is written");
     assert!(answer.contains("c=IN IP4 "), "{answer}");
     assert_eq!(negotiated.remote, SocketAddr::from(([192, 0, 2, 1], 4000)));
 }
@@ -205,9 +241,10 @@ fn what_has_nothing_in_common_says_why() {
 #[test]
 fn our_own_offer_and_answer_agree() {
     let theirs = SocketAddr::from(([192, 0, 2, 1], 30_000));
-    let text = offer(theirs, SESSION);
+    let text = offer(theirs, SESSION, &Codecs::default());
     let (answer, settled) =
-        negotiate(&Offer::parse(&text).expect("readable"), local(), SESSION).expect("compatible");
+        negotiate(&Offer::parse(&text).expect("readable"), local(), SESSION, &Codecs::default())
+            .expect("compatible");
     let read = read_answer(&answer).expect("readable");
     assert_eq!((settled.codec, settled.payload_type, settled.telephone_event), (Codec::Pcmu, 0, Some(101)));
     assert_eq!((read.codec, read.payload_type, read.telephone_event), (Codec::Pcmu, 0, Some(101)));
@@ -237,7 +274,7 @@ proptest! {
     fn no_text_brings_it_down_and_every_answer_is_an_answer(text in "[vocstmabp=0-9 .:/a-zA-Z\r\n-]{0,300}") {
         if let Ok(offer) = Offer::parse(&session_with(&text)) {
             let streams = session_with(&text).lines().filter(|line| line.starts_with("m=")).count();
-            if let Ok((answer, negotiated)) = negotiate(&offer, local(), SESSION) {
+            if let Ok((answer, negotiated)) = negotiate(&offer, local(), SESSION, &Codecs::default()) {
                 prop_assert_eq!(answer.lines().filter(|line| line.starts_with("m=")).count(), streams);
                 prop_assert!(negotiated.payload_type < 128);
                 prop_assert!((10..=60).contains(&negotiated.packet_time.as_millis()));
@@ -250,9 +287,9 @@ proptest! {
     fn every_answer_reads_back(media in any_media()) {
         let text = session_with(&media);
         let Ok(offer) = Offer::parse(&text) else { return Ok(()) };
-        let Ok((answer, settled)) = negotiate(&offer, local(), SESSION) else { return Ok(()) };
+        let Ok((answer, settled)) = negotiate(&offer, local(), SESSION, &Codecs::default()) else { return Ok(()) };
         let theirs = Offer::parse(&answer).expect("readable");
-        let (_, read) = negotiate(&theirs, local(), SESSION).expect("our own answer");
+        let (_, read) = negotiate(&theirs, local(), SESSION, &Codecs::default()).expect("our own answer");
         prop_assert_eq!(read.remote, local());
         prop_assert_eq!((read.codec, read.payload_type), (settled.codec, settled.payload_type), "{}", answer);
         prop_assert_eq!(read.telephone_event, settled.telephone_event);

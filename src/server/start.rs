@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::reload::InEffect;
-use super::{ANSWERS_MAX, Inputs, Server, measure, wall_clock};
+use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits};
@@ -103,6 +103,7 @@ pub async fn start(
     configuration: Configuration,
     file: Option<PathBuf>,
 ) -> Result<(Server, Inputs, Addresses), StartError> {
+    descriptors::raise(&configuration.limits);
     let prompts = library(&configuration)?;
     let metrics = web::metrics::install()?;
     let (outlet, inlet) = transports(&configuration).await?;
@@ -134,6 +135,8 @@ pub async fn start(
     let usual = MediaConfig::default();
     let plane = MediaConfig {
         threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        pinned: configuration.media.pin_threads,
+        kernel_filter: configuration.media.kernel_filter,
         silence_limit: configuration.media.silence_timeout,
         ..usual
     };
@@ -166,7 +169,8 @@ pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let source = configuration.prompts.source();
     let ids = configuration.prompt_ids();
     let ids = ids.iter().map(crate::flow::PromptId::as_str);
-    Library::load(&source, &configuration.prompts.language, ids).map_err(StartError::Prompts)
+    let wideband = configuration.wideband();
+    Library::load(&source, &configuration.prompts.language, ids, wideband).map_err(StartError::Prompts)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
@@ -201,12 +205,14 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
     let lines = configuration.lines.iter();
     Plan {
         lines: lines.map(|line| (Arc::clone(&line.number), Arc::clone(line))).collect(),
+        sounds: configuration.sounds.clone(),
         targets: configuration.targets.clone(),
         hand_over: configuration.hand_over,
         agents: configuration.demo_agents.clone(),
         prompts,
         trunks: configuration.trunks.clone(),
         calls_max: configuration.limits.calls,
+        intake: configuration.limits.intake,
     }
 }
 

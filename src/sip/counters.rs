@@ -41,6 +41,12 @@ pub enum Rejection {
     Credentials,
     /// An INVITE beyond what its trunk may have us take on.
     TrunkBusy,
+    /// More calls than there may be at a time.
+    CallsMax,
+    /// More calls than there may be in a second.
+    CallRate,
+    /// More messages than a stranger may send in a second.
+    Flood,
     /// We are full.
     Overload,
     /// We are draining.
@@ -68,6 +74,9 @@ impl Rejection {
             Self::Challenged => "challenged",
             Self::Credentials => "credentials",
             Self::TrunkBusy => "trunk_busy",
+            Self::CallsMax => "calls",
+            Self::CallRate => "calls_per_second",
+            Self::Flood => "flood",
             Self::Overload => "overload",
             Self::Draining => "draining",
         }

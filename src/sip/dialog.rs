@@ -193,7 +193,9 @@ impl Dialog {
     pub fn spares(&self, whereabouts: &Whereabouts) -> VecDeque<Hop> {
         let mut spares = VecDeque::new();
         let first = self.next_hop(whereabouts);
-        if self.ways_found(whereabouts).next().is_none() {
+        // What a name leads to may be wrong, and a connection that is to be opened may not be had: then there is still
+        // where the peer spoke from. A datagram to the address that it names is as good as any.
+        if self.ways_found(whereabouts).next().is_none() && !first.transport.is_stream() {
             return spares;
         }
         for hop in self.ways_found(whereabouts).chain([self.heard]) {

@@ -205,6 +205,11 @@ impl Endpoint {
         self.events.pop_front()
     }
 
+    /// How much may be held from now on. What is held already stays.
+    pub fn set_caps(&mut self, caps: Caps) {
+        self.caps = caps;
+    }
+
     /// While draining, OPTIONS and new INVITEs get 503.
     pub fn set_draining(&mut self, draining: bool) {
         self.draining = draining;
@@ -300,21 +305,18 @@ impl Endpoint {
         answer.with(HeaderName::RetryAfter, self.config.retry_after.as_secs().max(1).to_string())
     }
 
-    /// Answers the request of a transaction; returns what was sent, and where to.
+    /// Answers the request of a transaction; shows what is sent, and where to.
     pub(super) fn respond(
         &mut self,
         id: TransactionId,
         answer: Answer,
         tag: &str,
         now: Instant,
-    ) -> Option<Transmit> {
-        let hop = self.transactions.hop(id)?;
+    ) -> Option<&Transmit> {
         let request = self.transactions.request(id)?;
         self.counters.count_response(&request.method, answer.status());
         let response = answer.into_response(request, Some(tag), &self.config.user_agent).ok()?;
-        let payload = Message::Response(response.clone()).to_bytes().to_vec();
-        self.transactions.respond(id, response, now);
-        Some(Transmit::new(hop, payload))
+        self.transactions.respond(id, response, now)
     }
 
     /// What our next message by `hop` says of us, with a branch of its own.

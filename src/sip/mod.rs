@@ -45,6 +45,7 @@ pub use errand::{ErrandId, Order, Registrar, Reply, Task};
 pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Domain, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy, Verstat};
+pub use limits::Caps;
 pub use liveness::{Liveness, Pings};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reason::Reason;

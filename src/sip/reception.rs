@@ -46,6 +46,11 @@ impl Endpoint {
         }
     }
 
+    /// Takes note of a message that was dropped unread.
+    pub fn drop_unread(&mut self, reason: Rejection) {
+        self.counters.count_rejection(reason);
+    }
+
     /// Takes in one message of somebody who may be one of `logins`, and has to prove it where they call. What else
     /// they send is met as with everybody, or as a stranger's.
     ///

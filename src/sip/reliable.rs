@@ -34,7 +34,7 @@ impl Endpoint {
             let rseq = self.rng.random_range(1..=MAX_FIRST_RSEQ);
             let answer =
                 answer.with(HeaderName::Require, OPTION_TAG).with(HeaderName::RSeq, rseq.to_string());
-            if let Some(sent) = self.respond(pending.transaction, answer, &tag, now) {
+            if let Some(sent) = self.respond(pending.transaction, answer, &tag, now).cloned() {
                 self.await_prack(dialog, pending, rseq, sent, now);
             }
         }

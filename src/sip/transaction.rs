@@ -2,13 +2,17 @@
 //!
 //! What is added here is what a pure machine cannot know: when a timer falls due, where a message goes, whose
 //! a transaction is, and which requests are the same one come by two ways (RFC 3261 §8.2.2.2).
+//!
+//! A server transaction that has been answered is kept for 64*T1, and nearly all that are held are such ones. Of
+//! these only what a retransmission needs is kept, instead of a machine with both of its messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use sipx_sip::transaction::{ClientState, Dispatch, Output, TransactionLayer, TuEvent};
-use sipx_sip::{Message, Request, Response, Timer, Timers as Timings, TransactionKey};
+use sipx_sip::transaction::{ClientState, Dispatch, Output, ServerState, TransactionLayer, TuEvent};
+use sipx_sip::{Message, Method, Request, Response, Timer, Timers as Timings, TransactionKey};
 
 use super::errand::ErrandId;
 use super::hop::{Domain, Hop, Transmit, proven};
@@ -117,6 +121,12 @@ enum Side {
     Server,
 }
 
+/// Whether a request is a retransmission that has been dealt with; if not, what is to become of it.
+enum Again {
+    No(Request),
+    Ack(Request),
+}
+
 /// From tag, Call-ID and `CSeq`: equal in two requests without To tag, they are one request that was forked.
 type Origin = (Option<Vec<u8>>, Vec<u8>, u32, Vec<u8>);
 
@@ -128,9 +138,27 @@ struct Held {
     domain: Option<Domain>,
     owner: Option<Owner>,
     tries: u8,
-    origin: Option<Origin>,
+    origin: Option<Arc<Origin>>,
+    answered: Option<Answered>,
     /// Where the request may go if its peer does not take it.
     spares: VecDeque<Hop>,
+}
+
+/// What is left of a server transaction that has had its answer, until its last timer falls due.
+enum Answered {
+    /// Completed, other than INVITE: the answer, which a retransmission gets once more (RFC 3261 §17.2.2).
+    Once(Vec<u8>),
+    /// An INVITE with its 2xx: retransmissions get nothing, and ACKs are the core's (RFC 6026 §7.1).
+    Accepted,
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Once(_) => "Once",
+            Self::Accepted => "Accepted",
+        })
+    }
 }
 
 /// Every transaction of an endpoint. Its `Debug` shows no messages: an INFO holds what the caller keyed.
@@ -140,7 +168,7 @@ pub struct Transactions {
     server: TransactionLayer,
     ids: HashMap<(Side, TransactionKey), TransactionId>,
     held: HashMap<TransactionId, Held>,
-    origins: HashMap<Origin, TransactionId>,
+    origins: HashMap<Arc<Origin>, TransactionId>,
     timers: Timers<(TransactionId, usize)>,
     transmits: VecDeque<Transmit>,
     last: u64,
@@ -200,6 +228,10 @@ impl Transactions {
 
     /// Takes in a request whose responses go by `hop`. `None` where the transaction dealt with it itself.
     pub fn receive_request(&mut self, request: Request, hop: Hop, now: Instant) -> Option<Arrival> {
+        let request = match self.receive_again(request)? {
+            Again::No(request) => request,
+            Again::Ack(ack) => return Some(Arrival::Ack(ack)),
+        };
         match self.server.receive(Message::Request(request), hop.transport.reliability()) {
             Dispatch::Created { key, outputs } => {
                 let id = self.hold(Side::Server, key, hop, None, None);
@@ -220,6 +252,26 @@ impl Transactions {
                 Message::Response(_) => None,
             },
         }
+    }
+
+    /// Deals with a request whose transaction has been answered; gives others back.
+    fn receive_again(&mut self, request: Request) -> Option<Again> {
+        let answered = TransactionKey::from_request(&request)
+            .and_then(|key| self.ids.get(&(Side::Server, key)))
+            .and_then(|id| self.held.get(id))
+            .and_then(|held| Some((held.hop, held.answered.as_ref()?)));
+        match answered {
+            None => return Some(Again::No(request)),
+            Some((_, Answered::Accepted)) if request.method == Method::Ack => {
+                return Some(Again::Ack(request));
+            }
+            Some((_, Answered::Accepted)) => {}
+            Some((hop, Answered::Once(payload))) => {
+                let payload = payload.clone();
+                self.transmit(Transmit::new(hop, payload));
+            }
+        }
+        None
     }
 
     /// Takes in a response. `None` where no transaction of ours awaits it or its owner need not know.
@@ -286,12 +338,27 @@ impl Transactions {
         held.spares = spares;
     }
 
-    /// Sends a response to the request of `id`; does nothing once that transaction is over.
-    pub fn respond(&mut self, id: TransactionId, response: Response, now: Instant) {
-        if let Some(held) = self.held.get(&id) {
-            let outputs = self.server.send_response(&held.key, response);
-            self.perform(id, outputs, now);
-        }
+    /// Sends a response to the request of `id`, and shows what goes out; does nothing once that transaction is over.
+    pub fn respond(&mut self, id: TransactionId, response: Response, now: Instant) -> Option<&Transmit> {
+        let outputs = self.server.send_response(&self.held.get(&id)?.key, response);
+        let waiting = self.transmits.len();
+        self.perform(id, outputs, now);
+        self.settle(id, waiting);
+        self.transmits.get(waiting)
+    }
+
+    /// Lets go of the machine of a transaction that has only to wait for its last timer. Its answer, if there was one
+    /// just now, is the first of `transmits` from `at` on.
+    fn settle(&mut self, id: TransactionId, at: usize) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        let is_invite = self.server.server_request(&held.key).is_some_and(|it| it.method == Method::Invite);
+        let answered = match (self.server.server_state(&held.key), self.transmits.get(at)) {
+            (Some(ServerState::Accepted), _) => Answered::Accepted,
+            (Some(ServerState::Completed), Some(sent)) if !is_invite => Answered::Once(sent.payload.clone()),
+            _ => return,
+        };
+        held.answered = Some(answered);
+        self.server.abandon(&held.key);
     }
 
     /// The request of a server transaction.
@@ -334,7 +401,8 @@ impl Transactions {
         if let Some(&first) = self.origins.get(&origin) {
             return first != id;
         }
-        self.origins.insert(origin.clone(), id);
+        let origin = Arc::new(origin);
+        self.origins.insert(Arc::clone(&origin), id);
         if let Some(held) = self.held.get_mut(&id) {
             held.origin = Some(origin);
         }
@@ -374,6 +442,11 @@ impl Transactions {
             }
             let failed = self.failed(id);
             let Some(held) = self.held.get(&id) else { continue };
+            if held.answered.is_some() {
+                // Timer J or L (RFC 3261 §17.2.2, RFC 6026 §7.1): no other is armed.
+                self.release(id);
+                continue;
+            }
             let side = held.side;
             let layer = match side {
                 Side::Client => &mut self.client,
@@ -429,7 +502,8 @@ impl Transactions {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
-        let held = Held { side, key, hop, domain, owner, tries: 0, origin: None, spares: VecDeque::new() };
+        let (origin, answered, spares) = (None, None, VecDeque::new());
+        let held = Held { side, key, hop, domain, owner, tries: 0, origin, answered, spares };
         self.held.insert(id, held);
         id
     }

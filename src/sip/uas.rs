@@ -1,6 +1,7 @@
 //! The user agent server: what each request means (RFC 3261 §8.2, §9.2, §11.2, §12.2.2, §13.3, §14.2, §15.1.2).
 //!
-//! A method here returns the answer to its request, or `None` where the endpoint's user is to give it.
+//! A method here returns the answer to its request, or `None` where the endpoint's user is to give it. Where that
+//! takes 200 ms or more, the transaction says 100 meanwhile (§17.2.1).
 
 use std::time::Instant;
 
@@ -38,7 +39,7 @@ impl Endpoint {
         let answer =
             self.capable(Answer::new(200)).with_contact(&self.config.whereabouts, &hop).with_sdp(sdp);
         let (answer, timer) = agree(answer, &request.headers);
-        let Some(sent) = self.respond(pending.transaction, answer, &tag, now) else { return };
+        let Some(sent) = self.respond(pending.transaction, answer, &tag, now).cloned() else { return };
         self.stop_ringing(dialog);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         sdp.clone_into(&mut leg.description);
@@ -151,10 +152,9 @@ impl Endpoint {
             .map_err(|fault| Answer::new(400).because(fault.to_string()).refuse(Rejection::Malformed))?;
         let invitation = invitation::read(request, hop, self.proven.clone());
         let phase = Phase::Incoming(pending(transaction, request));
-        let id = self.hold(Leg::new(dialog, tag.clone(), phase));
+        let id = self.hold(Leg::new(dialog, tag, phase));
         self.own(transaction, id);
         self.find_next_hop(id, now);
-        self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Invited(id, Box::new(invitation)));
         Ok(None)
     }
@@ -184,12 +184,10 @@ impl Endpoint {
             None => {}
         }
         let leg = self.legs.get_mut(&id).ok_or_else(unknown_dialog)?;
-        let tag = leg.tag.clone();
         leg.dialog.refresh_target(&request.headers);
         leg.session().ok_or_else(unknown_dialog)?.reinvite = Some(pending(transaction, request));
         self.own(transaction, id);
         self.find_next_hop(id, now);
-        self.respond(transaction, Answer::new(100), &tag, now);
         self.events.push_back(Event::Reinvited(id, message::body(request.body())));
         Ok(None)
     }

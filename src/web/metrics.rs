@@ -21,6 +21,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("portero_sip_rejected_total", "SIP messages not processed, by reason."),
     ("portero_sip_send_failures_total", "SIP datagrams that the kernel did not take."),
     ("portero_rtp_packets_lost_total", "RTP packets missing from what was received."),
+    ("portero_rtp_packets_filtered_total", "RTP packets of audio that were kept back inside the kernel."),
     ("portero_rtp_slots_missed_total", "Instants at which a media thread came too late to send."),
     ("portero_rtp_send_failures_total", "RTP packets that the kernel did not take."),
     ("portero_media_events_lost_total", "Media events that found no room; 0 unless something is very wrong."),
@@ -60,7 +61,7 @@ const HISTOGRAMS: &[(&str, &str, &[f64])] = &[
     ),
     (
         "portero_rtp_lateness_seconds",
-        "How long after its instant an RTP packet was sent.",
+        "How long after its instant the last packet of each millisecond was sent.",
         &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
     ),
 ];

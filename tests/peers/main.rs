@@ -9,9 +9,12 @@
 
 mod canary;
 mod extensions;
+mod features;
+mod hostile;
 mod kill;
 mod life;
 mod names;
+mod proxy;
 mod registrar;
 mod scenarios;
 mod softphone;

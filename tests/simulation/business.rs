@@ -1,11 +1,12 @@
 //! The business that is called: one line, one customer, one trunk, and a back end.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use portero::audio::{Library, Source};
-use portero::call::{HandOverTimes, Plan, Strangers, Target, TargetUri, Trunk, Trunks};
+use portero::audio::{Library, Source, Wideband};
+use portero::call::{HandOverTimes, Intake, Plan, Strangers, Target, TargetUri, Trunk, Trunks};
 use portero::flow::{
     self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
 };
@@ -50,9 +51,10 @@ pub fn plan() -> Arc<Plan> {
     Arc::clone(PLAN.get_or_init(|| Arc::new(make_plan())))
 }
 
-fn make_plan() -> Plan {
+pub fn make_plan() -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
-    let prompts = Library::load(&Source::Embedded, "en", wanted).expect("the recordings are there");
+    let prompts =
+        Library::load(&Source::Embedded, "en", wanted, Wideband::Unused).expect("the recordings are there");
     let target = Target {
         uri: TargetUri::new("sip:agents@{{ own_address }}".into()),
         sends_customer: true,
@@ -60,6 +62,7 @@ fn make_plan() -> Plan {
     };
     Plan {
         lines: [("1000".into(), Arc::new(line()))].into(),
+        sounds: HashMap::new(),
         targets: [(flow::TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {
             timeout: Duration::from_secs(10),
@@ -69,6 +72,7 @@ fn make_plan() -> Plan {
         prompts,
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
+        intake: Intake::default(),
     }
 }
 

@@ -76,7 +76,7 @@ fn every_message_of_a_call_is_lost_in_turn() {
     for (name, habits) in calls() {
         let (tale, messages) = run(&habits, None);
         let undisturbed: Outcome = tale.expect("a call").outcome();
-        assert!(messages.len() > 6, "{name}: {messages:?}");
+        assert!(messages.len() >= 6, "{name}: {messages:?}");
         for message in messages {
             for left in SENDINGS {
                 let (tale, _) = run(&habits, Some(Hole { name: message.clone(), left }));

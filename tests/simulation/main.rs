@@ -7,6 +7,7 @@
 mod business;
 mod crossing;
 mod habits;
+mod intake;
 mod link;
 mod losses;
 mod phone;

@@ -31,14 +31,17 @@ impl Peer {
         self.socket.local_addr().expect("a bound socket").port()
     }
 
-    /// Sends `message` and an OPTIONS behind it; gives what `message` got.
+    /// Sends `message` and an OPTIONS behind it; gives what `message` got. The answer to a call may take longer than
+    /// that to the OPTIONS, so it is waited for where there is one to be expected; one that comes where none is
+    /// belongs to whatever is sent next, and is one too many there.
     ///
     /// # Panics
     /// Where the OPTIONS gets no 200, or `message` more than one final response.
-    pub fn answer_to(&mut self, message: &[u8]) -> Answer {
+    pub fn answer_to(&mut self, message: &[u8], expected: Answer) -> Answer {
         self.send(message);
         let mut got = self.probe();
-        while got.last().is_some_and(|response| status(response) < 200) {
+        let expects = expected != Answer::Silence;
+        while got.last().map_or(expects, |response| status(response) < 200) {
             let response = self.receive();
             if self.is_news(&response) {
                 got.push(response);
@@ -78,6 +81,11 @@ impl Peer {
                 return Answer::Call;
             }
         }
+    }
+
+    /// Makes sure that nothing was answered that was to be passed over in silence.
+    pub fn hears_nothing_more(&mut self) {
+        assert_eq!(self.probe(), Vec::<String>::new());
     }
 
     /// Sends an OPTIONS; gives all that came before its 200.

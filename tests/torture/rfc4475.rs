@@ -112,11 +112,14 @@ fn every_message_gets_its_answer_and_leaves_the_server_alive() {
             name if TWINS.contains(&name) => &mut twins,
             _ => &mut usual,
         };
-        let got = peer.answer_to(&message);
+        let got = peer.answer_to(&message, *answer);
         if got != *answer {
             wrong.push(format!("{name} (RFC 4475 §{section}): {got:?} instead of {answer:?}: {why}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for peer in [&mut usual, &mut other, &mut twins] {
+        peer.hears_nothing_more();
+    }
     assert!(program.is_running() && twin.is_running());
 }

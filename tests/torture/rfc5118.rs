@@ -275,11 +275,13 @@ fn wrong_answers(server: SocketAddr, peer: SocketAddr, expected: fn(&Message) ->
     let mut peer = Peer::new(peer, program.sip);
     let port = peer.port();
     let told = MESSAGES.iter().filter_map(|message| {
-        let (got, expected) = (peer.answer_to(&message.bytes(port)), expected(message));
+        let expected = expected(message);
+        let got = peer.answer_to(&message.bytes(port), expected);
         let Message { section, why, .. } = message;
         (got != expected).then(|| format!("RFC 5118 §{section}: {got:?} instead of {expected:?}: {why}"))
     });
     let wrong = told.collect();
+    peer.hears_nothing_more();
     assert!(program.is_running());
     wrong
 }

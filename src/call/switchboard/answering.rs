@@ -9,6 +9,7 @@ use rand::Rng;
 use super::super::caller::{self, Calling};
 use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase};
+use super::super::plan::Tones;
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
 use crate::sip::{DialogId, Hop, Invitation, Rejection};
@@ -26,27 +27,29 @@ impl Switchboard {
         let Some(party) = self.party(invitation) else {
             return self.endpoint.reject(dialog, 404, now);
         };
-        if self.draining || self.calls.len() >= self.plan.calls_max {
-            return self.endpoint.reject(dialog, 503, now);
+        if let Some(reason) = self.no_room(now) {
+            return self.endpoint.turn_away(dialog, 503, reason, now);
         }
         let offer = match invitation.offer.as_deref().map(sdp::Offer::parse).transpose() {
             Ok(offer) => offer,
             Err(error) => return self.endpoint.reject(dialog, sdp_status(&error), now),
         };
         let Some(port) = self.ports.reserve() else {
-            return self.endpoint.reject(dialog, 503, now);
+            return self.endpoint.turn_away(dialog, 503, Rejection::Overload, now);
         };
         let id = self.new_id();
         let session = sdp::Session { id: self.rng.random_range(1..=u64::from(u32::MAX)), version: 1 };
         let local = SocketAddr::new(self.media_address(&invitation.hop), port);
         let calling = caller::calling(&invitation.identity, trunk.as_deref());
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
+        let sound = self.plan.sounds.get(invitation.dialled.as_str()).cloned().unwrap_or_default();
         let call = Call {
             id,
             dialog,
             trunk,
             plan: Arc::clone(&self.plan),
             party,
+            sound,
             phase: Phase::Opening { answer: String::new(), offer, tries: 0 },
             port,
             media_open: false,
@@ -75,6 +78,17 @@ impl Switchboard {
         self.calls.insert(id, call);
         self.open(id, now);
         self.show(id);
+    }
+
+    /// What keeps us from taking one more call, which else has arrived.
+    fn no_room(&mut self, now: Instant) -> Option<Rejection> {
+        if self.draining {
+            Some(Rejection::Draining)
+        } else if self.calls.len() >= self.plan.calls_max {
+            Some(Rejection::CallsMax)
+        } else {
+            (!self.arrivals.admit(self.plan.intake.calls_per_second, now)).then_some(Rejection::CallRate)
+        }
     }
 
     /// The address that SDP names to the peer of a hop.
@@ -109,10 +123,11 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Phase::Opening { answer, offer, .. } = &mut call.phase else { return };
         let Some(offer) = offer else {
-            *answer = sdp::offer(call.description.local, call.description.session);
+            *answer = sdp::offer(call.description.local, call.description.session, &call.sound.codecs);
             return self.opened(id, now);
         };
-        match sdp::negotiate(offer, call.description.local, call.description.session) {
+        let Description { local, session, .. } = call.description;
+        match sdp::negotiate(offer, local, session, &call.sound.codecs) {
             Ok((text, negotiated)) => {
                 call.description.text.clone_from(&text);
                 *answer = text;
@@ -133,7 +148,7 @@ impl Switchboard {
             seed: self.rng.random(),
         };
         let local = SocketAddr::new(call.hop.local.ip(), call.port);
-        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call.hop.peer) };
+        let open = media::Command::Open { local, origin, parameters: parameters(negotiated, call) };
         self.actions.push_back(Action::Media(call.session(), open));
     }
 
@@ -209,7 +224,7 @@ impl Switchboard {
                 self.hang_up(id, EndedBy::Portero, Some("no usable answer to our offer"), now);
             }
             (Phase::Talking(_), Some(Ok(negotiated))) => {
-                let change = media::Command::Change(parameters(&negotiated, call.hop.peer));
+                let change = media::Command::Change(parameters(&negotiated, call));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             _ => {}
@@ -223,12 +238,12 @@ impl Switchboard {
         let renewed = sdp::Session { version: description.session.version + 1, ..description.session };
         let Some(offer) = offer else {
             description.session = renewed;
-            description.text = sdp::offer(description.local, renewed);
+            description.text = sdp::offer(description.local, renewed, &call.sound.codecs);
             return self.endpoint.accept(call.dialog, &description.text, now);
         };
         let negotiate = |session| {
             let offer = sdp::Offer::parse(offer)?;
-            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, description.local, session)?)
+            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, description.local, session, &call.sound.codecs)?)
         };
         match negotiate(description.session) {
             Ok((text, negotiated)) => {
@@ -238,7 +253,7 @@ impl Switchboard {
                     description.text = negotiate(renewed).map_or(text, |(text, _)| text);
                 }
                 self.endpoint.accept(call.dialog, &description.text, now);
-                let change = media::Command::Change(parameters(&negotiated, call.hop.peer));
+                let change = media::Command::Change(parameters(&negotiated, call));
                 self.actions.push_back(Action::Media(call.session(), change));
             }
             Err(error) => self.endpoint.reject(call.dialog, sdp_status(&error), now),
@@ -253,11 +268,13 @@ fn sdp_status(error: &sdp::SdpError) -> u16 {
     }
 }
 
-fn parameters(negotiated: &sdp::Negotiated, peer: SocketAddr) -> media::Parameters {
+fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
+    let peer = call.hop.peer;
     media::Parameters {
         codec: match negotiated.codec {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
             sdp::Codec::Pcma => audio::Codec::Pcma,
+            sdp::Codec::G722 => audio::Codec::G722,
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
@@ -266,6 +283,11 @@ fn parameters(negotiated: &sdp::Negotiated, peer: SocketAddr) -> media::Paramete
         remote_rtcp: reachable(negotiated.remote_rtcp, peer),
         sends: negotiated.sends,
         receives: negotiated.receives,
+        tones: match call.sound.tones {
+            Tones::Needed => negotiated.telephone_event.is_none(),
+            Tones::Always => true,
+            Tones::Never => false,
+        },
     }
 }
 

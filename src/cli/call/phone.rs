@@ -22,7 +22,7 @@ use crate::net::{
     dns::{Dns, Found, Locator},
     sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
 };
-use crate::sdp::{self, Negotiated, Offer, Session};
+use crate::sdp::{self, Codecs, Negotiated, Offer, Session};
 use crate::sip::{
     self, Call, Destination, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts,
 };
@@ -202,7 +202,7 @@ impl Phone {
             from_display: None,
             hop,
             spares: hops.into(),
-            sdp: sdp::offer(rtp.local_addr()?, session),
+            sdp: sdp::offer(rtp.local_addr()?, session, &Codecs::default()),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
@@ -338,10 +338,12 @@ impl Phone {
         let session = Session { version: line.session.version + 1, ..line.session };
         line.session = session;
         let Some(offer) = offer else {
-            self.endpoint.accept(dialog, &sdp::offer(local, session), now);
+            self.endpoint.accept(dialog, &sdp::offer(local, session, &Codecs::default()), now);
             return;
         };
-        let answer = Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session).ok());
+        let answer = Offer::parse(offer)
+            .ok()
+            .and_then(|offer| sdp::negotiate(&offer, local, session, &Codecs::default()).ok());
         match answer {
             Some((answer, agreed)) => {
                 self.endpoint.accept(dialog, &answer, now);

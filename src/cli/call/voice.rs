@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::script::KEY_HELD;
-use crate::audio::Codec;
+use crate::audio::Law;
 use crate::rtp::packet::HEADER_LEN;
 use crate::rtp::telephone_event::PAYLOAD_LEN;
 use crate::rtp::{Header, KeyPress, Packet};
@@ -31,7 +31,7 @@ pub struct Origin {
 
 /// One stream out and one in.
 pub struct Voice {
-    codec: Codec,
+    law: Law,
     payload_type: u8,
     telephone_event: Option<u8>,
     sends: bool,
@@ -53,7 +53,7 @@ impl Voice {
         let Origin { ssrc, sequence, timestamp } = origin;
         let header = Header { payload_type: 0, marker: true, sequence, timestamp, ssrc };
         let mut voice = Self {
-            codec: Codec::Pcmu,
+            law: Law::Mu,
             payload_type: 0,
             telephone_event: None,
             sends: true,
@@ -68,10 +68,12 @@ impl Voice {
 
     /// Takes what a new offer and answer settled.
     pub fn change(&mut self, agreed: &Negotiated) {
-        self.codec = match agreed.codec {
-            sdp::Codec::Pcmu => Codec::Pcmu,
-            sdp::Codec::Pcma => Codec::Pcma,
-        };
+        match agreed.codec {
+            sdp::Codec::Pcmu => self.law = Law::Mu,
+            sdp::Codec::Pcma => self.law = Law::A,
+            // It is not offered, and who answers with what was not offered is not understood.
+            sdp::Codec::G722 => {}
+        }
         self.payload_type = agreed.payload_type;
         self.telephone_event = agreed.telephone_event;
         self.sends = agreed.sends;
@@ -116,7 +118,7 @@ impl Voice {
             // The first audio after a key is a new talkspurt (RFC 3551 §4.1).
             self.header.marker |= self.pressing.take().is_some();
             let header = Header { payload_type: self.payload_type, ..self.header };
-            return self.packet(header, &[self.codec.silence(); SAMPLES]);
+            return self.packet(header, &[self.law.codec().silence(); SAMPLES]);
         };
         let payload_type = self.telephone_event.unwrap_or(self.payload_type);
         let header = Header { payload_type, marker: key.marker, timestamp, ..self.header };
@@ -136,12 +138,12 @@ impl Voice {
     pub fn receive(&self, datagram: &[u8]) -> Option<(u32, Vec<i16>)> {
         let packet = Packet::read(datagram)?;
         // The peer may send either static type that we offered, whichever we send (RFC 3264 §6.1).
-        let codec = if packet.header.payload_type == self.payload_type {
-            self.codec
+        let law = if packet.header.payload_type == self.payload_type {
+            self.law
         } else {
-            Codec::from_payload_type(packet.header.payload_type)?
+            Law::from_payload_type(packet.header.payload_type)?
         };
-        let samples = packet.payload.iter().map(|&octet| codec.decode(octet)).collect();
+        let samples = packet.payload.iter().map(|&octet| law.decode(octet)).collect();
         Some((packet.header.timestamp, samples))
     }
 }
@@ -189,7 +191,7 @@ mod tests {
         let headers: Vec<_> =
             sent.iter().map(|(h, _)| (h.payload_type, h.marker, h.sequence, h.timestamp)).collect();
         assert_eq!(headers, [(8, true, u16::MAX, 1000), (8, false, 0, 1160), (8, false, 1, 1320)]);
-        assert!(sent.iter().all(|(_, payload)| payload == &[Codec::Pcma.silence(); SAMPLES]));
+        assert!(sent.iter().all(|(_, payload)| payload == &[Law::A.codec().silence(); SAMPLES]));
         assert_eq!(voice.poll_transmit(zero + PACKET_TIME * 2), None, "one packet for each instant");
         assert_eq!(voice.poll_timeout(), zero + PACKET_TIME * 3);
     }
@@ -241,9 +243,9 @@ mod tests {
             let header = Header { payload_type, marker: false, sequence: 1, timestamp: 160, ssrc: 9 };
             [&header.octets()[..], payload].concat()
         };
-        let loud = Codec::Pcmu.encode(8000);
+        let loud = Law::Mu.encode(8000);
         let (timestamp, samples) = voice.receive(&datagram(0, &[loud; 2])).expect("audio");
-        assert_eq!((timestamp, samples), (160, vec![Codec::Pcmu.decode(loud); 2]));
+        assert_eq!((timestamp, samples), (160, vec![Law::Mu.decode(loud); 2]));
         assert!(voice.receive(&datagram(8, &[0xd5])).is_some());
         assert_eq!(voice.receive(&datagram(101, &[1, 10, 0, 160])), None);
         assert_eq!(voice.receive(&[0x80]), None);

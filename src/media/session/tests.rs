@@ -13,6 +13,8 @@ use crate::rtp::KeyPress;
 use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
 
+mod keys;
+
 const MS: Duration = Duration::from_millis(1);
 
 const SSRC: u32 = 0x1234_5678;
@@ -45,6 +47,7 @@ fn parameters() -> Parameters {
         remote_rtcp: address(1, 4001),
         sends: true,
         receives: true,
+        tones: false,
     }
 }
 
@@ -104,7 +107,8 @@ impl Stage {
     }
 
     fn drain(&mut self) {
-        while let Some(outgoing) = self.session.tick(self.now) {
+        let mut room = [0; DATAGRAM_LEN_MAX];
+        while let Some(outgoing) = self.session.tick(self.now, &mut room) {
             let sent = Sent {
                 at: self.now - self.zero,
                 port: outgoing.port,
@@ -307,6 +311,15 @@ fn codec_and_packet_time_change_between_packets_and_keep_their_place() {
     expected.extend(&sound.octets(Codec::Pcma)[800..]);
     expected.resize(expected.len() + 160, Codec::Pcma.silence());
     assert_eq!(stage.payloads(), expected);
+
+    let wide = Parameters { codec: Codec::G722, payload_type: 9, packet_time: 20 * MS, ..parameters() };
+    let mut stage = Stage::new(wide);
+    stage.play(1, &[&sound, &sound]);
+    stage.run(200 * MS);
+    stage.command(Command::Change(parameters()));
+    stage.run(200 * MS);
+    stage.check_continuity();
+    assert_eq!(stage.payloads(), [sound.octets(Codec::G722), sound.octets(Codec::Pcmu)].concat());
 }
 
 #[test]
@@ -424,7 +437,8 @@ fn reports_say_what_was_sent_and_heard() {
         let expected = origin().timestamp.wrapping_add((sent.at.as_micros() * 8 / 1000) as u32);
         assert!(timestamp.wrapping_sub(expected).cast_signed().abs() <= 1, "the same moment on both clocks");
     }
-    let farewell = stage.session.farewell(stage.now).expect("there is somebody to say it to");
+    let mut room = [0; DATAGRAM_LEN_MAX];
+    let farewell = stage.session.farewell(stage.now, &mut room).expect("there is somebody to say it to");
     assert!(rtcp::read(farewell.datagram, 0).expect("readable").bye);
 }
 
@@ -448,7 +462,7 @@ fn reports_follow_the_stream() {
     let mut nowhere =
         Stage::new(Parameters { remote: address(1, 0), remote_rtcp: address(1, 0), ..parameters() });
     assert_eq!(last(&mut nowhere), None);
-    assert_eq!(nowhere.session.farewell(nowhere.now), None);
+    assert_eq!(nowhere.session.farewell(nowhere.now, &mut [0; DATAGRAM_LEN_MAX]), None);
 }
 
 fn report_about_us(lost: i32, ssrc: u32) -> Vec<u8> {
@@ -486,9 +500,46 @@ fn figures_tell_both_directions() {
     let figures = stage.session.figures();
     assert_eq!(figures.remote_loss, Some(0.0), "RTCP on the RTP port is understood; copies are no loss");
 
+    assert_eq!(
+        (figures.remote_jitter_ms, figures.round_trip_ms, figures.remote_opinion),
+        (Some(0.0), None, None)
+    );
+
     let other = Header { payload_type: 0, marker: true, sequence: 9, timestamp: 0, ssrc: PEER_SSRC + 1 };
     stage.receive(peer(), other, &[0; 160]);
     assert_eq!(stage.session.figures().packets_lost, 10, "a new source forgets no loss of the old one");
+}
+
+#[test]
+fn the_way_and_back_is_known_from_reports_and_so_is_how_it_sounds() {
+    let mut stage = Stage::new(parameters());
+    stage.hear_audio(peer(), 10);
+    while stage.reports.is_empty() {
+        stage.run(20 * MS);
+    }
+    let sent = &stage.reports[0];
+    let (_, ntp) = rtcp::read(&sent.datagram, 0).expect("readable").sender_report.expect("we sent");
+    // The peer gets it after 30 ms, holds it for a second, and its own takes 30 ms again.
+    stage.now = stage.zero + sent.at + 1060 * MS;
+    let block = ReportBlock {
+        ssrc: SSRC,
+        fraction_lost: 0,
+        cumulative_lost: 0,
+        extended_highest: 0,
+        jitter: 16,
+        last_sender_report: (ntp >> 16) as u32,
+        delay_since_sender_report: 65_536,
+    };
+    let mut buffer = [0; rtcp::REPORT_LEN_MAX];
+    let report = Report { ssrc: PEER_SSRC, sender: None, reception: Some(block), cname: "peer", bye: false };
+    let length = report.write(&mut buffer).expect("it fits");
+    stage.session.receive_rtcp(address(1, 4001), &buffer[..length], stage.now);
+    let figures = stage.session.figures();
+    let round_trip = figures.round_trip_ms.expect("it answers ours");
+    assert!((round_trip - 60.0).abs() < 0.1, "{round_trip}");
+    assert_eq!(figures.remote_jitter_ms, Some(2.0));
+    let opinion = figures.remote_opinion.expect("all is known");
+    assert!((4.3..4.45).contains(&opinion), "{opinion}");
 }
 
 #[test]

@@ -1,56 +1,63 @@
 //! One media thread: its sessions, its sockets, its clock.
 //!
-//! Each round it waits for packets, commands or the next instant of its schedule, sends what is due first, and
-//! then reads. Everything in a round is bounded, so that no socket and no queue can keep the others waiting.
+//! It wakes once in each slot of a millisecond, takes what commands there are, sends what is due, and reads what
+//! has come; it waits for nothing but the next slot. So the cost of waking is shared by all that a slot holds, a
+//! packet that comes is read within a millisecond, and a command that nobody wakes the thread for is late by no
+//! more. Without sessions it sleeps until there is a command.
+//!
+//! Everything in a slot is bounded, so that no socket and no queue can keep the others waiting. When the thread comes
+//! too late for a slot, its packets leave late; what is a whole packet time late is never sent, and counted.
 #![expect(clippy::disallowed_methods, reason = "shell: the clock of the media plane is read here")]
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Instant;
 
 use metrics::{Counter, Histogram, counter, histogram};
-use mio::{Events, Poll, Token, Waker};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use tokio::sync::mpsc;
 
-use super::schedule::Schedule;
-use super::sockets::{Sockets, place_and_port};
-use crate::media::{Command, Event, Origin, Outgoing, Parameters, Port, Session, SessionId};
+use super::MediaConfig;
+use super::clock::{SlotClock, prepare_thread};
+use super::sockets::{Received, Sockets, place_and_port};
+use super::told::Told;
+use super::wheel::Wheel;
+use crate::media::{
+    Command, DATAGRAM_LEN_MAX, Event, Origin, Outgoing, Parameters, Port, Room, Session, SessionId,
+};
 
-/// The waker's name, which no place in the table reaches.
-const WAKER: Token = Token(usize::MAX);
-/// Readiness events taken in a round.
-const READY_MAX: usize = 1024;
-/// Datagrams read from one socket in a round; a flood on one call waits for the others.
-const DATAGRAMS_MAX: usize = 16;
-/// Commands taken in a round.
+/// Sockets asked about at a time.
+const READY_MAX: usize = 512;
+/// Sockets read, one datagram each, before the clock is looked at again. Those that are left when the next slot
+/// has begun are told of again in it; a flood on one call waits for the others.
+const READS_MAX: usize = 64;
+/// Commands taken in a slot.
 const COMMANDS_MAX: usize = 64;
-/// Events kept while the queue to the rest of the program is full.
-const BACKLOG_MAX: usize = 16_384;
-/// How soon a full queue is tried again.
-const BACKLOG_RETRY: Duration = Duration::from_millis(2);
+/// How many of them may open sockets, which takes the kernel longer than anything else here.
+const OPENINGS_MAX: usize = 8;
 /// RTP that is longer was not asked for; its end is cut off.
-const DATAGRAM_LEN_MAX: usize = 2048;
+const RECEIVED_LEN_MAX: usize = 2048;
+const WITHOUT_WAITING: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// See the module.
 pub(super) struct MediaThread {
-    poll: Poll,
+    number: usize,
+    config: MediaConfig,
+    epoll: OwnedFd,
     commands: Receiver<(SessionId, Command)>,
-    stop: Arc<AtomicBool>,
-    silence_limit: Duration,
+    clock: SlotClock,
+    wheel: Wheel,
     /// Sessions by place; a place is reused.
     sessions: Vec<Option<Running>>,
     vacant: Vec<usize>,
     places: HashMap<SessionId, usize>,
-    schedule: Schedule,
-    /// Sockets that had more to read than a round allows.
-    unread: VecDeque<Token>,
     told: Told,
-    lateness: Histogram,
-    send_failures: Counter,
+    tally: Tally,
+    room: Room,
 }
 
 /// A session with its sockets.
@@ -58,99 +65,152 @@ struct Running {
     id: SessionId,
     session: Session,
     sockets: Sockets,
-    /// Its slot in the schedule.
-    slot: usize,
-    /// The instant it was last entered for; other entries are out of date.
-    due: Instant,
+    /// What the sockets were last asked to keep out.
+    kept_out: KeptOut,
+    /// The slot that it began in, to be given back.
+    began: u64,
+    /// The slot that it was last entered for; other entries are out of date.
+    entered: u64,
+}
+
+/// What need not come from the kernel to the session.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+struct KeptOut {
+    /// Whatever comes from elsewhere.
+    all_but: Option<SocketAddr>,
+    /// Most of the audio of this payload type.
+    audio: Option<u8>,
+}
+
+/// Whether there may be commands again.
+#[derive(PartialEq, Eq)]
+enum Commanded {
+    Running,
+    /// Whoever gave commands is gone.
+    Over,
 }
 
 impl MediaThread {
     pub(super) fn new(
+        number: usize,
+        config: &MediaConfig,
         commands: Receiver<(SessionId, Command)>,
         events: mpsc::Sender<(SessionId, Event)>,
-        stop: Arc<AtomicBool>,
-        silence_limit: Duration,
-    ) -> io::Result<(Self, Waker)> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let thread = Self {
-            poll,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            number,
+            config: config.clone(),
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             commands,
-            stop,
-            silence_limit,
+            clock: SlotClock::start(),
+            wheel: Wheel::new(),
             sessions: Vec::new(),
             vacant: Vec::new(),
             places: HashMap::new(),
-            schedule: Schedule::new(Instant::now()),
-            unread: VecDeque::new(),
             told: Told::new(events),
-            lateness: histogram!("portero_rtp_lateness_seconds"),
-            send_failures: counter!("portero_rtp_send_failures_total"),
-        };
-        Ok((thread, waker))
+            tally: Tally::new(),
+            room: [0; DATAGRAM_LEN_MAX],
+        })
     }
 
-    /// Works until told to stop.
+    /// Works until nobody can give it commands any more.
     pub(super) fn run(mut self) {
-        let mut ready = Events::with_capacity(READY_MAX);
-        let mut buffer = [0; DATAGRAM_LEN_MAX];
-        let mut more_commands = false;
-        while !self.stop.load(Ordering::Acquire) {
-            if let Err(error) = self.poll.poll(&mut ready, self.patience(more_commands))
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                tracing::error!(%error, "the poller of a media thread failed");
+        prepare_thread(self.config.pinned.then_some(self.number));
+        let mut ready = Vec::with_capacity(READY_MAX);
+        let mut due = Vec::new();
+        loop {
+            if self.is_idle() && self.wait_for_command() == Commanded::Over {
+                return;
             }
-            self.send_due();
-            more_commands = self.take_commands();
-            for _ in 0..self.unread.len() {
-                if let Some(token) = self.unread.pop_front() {
-                    self.read(token, &mut buffer);
-                }
+            let now = self.clock.wait_for(self.wheel.next());
+            if self.take_commands(now) == Commanded::Over {
+                break;
             }
-            for event in ready.iter().filter(|event| event.token() != WAKER) {
-                self.read(event.token(), &mut buffer);
-                // Hundreds of arrivals may take longer to read than a slot lasts.
-                self.send_due();
-            }
+            self.serve(now, &mut due);
+            self.read_ready(&mut ready);
             self.told.flush();
+            self.tally.show();
         }
         for id in self.places.keys().copied().collect::<Vec<_>>() {
             self.close(id);
         }
     }
 
-    /// How long the poller may wait.
-    fn patience(&self, more_commands: bool) -> Option<Duration> {
-        if more_commands || !self.unread.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let due = self.schedule.next().map(|due| due.saturating_duration_since(Instant::now()));
-        let retry = self.told.is_waiting().then_some(BACKLOG_RETRY);
-        [due, retry].into_iter().flatten().min()
+    fn is_idle(&self) -> bool {
+        self.places.is_empty() && !self.told.is_waiting()
     }
 
-    /// Sends everything that is due now; what falls due meanwhile waits for the next round.
-    fn send_due(&mut self) {
+    fn wait_for_command(&mut self) -> Commanded {
+        let Ok((id, command)) = self.commands.recv() else { return Commanded::Over };
         let now = Instant::now();
-        while let Some((at, place)) = self.schedule.pop_due(now) {
-            let Some(running) = self.sessions.get_mut(place).and_then(Option::as_mut) else { continue };
-            if running.due != at {
-                continue;
-            }
-            let missed_before = running.session.slots_missed();
-            while let Some(outgoing) = running.session.tick(now) {
-                if let Some(due) = outgoing.due {
-                    self.lateness.record(Instant::now().saturating_duration_since(due));
+        self.wheel.skip_to(self.clock.slot_from(now));
+        self.take(id, command, now);
+        Commanded::Running
+    }
+
+    fn take_commands(&mut self, now: Instant) -> Commanded {
+        let mut openings = 0;
+        for _ in 0..COMMANDS_MAX {
+            match self.commands.try_recv() {
+                Ok((id, command)) => {
+                    openings += usize::from(matches!(command, Command::Open { .. }));
+                    self.take(id, command, now);
                 }
-                deliver(&running.sockets, &outgoing, &self.send_failures);
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Commanded::Over,
             }
-            let missed = running.session.slots_missed() - missed_before;
-            if missed > 0 {
-                counter!("portero_rtp_slots_missed_total").increment(missed);
+            if openings == OPENINGS_MAX {
+                break;
             }
-            self.settle(place);
         }
+        Commanded::Running
+    }
+
+    fn take(&mut self, id: SessionId, command: Command, now: Instant) {
+        match command {
+            Command::Open { local, origin, parameters } => self.open(id, local, origin, parameters),
+            Command::Close => self.close(id),
+            command => {
+                let Some(&place) = self.places.get(&id) else { return };
+                if let Some(running) = &mut self.sessions[place] {
+                    running.session.command(command, now);
+                    running.keep_out(self.config.kernel_filter);
+                    self.settle(place);
+                }
+            }
+        }
+    }
+
+    /// Serves every slot that has begun; what falls due meanwhile waits for the next round.
+    fn serve(&mut self, now: Instant, due: &mut Vec<usize>) {
+        let last = self.clock.slot(now).max(self.wheel.next());
+        while self.wheel.next() <= last {
+            let slot = self.wheel.take(due);
+            let sent: usize = due.iter().map(|place| self.send_due(*place, slot, now)).sum();
+            if sent > 0 {
+                let late = Instant::now().saturating_duration_since(self.clock.instant(slot));
+                self.tally.lateness.record(late);
+            }
+        }
+    }
+
+    /// Sends what is due of a session; tells how many datagrams.
+    fn send_due(&mut self, place: usize, slot: u64, now: Instant) -> usize {
+        let Some(running) = self.sessions.get_mut(place).and_then(Option::as_mut) else { return 0 };
+        if running.entered != slot {
+            return 0;
+        }
+        let mut sent = 0;
+        let missed_before = running.session.slots_missed();
+        while let Some(outgoing) = running.session.tick(now, &mut self.room) {
+            deliver(&running.sockets, &outgoing, &mut self.tally);
+            sent += 1;
+        }
+        self.tally.missed += running.session.slots_missed() - missed_before;
+        // The slot is over, so the entry is; what is due in the past comes in the next.
+        running.entered = u64::MAX;
+        self.settle(place);
+        sent
     }
 
     /// Passes on what a session has to tell, and enters it for when it wants to be asked next.
@@ -159,33 +219,9 @@ impl MediaThread {
         while let Some(event) = running.session.poll_event() {
             self.told.tell(running.id, event);
         }
-        let due = running.session.next_due();
-        if due != running.due {
-            running.due = due;
-            self.schedule.enter(due, place);
-        }
-    }
-
-    /// Takes what commands there are; tells whether there may be more than a round allows.
-    fn take_commands(&mut self) -> bool {
-        for _ in 0..COMMANDS_MAX {
-            match self.commands.try_recv() {
-                Ok((id, Command::Open { local, origin, parameters })) => {
-                    self.open(id, local, origin, parameters);
-                }
-                Ok((id, Command::Close)) => self.close(id),
-                Ok((id, command)) => self.pass_on(id, command),
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    fn pass_on(&mut self, id: SessionId, command: Command) {
-        let Some(&place) = self.places.get(&id) else { return };
-        if let Some(running) = &mut self.sessions[place] {
-            running.session.command(command, Instant::now());
-            self.settle(place);
+        let due = self.clock.slot_from(running.session.next_due());
+        if due < running.entered {
+            running.entered = self.wheel.enter(due, place);
         }
     }
 
@@ -194,7 +230,7 @@ impl MediaThread {
         let opened = if self.places.contains_key(&id) {
             Err(io::ErrorKind::AlreadyExists.into())
         } else {
-            Sockets::open(local, place, self.poll.registry())
+            Sockets::open(local, place, &self.epoll)
         };
         if place == self.sessions.len() {
             self.sessions.push(None);
@@ -207,13 +243,14 @@ impl MediaThread {
                 return self.told.tell(id, Event::OpenFailed(error.kind()));
             }
         };
-        let beginning = self.schedule.begin(Instant::now());
-        let session = Session::new(origin, parameters, beginning.at).with_silence_limit(self.silence_limit);
-        let due = session.next_due();
-        self.sessions[place] = Some(Running { id, session, sockets, slot: beginning.slot, due });
+        let began = self.wheel.begin();
+        let session = Session::new(origin, parameters, self.clock.instant(began))
+            .with_silence_limit(self.config.silence_limit);
+        let kept_out = KeptOut::default();
+        self.sessions[place] = Some(Running { id, session, sockets, kept_out, began, entered: u64::MAX });
         self.places.insert(id, place);
-        self.schedule.enter(due, place);
         self.told.tell(id, Event::Opened);
+        self.settle(place);
     }
 
     /// Says goodbye and gives the ports back; dropping a socket takes it from the poller.
@@ -221,9 +258,9 @@ impl MediaThread {
         let Some(place) = self.places.remove(&id) else { return };
         let Some(mut running) = self.sessions[place].take() else { return };
         self.vacant.push(place);
-        self.schedule.end(running.slot);
-        if let Some(outgoing) = running.session.farewell(Instant::now()) {
-            deliver(&running.sockets, &outgoing, &self.send_failures);
+        self.wheel.end(running.began);
+        if let Some(outgoing) = running.session.farewell(Instant::now(), &mut self.room) {
+            deliver(&running.sockets, &outgoing, &mut self.tally);
         }
         while let Some(event) = running.session.poll_event() {
             self.told.tell(id, event);
@@ -234,78 +271,116 @@ impl MediaThread {
         self.told.tell(id, Event::Closed(figures));
     }
 
-    /// Reads what came to a socket, up to a round's share. An error is of one datagram (an ICMP refusal of an
-    /// earlier one of ours, mostly) and ends nothing.
-    fn read(&mut self, ready: Token, buffer: &mut [u8]) {
-        let (place, port) = place_and_port(ready);
-        let Some(running) = self.sessions.get_mut(place).and_then(Option::as_mut) else { return };
-        let now = Instant::now();
-        let mut drained = false;
-        for _ in 0..DATAGRAMS_MAX {
-            match running.sockets.receive(port, buffer) {
-                Ok((length, source)) => {
-                    let datagram = &buffer[..length];
-                    match port {
-                        Port::Rtp => running.session.receive(source, datagram, now),
-                        Port::Rtcp => running.session.receive_rtcp(source, datagram, now),
-                    }
+    /// Reads one datagram from each socket that has some, until none has or the next slot begins.
+    fn read_ready(&mut self, ready: &mut Vec<epoll::Event>) {
+        let mut buffer = [0; RECEIVED_LEN_MAX];
+        let until = self.clock.instant(self.wheel.next());
+        loop {
+            ready.clear();
+            if let Err(error) = epoll::wait(&self.epoll, spare_capacity(ready), Some(&WITHOUT_WAITING)) {
+                return tracing::error!(%error, "the poller of a media thread failed");
+            }
+            for some in ready.chunks(READS_MAX) {
+                let now = Instant::now();
+                for event in some {
+                    self.read(event.data, &mut buffer, now);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    drained = true;
-                    break;
+                if Instant::now() >= until {
+                    return;
                 }
-                Err(error) => tracing::debug!(%error, "a datagram could not be received"),
+            }
+            if ready.len() < READY_MAX {
+                return;
             }
         }
-        if !drained {
-            self.unread.push_back(ready);
+    }
+
+    /// Reads a datagram. An error is of one datagram (an ICMP refusal of an earlier one of ours, mostly) and ends
+    /// nothing.
+    fn read(&mut self, socket: epoll::EventData, buffer: &mut [u8], now: Instant) {
+        let (place, port) = place_and_port(socket);
+        let Some(running) = self.sessions.get_mut(place).and_then(Option::as_mut) else { return };
+        match running.sockets.receive(port, buffer) {
+            Ok(received) => {
+                self.tally.unseen += running.received(port, received, buffer, now);
+                running.keep_out(self.config.kernel_filter);
+            }
+            Err(error) => tracing::debug!(%error, "a datagram could not be received"),
         }
         self.settle(place);
     }
 }
 
+impl Running {
+    fn received(&mut self, port: Port, received: Received, buffer: &[u8], now: Instant) -> u64 {
+        let Received { length, source, unseen } = received;
+        let datagram = &buffer[..length];
+        if unseen > 0 {
+            self.session.receive_unseen(unseen);
+        }
+        match port {
+            Port::Rtp => self.session.receive(source, datagram, now),
+            Port::Rtcp => self.session.receive_rtcp(source, datagram, now),
+        }
+        u64::from(unseen)
+    }
+
+    /// Has the kernel keep out what the session has no use for. Where it does not, the session sees more and costs
+    /// more, and that is all; so it is not asked again for the same.
+    fn keep_out(&mut self, thin_out: bool) {
+        let kept_out = KeptOut {
+            all_but: self.session.only_source(),
+            audio: self.session.dispensable().filter(|_| thin_out),
+        };
+        if kept_out == self.kept_out {
+            return;
+        }
+        self.kept_out = kept_out;
+        let asked = self.sockets.join(kept_out.all_but).and_then(|()| self.sockets.thin_out(kept_out.audio));
+        if let Err(error) = asked {
+            tracing::debug!(%error, "the kernel keeps nothing out");
+        }
+    }
+}
+
 /// Sends a datagram; one that cannot be sent is lost, like one on the wire.
-fn deliver(sockets: &Sockets, outgoing: &Outgoing<'_>, failures: &Counter) {
+fn deliver(sockets: &Sockets, outgoing: &Outgoing<'_>, tally: &mut Tally) {
     if let Err(error) = sockets.send(outgoing) {
-        failures.increment(1);
+        tally.failures += 1;
         tracing::debug!(%error, "a datagram could not be sent");
     }
 }
 
-/// The way out for events. While the queue is full they wait here, in order.
-struct Told {
-    events: mpsc::Sender<(SessionId, Event)>,
-    backlog: VecDeque<(SessionId, Event)>,
-    digits: Counter,
+/// What is counted in a slot, so that the program's counters are touched once a slot and not with each packet.
+struct Tally {
+    missed: u64,
+    failures: u64,
+    unseen: u64,
+    lateness: Histogram,
+    counters: [Counter; 3],
 }
 
-impl Told {
-    fn new(events: mpsc::Sender<(SessionId, Event)>) -> Self {
-        Self { events, backlog: VecDeque::new(), digits: counter!("portero_digits_total", "source" => "rtp") }
-    }
-
-    fn is_waiting(&self) -> bool {
-        !self.backlog.is_empty()
-    }
-
-    fn tell(&mut self, id: SessionId, event: Event) {
-        if matches!(event, Event::Digit(_)) {
-            self.digits.increment(1);
+impl Tally {
+    fn new() -> Self {
+        Self {
+            missed: 0,
+            failures: 0,
+            unseen: 0,
+            lateness: histogram!("portero_rtp_lateness_seconds"),
+            counters: [
+                counter!("portero_rtp_slots_missed_total"),
+                counter!("portero_rtp_send_failures_total"),
+                counter!("portero_rtp_packets_filtered_total"),
+            ],
         }
-        if self.backlog.len() == BACKLOG_MAX {
-            counter!("portero_media_events_lost_total").increment(1);
-            tracing::warn!(session = id.0, "an event of a media session is lost: nobody takes them");
-            return;
-        }
-        self.backlog.push_back((id, event));
-        self.flush();
     }
 
-    fn flush(&mut self) {
-        while let Some(event) = self.backlog.pop_front() {
-            if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
-                self.backlog.push_front(event);
-                return;
+    fn show(&mut self) {
+        for (count, counter) in
+            [&mut self.missed, &mut self.failures, &mut self.unseen].into_iter().zip(&self.counters)
+        {
+            if *count > 0 {
+                counter.increment(std::mem::take(count));
             }
         }
     }

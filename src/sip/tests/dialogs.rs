@@ -25,6 +25,11 @@ fn notify(tag: &str, cseq: u32, event: &str, state: &str, body: &str) -> Sketch 
 fn a_retransmitted_invite_gets_the_last_provisional_again() {
     let mut wire = Wire::new();
     let invite = Sketch::invite().text("z9hG4bKsame");
+    assert_eq!(wire.send_text(&invite), [""; 0], "an answer at once makes 100 needless");
+    assert_eq!(wire.pass(Duration::from_millis(199)), []);
+    assert_eq!(wire.send_text(&invite), [""; 0]);
+    let [(_, trying)] = &wire.pass(Duration::from_millis(1))[..] else { panic!("RFC 3261 §17.2.1") };
+    assert_eq!(status(trying), 100);
     assert_eq!(only_status(&wire.send_text(&invite)), 100);
     let events = wire.events();
     let [Event::Invited(id, _)] = events.as_slice() else { panic!("{events:?}") };
@@ -72,6 +77,40 @@ fn an_offerless_invite_gets_its_answer_in_the_ack() {
 }
 
 #[test]
+fn an_answered_request_is_answered_again_until_its_transaction_ends() {
+    let mut wire = Wire::new();
+    let (_, tag) = wire.established();
+    let info = Sketch::inside("INFO", &tag, 2).text("z9hG4bKinfo");
+    let answer = wire.send_text(&info);
+    assert_eq!(only_status(&answer), 200);
+    let held = wire.endpoint.transactions.len();
+    wire.pass(Duration::from_millis(31_999));
+    assert_eq!(wire.send_text(&info), answer, "Timer J runs");
+    wire.pass(Duration::from_millis(1));
+    assert!(wire.endpoint.transactions.len() < held);
+    assert_eq!(only_status(&wire.send_text(&info)), 200, "the same CSeq, as good as new");
+}
+
+#[test]
+fn an_accepted_invite_is_not_answered_again_by_its_transaction() {
+    let mut wire = Wire::new();
+    let invite = Sketch::invite().text("z9hG4bKsame");
+    wire.send_text(&invite);
+    let [Event::Invited(id, _)] = wire.events()[..] else { panic!("an INVITE invites") };
+    wire.endpoint.accept(id, SDP, wire.now);
+    let ok = wire.sent().pop().expect("a 200");
+    assert_eq!(wire.send_text(&invite), [""; 0], "RFC 6026 §7.1");
+    // A UA of old sends the ACK to a 2xx by the INVITE's branch.
+    let tag = tag_of(&ok);
+    wire.send_text(&Sketch::inside("ACK", &tag, 1).text("z9hG4bKsame"));
+    assert_eq!(wire.events(), [Event::Confirmed(id, None)]);
+    assert_eq!(only_status(&wire.send(&Sketch::inside("BYE", &tag, 2))), 200);
+    assert_eq!(wire.send_text(&invite), [""; 0], "no second call comes of it");
+    wire.pass(Duration::from_secs(33));
+    assert!(wire.events().len() <= 1 && wire.endpoint.is_idle());
+}
+
+#[test]
 fn hold_and_a_new_contact_by_reinvite() {
     let mut wire = Wire::new();
     let (id, tag) = wire.established();
@@ -79,7 +118,7 @@ fn hold_and_a_new_contact_by_reinvite() {
     let text = reinvite
         .text("z9hG4bKhold")
         .replace("Contact: <sip:+12025550101@192.0.2.1:5060>", "Contact: <sip:moved@192.0.2.77:5099>");
-    assert_eq!(only_status(&wire.send_text(&text)), 100);
+    assert_eq!(wire.send_text(&text), [""; 0]);
     assert_eq!(wire.events(), [Event::Reinvited(id, Some(SDP.to_owned()))]);
     let early = wire.send(&Sketch { to_tag: Some(tag.clone()), cseq: 3, ..Sketch::invite() });
     assert_eq!(only_status(&early), 500);

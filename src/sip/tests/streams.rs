@@ -72,6 +72,20 @@ fn our_requests_go_by_the_connection_that_the_call_came_by() {
 }
 
 #[test]
+fn a_contact_that_takes_no_connection_costs_nothing_while_the_callers_own_is_up() {
+    let Streamed { mut wire, tag, dialog } = Streamed::established();
+    // From another address than that of its Contact, as a phone with several interfaces does.
+    let elsewhere = Hop { peer: SocketAddr::from(([192, 0, 2, 99], 40_000)), ..hop(3, 40_000) };
+    wire.endpoint.receive(elsewhere, by_tcp(&Sketch::inside("OPTIONS", &tag, 2), 3).as_bytes(), wire.now);
+    wire.sent();
+    wire.endpoint.bye(dialog, wire.now);
+    let bye = wire.endpoint.poll_transmit().expect("a BYE");
+    assert_eq!((bye.hop.peer.to_string().as_str(), bye.hop.connection), ("192.0.2.1:5060", None));
+    wire.endpoint.unreachable(&bye.hop, None, wire.now);
+    assert_eq!(wire.endpoint.poll_transmit().expect("the BYE once more").hop, elsewhere);
+}
+
+#[test]
 fn a_peer_that_has_connected_anew_is_reached_by_its_new_connection() {
     let Streamed { mut wire, tag, dialog } = Streamed::established();
     let options = by_tcp(&Sketch::inside("OPTIONS", &tag, 2), 3);

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,10 +31,14 @@ pub struct Baresip {
 impl Baresip {
     /// Starts one whose account is `sip:user@` the server's address.
     pub fn start(server: &Server, user: &str) -> Self {
+        Self::start_at(server.loopback.ip(), server, user)
+    }
+
+    /// The same at an address that may be another than the server's. Its connections leave from 127.0.0.1 in any case.
+    pub fn start_at(ip: Ipv4Addr, server: &Server, user: &str) -> Self {
         let folder = server.folder.path().join("baresip");
         fs::create_dir_all(&folder).expect("a folder for baresip");
         let loopback = &server.loopback;
-        let ip = loopback.ip();
         write_silence(&folder.join("silence.wav"));
         let first = PEER_RTP_PORT;
         let config = format!(
@@ -44,7 +48,7 @@ impl Baresip {
              ring_aufile none\nringback_aufile none\nbusy_aufile none\nerror_aufile none\nnotfound_aufile none\n\
              module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
              module_app account.so\nmodule_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
-            sip = loopback.peer_sip(),
+            sip = SocketAddr::from((ip, loopback.peer_sip().port())),
             control = loopback.peer_control(),
             last = first + 100,
             folder = folder.display(),
@@ -121,6 +125,16 @@ impl Baresip {
         // Their names are dates and times.
         recordings.sort();
         recordings
+    }
+
+    /// Puts the call on hold.
+    pub fn hold(&mut self) {
+        self.command("hold", "");
+    }
+
+    /// Takes it up again.
+    pub fn resume(&mut self) {
+        self.command("resume", "");
     }
 
     fn screen(&self) -> String {

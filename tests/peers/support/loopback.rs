@@ -5,11 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 /// Whoever holds this port on an address holds the address.
 const CLAIM_PORT: u16 = 1919;
 const SIP_PORT: u16 = 5060;
+const SIPS_PORT: u16 = 5061;
 const WEB_PORT: u16 = 18080;
 const CRM_PORT: u16 = 18081;
 const PEER_SIP_PORT: u16 = 15060;
-const PROXY_SIP_PORT: u16 = 15070;
 const PEER_CONTROL_PORT: u16 = 14444;
+const PROXY_SIP_PORT: u16 = 15070;
+const PROXY_SIPS_PORT: u16 = 15071;
+const RELAY_PORT: u16 = 15080;
 const NAME_SERVER_PORT: u16 = 15353;
 /// The first port that a peer may use for RTP.
 pub const PEER_RTP_PORT: u16 = 16000;
@@ -49,6 +52,26 @@ impl Loopback {
         self.at(SIP_PORT)
     }
 
+    /// Where the server takes calls by TLS.
+    pub fn sips(&self) -> SocketAddr {
+        self.at(SIPS_PORT)
+    }
+
+    /// Where what comes by TCP goes on by TLS.
+    pub fn relay(&self) -> SocketAddr {
+        self.at(RELAY_PORT)
+    }
+
+    /// Where a proxy between a peer and the server takes SIP.
+    pub fn proxy_sip(&self) -> SocketAddr {
+        self.at(PROXY_SIP_PORT)
+    }
+
+    /// Where it does so by TLS.
+    pub fn proxy_sips(&self) -> SocketAddr {
+        self.at(PROXY_SIPS_PORT)
+    }
+
     /// Where the server's pages are.
     pub fn web(&self) -> SocketAddr {
         self.at(WEB_PORT)
@@ -62,11 +85,6 @@ impl Loopback {
     /// Where a peer takes SIP.
     pub fn peer_sip(&self) -> SocketAddr {
         self.at(PEER_SIP_PORT)
-    }
-
-    /// Where a proxy between a peer and the server takes SIP.
-    pub fn proxy_sip(&self) -> SocketAddr {
-        self.at(PROXY_SIP_PORT)
     }
 
     /// Where a name server answers.

@@ -1,16 +1,21 @@
-//! What the tests stand on: addresses, folders, servers, peers, sound.
+//! What the tests stand on: addresses, certificates, folders, servers, peers, sound.
 
 pub mod baresip;
+pub mod caller;
 pub mod capture;
+pub mod certificate;
 pub mod collector;
 pub mod folder;
 pub mod http;
 pub mod kamailio;
+pub mod linphone;
 pub mod loopback;
 pub mod name_server;
+pub mod script;
 pub mod server;
 pub mod sipp;
 pub mod sound;
+pub mod tls_relay;
 
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::certificate::Certificate;
 use super::folder::Folder;
 use super::loopback::Loopback;
 use super::{Process, http, wait_for};
@@ -21,6 +23,39 @@ const DEMO: &str = "config/demo.toml";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long after the end of a call its record may take to be seen.
 const RECORD_WITHIN: Duration = Duration::from_secs(10);
+
+/// By what a server can be reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transports {
+    /// UDP and TCP.
+    Plain,
+    /// These and TLS.
+    All,
+}
+
+impl Transports {
+    /// The setting `listen`.
+    fn listen(self, loopback: &Loopback) -> String {
+        match self {
+            Self::Plain => format!("\"{}\"", loopback.sip()),
+            Self::All => format!("[\"{}\", \"tls:{}\"]", loopback.sip(), loopback.sips()),
+        }
+    }
+
+    /// The table [sip.tls], where there is to be one.
+    fn tls(self, loopback: &Loopback, folder: &Folder) -> String {
+        if self == Self::Plain {
+            return String::new();
+        }
+        let Certificate { ca, chain, key } = Certificate::issue(folder.path(), IpAddr::V4(loopback.ip()));
+        format!(
+            "[sip.tls]\ncertificate = \"{}\"\nkey = \"{}\"\ntrust = \"{}\"\n\n",
+            chain.display(),
+            key.display(),
+            ca.display()
+        )
+    }
+}
 
 /// A running server.
 pub struct Server {
@@ -38,25 +73,47 @@ impl Server {
         let mut command = Command::new(PROGRAM);
         command.arg("demo").arg("--sip").arg(loopback.sip().to_string());
         command.arg("--web").arg(loopback.web().to_string()).arg("--crm").arg(loopback.crm().to_string());
-        command.arg("--data").arg(data_folder(&folder));
+        command.arg("--data").arg(data_folder(&folder)).env("RUST_LOG", "trace");
         Self::start(command, loopback, folder)
     }
 
     /// Starts `portero serve` with the demo's configuration, in which each first text of `edits` is replaced by
     /// the second, at its first occurrence.
     pub fn serve(edits: &[(&str, &str)]) -> Self {
-        Self::serve_at(Loopback::claim(), Folder::new(), edits)
+        Self::configured(Loopback::claim(), Folder::new(), edits, Transports::Plain, "trace")
     }
 
     /// As [`Server::serve`], at an address and in a folder that somebody else has use for already.
     pub fn serve_at(loopback: Loopback, folder: Folder, edits: &[(&str, &str)]) -> Self {
+        Self::configured(loopback, folder, edits, Transports::Plain, "trace")
+    }
+
+    /// As [`Server::serve`], and it listens for TLS, too, with a certificate of its own making.
+    pub fn serve_tls(edits: &[(&str, &str)]) -> Self {
+        Self::configured(Loopback::claim(), Folder::new(), edits, Transports::All, "trace")
+    }
+
+    /// The same again, which logs as a server in service does: in a flood, a log of everything is a flood of its own.
+    pub fn serve_quietly(edits: &[(&str, &str)]) -> Self {
+        Self::configured(Loopback::claim(), Folder::new(), edits, Transports::All, "info")
+    }
+
+    fn configured(
+        loopback: Loopback,
+        folder: Folder,
+        edits: &[(&str, &str)],
+        transports: Transports,
+        log: &str,
+    ) -> Self {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEMO);
         let mut text = fs::read_to_string(demo).expect("the demo's configuration can be read");
+        let listen = transports.listen(&loopback);
         let places = [
-            ("127.0.0.1:5060".to_owned(), loopback.sip().to_string()),
+            ("listen = \"127.0.0.1:5060\"".to_owned(), format!("listen = {listen}")),
             ("127.0.0.1:8080".to_owned(), loopback.web().to_string()),
             ("127.0.0.1:8081".to_owned(), loopback.crm().to_string()),
             ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(&folder).display())),
+            ("\n[limits]\n".to_owned(), format!("\n{}[limits]\n", transports.tls(&loopback, &folder))),
         ];
         for (from, to) in &places {
             assert!(text.contains(from), "the demo's configuration says {from:?}");
@@ -69,13 +126,13 @@ impl Server {
         let file = folder.path().join("portero.toml");
         fs::write(&file, text).expect("the configuration can be written");
         let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg("--config").arg(file);
+        command.arg("serve").arg("--config").arg(file).env("RUST_LOG", log);
         Self::start(command, loopback, folder)
     }
 
     fn start(mut command: Command, loopback: Loopback, folder: Folder) -> Self {
         let log = File::create(folder.path().join("server.log")).expect("a log can be made");
-        command.current_dir(folder.path()).env("RUST_LOG", "trace").env("NO_COLOR", "1");
+        command.current_dir(folder.path()).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
@@ -140,6 +197,25 @@ impl Server {
         wait_for(stage, Duration::from_secs(15), || {
             self.calls().iter().any(|call| call["line"] == number && call["stage"] == stage).then_some(())
         });
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// How much memory it holds now, in MiB: what the kernel calls its resident set.
+    pub fn resident_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    }
+
+    /// The value of a metric with its labels as they are printed; 0 where it is not shown.
+    pub fn metric(&self, series: &str) -> u64 {
+        let metrics = http::get(self.loopback.web(), "/metrics").body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().expect("a number"))
     }
 
     /// Sends it a signal, such as `TERM`.

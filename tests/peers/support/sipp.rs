@@ -1,6 +1,7 @@
-//! SIPp as the caller: one call of one scenario of `tests/sipp`.
+//! SIPp as the caller: one call of one scenario, of `tests/sipp` or put together for the purpose.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,14 +10,46 @@ use super::Process;
 use super::capture::Capture;
 use super::loopback::PEER_RTP_PORT;
 use super::server::Server;
+use super::tls_relay::TlsRelay;
 
 /// How long a scenario may take.
 const DEADLINE: Duration = Duration::from_secs(45);
+/// RTP ports between those of two transports.
+const RTP_PORTS: u16 = 20;
+
+/// What a call goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    /// Debian's SIPp is built without it: a relay of the test's own takes what SIPp says by TCP on by TLS.
+    Tls,
+}
+
+impl Transport {
+    /// All that a server listens to.
+    pub const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
+    /// The word for it in a Via.
+    fn via(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+}
 
 /// A call to place.
 pub struct Call {
+    /// By what.
+    pub transport: Transport,
+    /// Where to, if not straight to the server.
+    pub proxy: Option<SocketAddr>,
     /// The scenario's file in `tests/sipp`, without its ending.
     pub scenario: &'static str,
+    /// The scenario itself, where it has no file.
+    pub script: Option<String>,
     /// The line to dial.
     pub line: &'static str,
     /// URI of the From header.
@@ -33,12 +66,17 @@ pub struct Call {
     pub values: &'static [(&'static str, &'static str)],
     /// How long the scenario's nameless pause takes.
     pub pause: Duration,
+    /// How long it all may take.
+    pub deadline: Duration,
 }
 
 impl Default for Call {
     fn default() -> Self {
         Self {
+            transport: Transport::Udp,
+            proxy: None,
             scenario: "is_handed_over",
+            script: None,
             line: "1000",
             from: "sip:+12025550101@caller.example",
             keys: "",
@@ -47,6 +85,7 @@ impl Default for Call {
             by_proxy: false,
             values: &[("sipfrag", "200 OK")],
             pause: Duration::ZERO,
+            deadline: DEADLINE,
         }
     }
 }
@@ -55,29 +94,33 @@ impl Default for Call {
 pub struct Running {
     process: Process,
     folder: PathBuf,
+    deadline: Duration,
+    _relay: Option<TlsRelay>,
 }
 
 impl Call {
     /// Starts SIPp.
     pub fn start(&self, server: &Server) -> Running {
-        let folder = server.folder.path().join("sipp");
+        let (loopback, at) = (&server.loopback, self.transport as u16);
+        let folder = server.folder.path().join("sipp").join(self.transport.via());
         fs::create_dir_all(&folder).expect("a folder for SIPp");
         Capture::of(self.keys).write(&folder.join("keys.pcap"));
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/sipp")
-            .join(self.scenario)
-            .with_extension("xml");
-        let loopback = &server.loopback;
+        fs::write(folder.join("scenario.xml"), self.scenario()).expect("the scenario can be written");
+        let relay = (self.transport == Transport::Tls).then(|| {
+            TlsRelay::start(loopback.relay(), loopback.sips(), &server.folder.path().join("ca.pem"))
+        });
+        let to = self.proxy.unwrap_or(if relay.is_some() { loopback.relay() } else { loopback.sip() });
         let ip = loopback.ip().to_string();
         // Playing a capture takes a raw socket, so that who is not root needs a SIPp that may open one.
         let program = std::env::var_os("PORTERO_SIPP").unwrap_or_else(|| "sipp".into());
         let mut command = Command::new(program);
-        command.current_dir(&folder).arg(loopback.sip().to_string()).arg("-sf").arg(file);
+        command.current_dir(&folder).arg(to.to_string()).args(["-sf", "scenario.xml"]);
+        command.args(["-t", if self.transport == Transport::Udp { "u1" } else { "t1" }]);
         command.args(["-s", self.line, "-i", &ip, "-mi", &ip, "-m", "1", "-nostdin"]);
-        command.args(["-p", &loopback.peer_sip().port().to_string()]);
-        command.args(["-mp", &PEER_RTP_PORT.to_string()]);
+        command.args(["-p", &(loopback.peer_sip().port() + at).to_string()]);
+        command.args(["-mp", &(PEER_RTP_PORT + RTP_PORTS * at).to_string()]);
         command.args(["-d", &self.pause.as_millis().to_string()]);
-        command.args(["-timeout", &format!("{}s", DEADLINE.as_secs()), "-timeout_error"]);
+        command.args(["-timeout", &format!("{}s", self.deadline.as_secs()), "-timeout_error"]);
         command.args([
             "-trace_msg",
             "-message_file",
@@ -105,7 +148,18 @@ impl Call {
         let screen = File::create(folder.join("screen.log")).expect("a file for SIPp's screen");
         let errors = screen.try_clone().expect("a file can be shared");
         let child = command.stdin(Stdio::null()).stdout(screen).stderr(errors).spawn();
-        Running { process: Process(child.expect("SIPp starts (Debian's package sip-tester)")), folder }
+        let process = Process(child.expect("SIPp starts (Debian's package sip-tester)"));
+        Running { process, folder, deadline: self.deadline, _relay: relay }
+    }
+
+    /// The scenario's text, with the transport that the server sees.
+    fn scenario(&self) -> String {
+        let text = self.script.clone().unwrap_or_else(|| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp");
+            let file = folder.join(self.scenario).with_extension("xml");
+            fs::read_to_string(file).expect("the scenario can be read")
+        });
+        text.replace("[transport]", self.transport.via())
     }
 
     /// Runs SIPp to its end.
@@ -123,7 +177,7 @@ impl Running {
     /// # Panics
     /// Where the call did not go as the scenario says.
     pub fn finish(mut self, server: &Server) -> Messages {
-        let status = self.process.wait_for_exit("end of SIPp", DEADLINE + Duration::from_secs(5));
+        let status = self.process.wait_for_exit("end of SIPp", self.deadline + Duration::from_secs(5));
         let read = |name: &str| {
             let text = fs::read(self.folder.join(name)).unwrap_or_default();
             String::from_utf8_lossy(&text).into_owned()

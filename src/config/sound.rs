@@ -1,0 +1,44 @@
+//! How a line sounds: which codecs it takes, and whether it listens for keys.
+
+use super::fault::Fault;
+use super::nearest::one_of;
+use super::section::{Complaint, Section};
+use crate::call::{Sound, Tones};
+use crate::sdp::{Codec, Codecs};
+
+const CODECS: [(&str, Codec); 3] = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("g722", Codec::G722)];
+
+const TONES: [(&str, Tones); 3] =
+    [("needed", Tones::Needed), ("always", Tones::Always), ("never", Tones::Never)];
+
+/// What a line says of it.
+pub(super) fn read(section: &mut Section<'_>) -> Sound {
+    let codecs = codecs(section).map_or_else(Codecs::default, Codecs::Ours);
+    Sound { codecs, tones: section.read("tones", tones).unwrap_or_default() }
+}
+
+fn tones(text: &str) -> Result<Tones, Complaint> {
+    one_of(&TONES, text, "ways")
+        .map_err(|help| Complaint::new(format!("`{text}` is no way to listen for tones"), help))
+}
+
+fn codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {
+    let texts = section.texts("codecs")?;
+    if texts.is_empty() {
+        let span = section.value("codecs").map_or(section.span(), toml::Spanned::span);
+        let fault = Fault::at(span, "`codecs` names no codec");
+        section.note(fault.help("name at least one, or delete this to have G.711 as the caller likes it"));
+    }
+    let mut codecs = Vec::new();
+    for text in texts {
+        let read = one_of(&CODECS, text.get_ref(), "codecs")
+            .map_err(|help| Complaint::new(format!("`{}` is no codec of ours", text.get_ref()), help));
+        let Some(codec) = section.accept(text.span(), read) else { continue };
+        if codecs.contains(&codec) {
+            let fault = Fault::at(text.span(), format!("`{}` is named already", text.get_ref()));
+            section.note(fault.help("name each codec once, the best first"));
+        }
+        codecs.push(codec);
+    }
+    Some(codecs)
+}

@@ -1,0 +1,85 @@
+//! Keys that are heard in the caller's audio, and what becomes of that when the caller sends events.
+
+use std::f64::consts::TAU;
+
+use super::*;
+
+/// The octets of a `5` that is held for 60 ms, with as much silence after it.
+fn five(codec: Codec) -> Vec<u8> {
+    let samples = |rate: f64, count: u32| -> Vec<i16> {
+        let tone = |at: u32| {
+            let time = f64::from(at) / rate;
+            let on = time < 0.06;
+            f64::from(u8::from(on)) * 8000.0 * ((TAU * 770.0 * time).sin() + (TAU * 1336.0 * time).sin())
+        };
+        (0..count).map(|at| tone(at) as i16).collect()
+    };
+    Prompt::new(&samples(8000.0, 960), Some(&samples(16_000.0, 1920))).octets(codec).to_vec()
+}
+
+impl Stage {
+    fn hear_sound(&mut self, payload_type: u8, octets: &[u8]) {
+        for payload in octets.chunks(160) {
+            let header = self.peer_header(payload_type);
+            self.receive(peer(), header, payload);
+            self.run(20 * MS);
+        }
+    }
+
+    fn tones(&self) -> String {
+        let tone = |event: &Event| if let Event::Tone(digit) = event { Some(digit.expose()) } else { None };
+        self.events.iter().filter_map(tone).collect()
+    }
+}
+
+fn listening() -> Parameters {
+    Parameters { tones: true, ..parameters() }
+}
+
+#[test]
+fn keys_are_heard_in_every_codec_and_across_a_change() {
+    let mut stage = Stage::new(listening());
+    for (codec, payload_type) in [(Codec::Pcmu, 0), (Codec::Pcma, 8), (Codec::G722, 9)] {
+        stage.command(Command::Change(Parameters { codec, payload_type, ..listening() }));
+        stage.hear_sound(payload_type, &five(codec));
+        stage.hear_sound(payload_type, &five(codec));
+    }
+    assert_eq!((stage.tones().as_str(), stage.digits().as_str()), ("555555", ""));
+}
+
+#[test]
+fn nobody_listens_where_it_was_not_asked_for() {
+    let mut stage = Stage::new(parameters());
+    stage.hear_sound(0, &five(Codec::Pcmu));
+    assert_eq!(stage.tones(), "");
+    stage.command(Command::Change(listening()));
+    stage.hear_sound(0, &five(Codec::Pcmu));
+    assert_eq!(stage.tones(), "5");
+    stage.command(Command::Change(parameters()));
+    stage.hear_sound(0, &five(Codec::Pcmu));
+    assert_eq!(stage.tones(), "5");
+}
+
+#[test]
+fn once_an_event_has_come_nobody_listens_any_more() {
+    let mut stage = Stage::new(listening());
+    stage.hear_sound(0, &five(Codec::Pcmu));
+    assert_eq!(stage.session.dispensable(), None, "all of the audio is wanted");
+    stage.hear_key(peer(), '7');
+    assert_eq!(stage.session.dispensable(), Some(0));
+    stage.hear_sound(0, &five(Codec::Pcmu));
+    stage.command(Command::Change(Parameters { codec: Codec::Pcma, payload_type: 8, ..listening() }));
+    stage.hear_sound(8, &five(Codec::Pcma));
+    assert_eq!((stage.tones().as_str(), stage.digits().as_str()), ("5", "7"));
+}
+
+#[test]
+fn strangers_are_not_listened_to() {
+    let mut stage = Stage::new(listening());
+    stage.hear_audio(peer(), 2);
+    for payload in five(Codec::Pcmu).chunks(160) {
+        let header = stage.peer_header(0);
+        stage.receive(address(66, 6666), header, payload);
+    }
+    assert_eq!(stage.tones(), "");
+}
