@@ -127,6 +127,7 @@ struct Server {
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
+    trunk_gauges: measure::TrunkGauges,
 }
 
 impl Server {
@@ -226,9 +227,9 @@ impl Server {
     }
 
     /// Shows how the trunks are doing.
-    fn show_trunks(&self) {
+    fn show_trunks(&mut self) {
         let trunks = self.switchboard.trunks(Instant::now());
-        measure::trunks(&trunks);
+        self.trunk_gauges.show(&trunks);
         self.live.set_trunks(trunks);
     }
 
@@ -263,9 +264,9 @@ impl Server {
         while let Some(action) = self.switchboard.poll_action() {
             match action {
                 call::Action::Transmit(transmit) => {
-                    let hop = transmit.hop;
+                    let (hop, domain) = (transmit.hop, transmit.domain.clone());
                     if self.sip.send(transmit).is_err() {
-                        self.switchboard.unreachable(&hop, Instant::now());
+                        self.switchboard.unreachable(&hop, domain.as_ref(), Instant::now());
                     }
                 }
                 call::Action::Locate(id, search) => self.locator.locate(id, *search),
@@ -339,7 +340,7 @@ impl Server {
 fn take_in(switchboard: &mut Switchboard, arrival: Arrival<'_>) {
     match arrival {
         Arrival::Message(hop, payload) => switchboard.message(hop, &payload, Instant::now()),
-        Arrival::Unreachable(hop) => switchboard.unreachable(&hop, Instant::now()),
+        Arrival::Unreachable(hop, domain) => switchboard.unreachable(&hop, domain.as_ref(), Instant::now()),
     }
 }
 

@@ -33,7 +33,7 @@ use super::view::CallView;
 use crate::flow::{self};
 use crate::media;
 use crate::sip::{
-    self, DialogId, Direction, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
+    self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
 };
 use crate::timer::Timers;
 
@@ -171,8 +171,8 @@ impl Switchboard {
     }
 
     /// Takes note that what was sent by `hop` cannot be delivered.
-    pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
-        self.endpoint.unreachable(hop, now);
+    pub fn unreachable(&mut self, hop: &Hop, domain: Option<&Domain>, now: Instant) {
+        self.endpoint.unreachable(hop, domain, now);
         self.drain(now);
     }
 

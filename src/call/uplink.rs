@@ -4,7 +4,6 @@
 //! drained, and their states told in the words of the configuration.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,14 +14,14 @@ use serde::Serialize;
 use super::trunk::{Trunk, Trunks};
 use crate::sip::{
     Account, Endpoint, ErrandId, Liveness, Order, Pings, Registrar, Registration, RegistrationState, Reply,
-    Task, Transport,
+    Sought, Task, Transport,
 };
 
 /// A trunk's servers, and what we want of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uplink {
-    /// Where its servers are, the best first; at least one.
-    pub servers: Vec<(Transport, SocketAddr)>,
+    /// Its servers, the best first; at least one.
+    pub servers: Vec<Sought>,
     /// How often each is asked whether it is there, 5 s to 10 min; `None`: never.
     pub ping: Option<Duration>,
     /// With whom we register; `None`: with nobody.
@@ -95,12 +94,12 @@ pub enum RegistrationWord {
 }
 
 /// One server of a trunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServerView {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// How it is reached: `udp`, `tcp`, `tls`.
-    pub transport: &'static str,
+    /// Its name or its address, with a port where one is known: `sip.carrier.example`, `203.0.113.1:5060`.
+    pub address: String,
+    /// How it is reached: `udp`, `tcp`, `tls`; `None` where its domain may choose.
+    pub transport: Option<&'static str>,
     /// Whether it answers; `unknown` where it is not asked.
     pub state: TrunkState,
 }
@@ -109,7 +108,7 @@ pub struct ServerView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrunkNews {
     /// A server answers, or does no more.
-    Server(Arc<str>, SocketAddr, bool),
+    Server(Arc<str>, String, bool),
     /// A registration holds, for so long.
     Registered(Arc<str>, Duration),
     /// A registration failed with this status, or nobody answered (408).
@@ -246,13 +245,11 @@ impl Uplinks {
 impl Link {
     fn new(trunk: &Arc<Trunk>, endpoint: &mut Endpoint, rng: &mut StdRng, now: Instant) -> Self {
         let uplink = trunk.uplink.iter();
-        let servers = uplink.flat_map(|uplink| {
-            uplink.servers.iter().map(move |&(transport, peer)| (uplink, transport, peer))
-        });
-        let servers = servers.map(|(uplink, transport, peer)| {
+        let servers = uplink.flat_map(|uplink| uplink.servers.iter().map(move |server| (uplink, server)));
+        let servers = servers.map(|(uplink, server)| {
             let account: Option<Arc<Account>> = trunk.account.clone();
             let mut order =
-                |task| endpoint.take_on(Order { task, transport, peer, account: account.clone() });
+                |task| endpoint.take_on(Order { task, server: server.clone(), account: account.clone() });
             Server {
                 pings: uplink.ping.map(|interval| (Pings::new(interval, now), order(Task::Ping))),
                 register: uplink.register.as_ref().map(|register| order(task(register))),
@@ -303,10 +300,9 @@ impl Link {
         if let Some(registration) = &mut self.registration {
             registration.set_up(index, up);
         }
-        let address = self.trunk.uplink.as_ref().and_then(|uplink| uplink.servers.get(index));
-        news.extend(
-            address.map(|(_, address)| TrunkNews::Server(Arc::clone(&self.trunk.name), *address, up)),
-        );
+        let server = self.trunk.uplink.as_ref().and_then(|uplink| uplink.servers.get(index));
+        let name = || Arc::clone(&self.trunk.name);
+        news.extend(server.map(|server| TrunkNews::Server(name(), server.to_string(), up)));
     }
 
     fn liveness(&self, index: usize) -> Liveness {
@@ -389,9 +385,9 @@ impl Link {
 
     fn server_views(&self) -> Vec<ServerView> {
         let servers = self.trunk.uplink.iter().flat_map(|uplink| &uplink.servers);
-        let view = |(index, &(transport, address)): (usize, &(Transport, SocketAddr))| ServerView {
-            address,
-            transport: transport.as_str(),
+        let view = |(index, server): (usize, &Sought)| ServerView {
+            address: server.to_string(),
+            transport: server.transport().map(Transport::as_str),
             state: match self.liveness(index) {
                 Liveness::Up => TrunkState::Up,
                 Liveness::Down => TrunkState::Down,

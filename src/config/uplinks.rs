@@ -1,7 +1,6 @@
 //! Reads what a section of `[[trunks]]` says of proving: what the trunk proves itself with, what we prove ourselves
 //! with to it; and of its servers, which we ping and register with.
 
-use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use super::section::{Complaint, Section};
 use super::{Environment, values};
 use crate::call::{Register, Uplink};
 use crate::secret::Password;
-use crate::sip::{Account, Algorithm, Login, Registrar, Transport};
+use crate::sip::{Account, Algorithm, Login, Registrar, Sought};
 
 const PING: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_mins(10);
 const EXPIRES: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(24);
@@ -110,28 +109,25 @@ pub(super) fn uplink(section: &mut Section<'_>, account: Option<&Account>) -> Op
     let ping = section.read("ping", values::duration(PING));
     let mut servers = servers(section);
     let register = register(section, account);
-    let literal = register.as_ref().and_then(|register| register.registrar.literal());
-    if servers.is_empty() {
-        servers.extend(literal);
+    // Where no servers are named, whom we register with is where its own URI leads.
+    let of_domain = register.as_ref().map(|register| register.registrar.server().clone());
+    let named = ["servers", "register"].map(|key| section.value(key).is_some());
+    if !named[0] {
+        servers.extend(of_domain);
     }
     if !servers.is_empty() {
         return Some(Uplink { servers, ping, register });
     }
     // What is there and faulty has been told of.
-    let named = ["servers", "register"].map(|key| section.value(key).is_some());
-    let wanting = match (register, ping, named) {
-        (Some(_), _, [false, _]) => "register",
-        (None, Some(_), [false, false]) => "ping",
-        _ => return None,
-    };
-    let span = section.value(wanting).map_or(section.span(), toml::Spanned::span);
-    let fault = Fault::at(span, format!("`{wanting}` needs to know where the trunk's servers are"));
-    section
-        .note(fault.help("add a line such as `servers = [\"203.0.113.1:5060\"]`; names are not looked up"));
+    if ping.is_some() && named == [false, false] {
+        let span = section.value("ping").map_or(section.span(), toml::Spanned::span);
+        let fault = Fault::at(span, "`ping` needs to know which servers the trunk has");
+        section.note(fault.help("add a line such as `servers = [\"sip.carrier.example\"]`"));
+    }
     None
 }
 
-fn servers(section: &mut Section<'_>) -> Vec<(Transport, SocketAddr)> {
+fn servers(section: &mut Section<'_>) -> Vec<Sought> {
     let mut servers = Vec::new();
     let Some(texts) = section.texts("servers") else { return servers };
     if texts.len() > SERVERS_MAX {
@@ -150,17 +146,13 @@ fn servers(section: &mut Section<'_>) -> Vec<(Transport, SocketAddr)> {
     servers
 }
 
-/// `203.0.113.1`, `203.0.113.1:5060`, `tcp:203.0.113.1:5060`.
-fn server(text: &str) -> Result<(Transport, SocketAddr), Complaint> {
-    let named = text.split_once(':').and_then(|(name, rest)| Some((Transport::parse(name)?, rest)));
-    let (transport, address) = named.unwrap_or((Transport::Udp, text));
-    let alone = address.trim_matches(['[', ']']).parse::<IpAddr>();
-    let address = alone.map(|ip| SocketAddr::new(ip, transport.default_port())).or_else(|_| address.parse());
-    address.map(|address| (transport, address)).map_err(|_| {
+/// `sip.carrier.example`, `tcp:sip.carrier.example:5070`, `203.0.113.1`.
+fn server(text: &str) -> Result<Sought, Complaint> {
+    Sought::server(text).ok_or_else(|| {
         Complaint::new(
-            format!("`{text}` is no server's address"),
-            "write an IP address, with \"udp:\", \"tcp:\" or \"tls:\" before it and a port behind it or without, such \
-             as \"203.0.113.1\" or \"tcp:203.0.113.1:5060\"; names are not looked up",
+            format!("`{text}` is no server"),
+            "write a domain or an IP address, with \"udp:\", \"tcp:\" or \"tls:\" before it and a port behind it or \
+             without, such as \"sip.carrier.example\" or \"tcp:203.0.113.1:5060\"",
         )
     })
 }

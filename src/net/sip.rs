@@ -23,7 +23,7 @@ use tracing::warn;
 pub use streams::{Caps, Undelivered};
 pub use tls::{Tls, TlsFault, TlsFiles};
 
-use crate::sip::{Hop, Listener, Transmit, Transport};
+use crate::sip::{Domain, Hop, Listener, Transmit, Transport};
 use streams::{Streamed, Streams};
 use udp::{Room, UdpListener};
 
@@ -53,8 +53,8 @@ pub struct NotBound {
 pub enum Arrival<'a> {
     /// A message, and the way by which it came.
     Message(Hop, Cow<'a, [u8]>),
-    /// What was to go this way cannot.
-    Unreachable(Hop),
+    /// What was to go this way, to whoever is this domain, cannot.
+    Unreachable(Hop, Option<Domain>),
 }
 
 /// The way out: never waits.
@@ -147,7 +147,7 @@ impl Inlet {
                 Arrival::Message(hop, Cow::Borrowed(self.room.datagram(length)))
             }
             Received::Streamed(Streamed::Message(hop, message)) => Arrival::Message(hop, Cow::Owned(message)),
-            Received::Streamed(Streamed::Unreachable(hop)) => Arrival::Unreachable(hop),
+            Received::Streamed(Streamed::Unreachable(hop, domain)) => Arrival::Unreachable(hop, domain),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What is counted of calls, and the one line that each leaves in the log. No number, name or digit of a
 //! caller is ever a label, or in that line.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use metrics::{counter, gauge, histogram};
 use tracing::{info, warn};
 
@@ -40,17 +43,28 @@ pub fn totals(switchboard: &Switchboard, outlet: &Outlet, exporter: Option<&Expo
     }
 }
 
-/// Shows how each trunk is doing: 1 or 0, and nothing where it is not known.
-pub fn trunks(trunks: &[TrunkView]) {
-    for trunk in trunks {
-        let name = trunk.name.to_string();
-        if trunk.state != TrunkState::Unknown {
-            let up = f64::from(u8::from(trunk.state == TrunkState::Up));
-            gauge!("portero_trunk_up", "trunk" => name.clone()).set(up);
+/// The gauges of trunks.
+#[derive(Debug, Default)]
+pub struct TrunkGauges(HashSet<(&'static str, Arc<str>)>);
+
+impl TrunkGauges {
+    /// Shows how each trunk is doing: 1 or 0, and nothing where it has never been known. What was shown of a trunk that
+    /// is there no longer, or registers no longer, becomes 0: a gauge keeps its last value, and cannot be taken back.
+    pub fn show(&mut self, trunks: &[TrunkView]) {
+        let mut left = std::mem::take(&mut self.0);
+        for trunk in trunks {
+            let known = (trunk.state != TrunkState::Unknown).then_some(trunk.state == TrunkState::Up);
+            let registered = trunk.registration.map(|it| it.state == RegistrationWord::Registered);
+            for (name, value) in [("portero_trunk_up", known), ("portero_trunk_registered", registered)] {
+                let Some(value) = value else { continue };
+                gauge!(name, "trunk" => trunk.name.to_string()).set(f64::from(u8::from(value)));
+                let key = (name, Arc::clone(&trunk.name));
+                left.remove(&key);
+                self.0.insert(key);
+            }
         }
-        if let Some(registration) = trunk.registration {
-            let registered = f64::from(u8::from(registration.state == RegistrationWord::Registered));
-            gauge!("portero_trunk_registered", "trunk" => name).set(registered);
+        for (name, trunk) in left {
+            gauge!(name, "trunk" => trunk.to_string()).set(0.0);
         }
     }
 }
@@ -131,5 +145,47 @@ fn outcome(hand_over: &HandOver) -> &'static str {
         HandOverOutcome::Failed => "failed",
         HandOverOutcome::TimedOut => "timed_out",
         HandOverOutcome::Abandoned => "abandoned",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::call::RegistrationView;
+
+    fn trunk(name: &str, state: TrunkState, registered: Option<bool>) -> TrunkView {
+        let registration = registered.map(|registered| RegistrationView {
+            state: if registered { RegistrationWord::Registered } else { RegistrationWord::Failed },
+            status: None,
+            expires_in_s: None,
+        });
+        TrunkView { name: name.into(), calls: 0, state, registration, servers: Vec::new() }
+    }
+
+    #[test]
+    fn a_trunk_that_is_gone_counts_nothing_and_one_that_was_never_known_is_not_shown() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let mut gauges = TrunkGauges::default();
+        let mut shown = |trunks: &[TrunkView]| {
+            metrics::with_local_recorder(&recorder, || gauges.show(trunks));
+            let text = recorder.handle().render();
+            let mut lines: Vec<_> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("portero_trunk_"))
+                .map(str::to_owned)
+                .collect();
+            lines.sort();
+            lines
+        };
+        let (up, down) = (TrunkState::Up, TrunkState::Down);
+        let all = [trunk("a", up, Some(true)), trunk("b", down, None), trunk("c", TrunkState::Unknown, None)];
+        let told = ["registered{trunk=\"a\"} 1", "up{trunk=\"a\"} 1", "up{trunk=\"b\"} 0"];
+        assert_eq!(shown(&all), told);
+        let told = ["registered{trunk=\"a\"} 0", "up{trunk=\"a\"} 1", "up{trunk=\"b\"} 0"];
+        assert_eq!(shown(&[trunk("a", up, None)]), told);
+        let told = ["registered{trunk=\"a\"} 0", "up{trunk=\"a\"} 0", "up{trunk=\"b\"} 0"];
+        assert_eq!(shown(&[]), told);
     }
 }

@@ -158,6 +158,7 @@ pub async fn start(
         records: writer,
         readiness,
         exporter,
+        trunk_gauges: measure::TrunkGauges::default(),
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
     Ok((server, Inputs::new(media, answered, reloads, traces_asked, inlet, found)?, addresses))

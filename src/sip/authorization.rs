@@ -12,6 +12,7 @@ use sipx_sip::{Header, HeaderName, Method, Request, Response};
 use super::DialogId;
 use super::digest::{Account, Keys};
 use super::endpoint::Endpoint;
+use super::finding::Ways;
 use super::message;
 use super::transaction::{Challenged, Owner, Purpose, TransactionId};
 use super::usage::Phase;
@@ -33,7 +34,7 @@ impl Endpoint {
         now: Instant,
     ) -> bool {
         let (via, cnonce) = (self.ourselves(&challenged.hop).via, self.token());
-        let Challenged { request, hop, tries } = challenged;
+        let Challenged { request, hop, domain, tries } = challenged;
         let (keys, cseq) = match owner {
             // Another has been asked in its place already.
             Owner::Dialog(_, Purpose::Forsaken(_) | Purpose::Unwanted) => return false,
@@ -60,9 +61,8 @@ impl Endpoint {
         let credentials = credentials(&request);
         let owner = at(owner, cseq);
         // With its credentials, it may be too large for a datagram now.
-        let Some(transaction) = self.send(request, hop, VecDeque::new(), Some(owner), now) else {
-            return false;
-        };
+        let ways = Ways { first: hop, spares: VecDeque::new(), domain };
+        let Some(transaction) = self.send(request, ways, Some(owner), now) else { return false };
         self.transactions.set_tries(transaction, tries + 1);
         self.took_its_place(owner, transaction, cseq, credentials);
         true

@@ -11,7 +11,7 @@ use sipx_sip::error::BuildError;
 use sipx_sip::headers::{Contact, From};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 
-use super::hop::{Hop, Transport, Whereabouts};
+use super::hop::{Domain, Hop, Transport, Whereabouts};
 use super::locate::{Destination, Sought};
 use super::message;
 use super::route::RouteSet;
@@ -212,7 +212,7 @@ impl Dialog {
         let found = self.found.iter().filter(move |found| Some(&found.sought) == sought.as_ref());
         found.flat_map(|found| &found.destinations).map(move |destination| {
             let Destination { transport, address } = *destination;
-            whereabouts.way_to(transport, address, Transport::of_uri(uri), &self.heard)
+            whereabouts.way_to(transport, address, Transport::of_uri(uri).unwrap_or_default(), &self.heard)
         })
     }
 
@@ -223,6 +223,11 @@ impl Dialog {
         let is_known = |found: &Found| found.sought == sought && now < found.until;
         let known = sought.literal().is_some() || self.found.as_ref().is_some_and(is_known);
         (!known).then_some(sought)
+    }
+
+    /// The domain that the next request is for: its next hop, where that is a name.
+    pub fn domain(&self) -> Option<Domain> {
+        Sought::of(self.routes.itinerary(&self.target).next_hop)?.domain()
     }
 
     /// Takes note of where a next hop is.

@@ -19,7 +19,7 @@ use super::dialog::Ourselves;
 use super::digest::Door;
 use super::errand::{Errand, ErrandId};
 use super::finding::Searches;
-use super::hop::{Hop, Transmit, Whereabouts};
+use super::hop::{Domain, Hop, Transmit, Whereabouts};
 use super::limits::{Caps, T1, TIMEOUT};
 use super::message::{self, Unreadable};
 use super::reason::Reason;
@@ -140,9 +140,10 @@ impl Endpoint {
         self.take_in(message::read(payload), hop, now);
     }
 
-    /// Takes note that what was sent by `hop` cannot be delivered, and that nothing more can (RFC 3261 §8.1.3.1).
-    pub fn unreachable(&mut self, hop: &Hop, now: Instant) {
-        for failed in self.transactions.fail(hop, now) {
+    /// Takes note that what was sent by `hop` to `domain` cannot be delivered, and that nothing more can (RFC 3261
+    /// §8.1.3.1).
+    pub fn unreachable(&mut self, hop: &Hop, domain: Option<&Domain>, now: Instant) {
+        for failed in self.transactions.fail(hop, domain, now) {
             self.on_failed(failed, UNREACHABLE, now);
         }
     }
@@ -291,7 +292,7 @@ impl Endpoint {
         if let Ok(response) = refusal.answer.into_response(request, Some(&tag), &self.config.user_agent) {
             self.counters.count_response(&request.method, status);
             let payload = Message::Response(response).to_bytes().to_vec();
-            self.transactions.transmit(Transmit { hop: reply_to, payload });
+            self.transactions.transmit(Transmit::new(reply_to, payload));
         }
     }
 

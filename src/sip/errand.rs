@@ -3,7 +3,7 @@
 //! One errand is one server and one Call-ID, with numbers that grow. When to run it, and what its answers mean, is
 //! for `registration` and `liveness` to say.
 
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,13 @@ use sipx_sip::{HeaderName, Headers, Host, Method, Request, Response, Scheme, Uri
 use super::dialog::{MAX_FORWARDS, Ourselves};
 use super::digest::{Account, Keys};
 use super::endpoint::Endpoint;
-use super::hop::{Transport, literal_address};
+use super::finding::{Seeker, Ways};
+use super::hop::Hop;
+use super::locate::{Destination, Sought};
 use super::message;
 use super::response::allow;
 use super::transaction::{Owner, TransactionId};
-use super::{Event, uac};
+use super::{Event, SearchId, uac};
 
 /// Names an errand of this endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,11 +33,12 @@ pub struct ErrandId(u64);
 pub struct Registrar {
     uri: String,
     host: String,
-    literal: Option<(Transport, SocketAddr)>,
+    server: Sought,
 }
 
 impl Registrar {
-    /// Reads `sip:carrier.example` or `sip:203.0.113.1:5060;transport=tcp`; `None` for anything else.
+    /// Reads `sip:carrier.example` or `sip:203.0.113.1:5060;transport=tcp`; `None` for anything else, and for a
+    /// transport that we do not speak.
     pub fn parse(text: &str) -> Option<Self> {
         let uri = Uri::parse(text.to_owned().into()).ok()?;
         if !matches!(uri.scheme(), Scheme::Sip | Scheme::Sips)
@@ -44,19 +47,18 @@ impl Registrar {
         {
             return None;
         }
-        let transport = Transport::of_uri(&uri).unwrap_or(Transport::Udp);
-        let literal = literal_address(&uri, transport).map(|address| (transport, address));
+        let server = Sought::server_of(&uri)?;
         let host = match uri.host()? {
             Host::Ip(ip) if ip.is_ipv6() => format!("[{ip}]"),
             Host::Ip(ip) => ip.to_string(),
             Host::Name(name) => String::from_utf8_lossy(name.as_bytes()).into_owned(),
         };
-        Some(Self { uri: text.to_owned(), host, literal })
+        Some(Self { uri: text.to_owned(), host, server })
     }
 
-    /// Where it is, if its host is an IP address.
-    pub fn literal(&self) -> Option<(Transport, SocketAddr)> {
-        self.literal
+    /// Where it is to be found, unless servers are named.
+    pub fn server(&self) -> &Sought {
+        &self.server
     }
 }
 
@@ -81,10 +83,8 @@ pub enum Task {
 pub struct Order {
     /// What.
     pub task: Task,
-    /// By which transport.
-    pub transport: Transport,
-    /// Of whom.
-    pub peer: SocketAddr,
+    /// Of whom. A name is looked up each time.
+    pub server: Sought,
     /// What we prove ourselves with.
     pub account: Option<Arc<Account>>,
 }
@@ -92,7 +92,7 @@ pub struct Order {
 /// What an errand brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reply {
-    /// The final status. 408: no answer came; 503 also: nothing could be sent.
+    /// The final status. 408: no answer came; 503 also: nothing could be sent, as where a name leads nowhere.
     pub status: u16,
     /// How long a REGISTER's binding lasts, where the answer says so.
     pub expires: Option<Duration>,
@@ -111,6 +111,8 @@ pub struct Errand {
     cseq: u32,
     keys: Option<Keys>,
     running: Option<TransactionId>,
+    /// Its server is being looked up.
+    search: Option<SearchId>,
     contact: String,
 }
 
@@ -134,7 +136,7 @@ impl Errand {
     ) -> Result<Request, NotBuilt> {
         self.cseq += 1;
         let (method, uri, party) = match &self.order.task {
-            Task::Ping => (Method::Options, server_uri(self.order.transport, self.order.peer), None),
+            Task::Ping => (Method::Options, self.order.server.uri(), None),
             Task::Register { registrar, user, .. } => {
                 (Method::Register, registrar.uri.clone(), Some(format!("<sip:{user}@{}>", registrar.host)))
             }
@@ -142,7 +144,6 @@ impl Errand {
         let from = party.clone().unwrap_or_else(|| ourselves.contact.clone());
         let to = party.unwrap_or_else(|| format!("<{uri}>"));
         let uri = Uri::parse(uri.into()).map_err(|_| NotBuilt)?;
-        self.contact = self.contact_at(&ourselves.contact);
         let mut builder = RequestBuilder::new(method.clone(), uri)
             .header(HeaderName::Via, ourselves.via)?
             .max_forwards(MAX_FORWARDS)
@@ -150,7 +151,7 @@ impl Errand {
             .header(HeaderName::To, to)?
             .header(HeaderName::CallId, self.call_id.clone())?
             .cseq(self.cseq, &method)?
-            .header(HeaderName::Contact, self.contact.clone())?
+            .header(HeaderName::Contact, ourselves.contact)?
             .header(HeaderName::UserAgent, ourselves.user_agent)?;
         builder = match self.order.task {
             Task::Ping => builder.header(HeaderName::Accept, "application/sdp")?,
@@ -217,6 +218,7 @@ impl Endpoint {
             tag: self.token(),
             cseq: u32::from(self.rng.random::<u16>()),
             running: None,
+            search: None,
             contact: String::new(),
         };
         self.errands.insert(id, errand);
@@ -224,18 +226,38 @@ impl Endpoint {
     }
 
     /// Runs an errand, once more or for the first time; `Event::Replied` follows. One that is under way is given
-    /// up for it. `expires` is for a REGISTER; nothing at all takes the binding back.
+    /// up for it. `expires` is for a REGISTER; nothing at all takes the binding back. A server that is known by name
+    /// is looked up first.
     pub fn run(&mut self, id: ErrandId, expires: Duration, now: Instant) {
-        let Some((transport, peer)) = self.errands.get(&id).map(|it| (it.order.transport, it.order.peer))
-        else {
-            return;
-        };
         self.stop(id, now);
-        let sent = self.config.whereabouts.hop_to(transport, peer).and_then(|hop| {
-            let ourselves = self.ourselves(&hop);
-            let allow = allow(self.config.accept_referrals);
+        let Some(server) = self.errands.get(&id).map(|errand| &errand.order.server) else { return };
+        if let Some(destination) = server.literal() {
+            return self.set_out(id, expires, &[destination], now);
+        }
+        let search = self.seek(Seeker::Errand(id, expires), server.clone());
+        if let Some(errand) = self.errands.get_mut(&id) {
+            errand.search = Some(search);
+        }
+    }
+
+    /// Sends the request of an errand to where its server has been found to be.
+    pub(super) fn set_out(
+        &mut self,
+        id: ErrandId,
+        expires: Duration,
+        destinations: &[Destination],
+        now: Instant,
+    ) {
+        let Some(errand) = self.errands.get_mut(&id) else { return };
+        errand.search = None;
+        let domain = errand.order.server.domain();
+        let hop = |it: &Destination| self.config.whereabouts.hop_to(it.transport, it.address);
+        let mut spares: VecDeque<Hop> = destinations.iter().filter_map(hop).collect();
+        let sent = spares.pop_front().and_then(|first| {
+            let owner = Some(Owner::Errand(id));
+            let (ourselves, allow) = (self.ourselves_for(owner, &first), allow(self.config.accept_referrals));
             let request = self.errands.get_mut(&id)?.request(ourselves, expires, allow).ok()?;
-            self.transactions.send(request, hop, Some(Owner::Errand(id)), now)
+            self.send(request, Ways { first, spares, domain }, owner, now)
         });
         match (sent, self.errands.get_mut(&id)) {
             (Some(transaction), Some(errand)) => errand.runs(transaction),
@@ -251,9 +273,25 @@ impl Endpoint {
     }
 
     fn stop(&mut self, id: ErrandId, now: Instant) {
-        if let Some(transaction) = self.errands.get_mut(&id).and_then(|errand| errand.running.take()) {
+        let Some(errand) = self.errands.get_mut(&id) else { return };
+        if let Some(transaction) = errand.running.take() {
             self.transactions.abandon(transaction, now);
         }
+        if let Some(search) = errand.search.take() {
+            self.searches.forget(search);
+        }
+    }
+
+    /// What a request by `hop` says of us: an errand has a Contact of its own, which its answer is read by.
+    pub(super) fn ourselves_for(&mut self, owner: Option<Owner>, hop: &Hop) -> Ourselves {
+        let mut ourselves = self.ourselves(hop);
+        if let Some(Owner::Errand(id)) = owner
+            && let Some(errand) = self.errands.get_mut(&id)
+        {
+            ourselves.contact = errand.contact_at(&ourselves.contact);
+            errand.contact.clone_from(&ourselves.contact);
+        }
+        ourselves
     }
 
     pub(super) fn on_errand_response(&mut self, id: ErrandId, response: &Response) {
@@ -284,11 +322,4 @@ impl Endpoint {
 fn seconds(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     text.parse::<u32>().ok().map(u64::from)
-}
-
-fn server_uri(transport: Transport, peer: SocketAddr) -> String {
-    match transport {
-        Transport::Udp => format!("sip:{peer}"),
-        stream => format!("sip:{peer};transport={stream}"),
-    }
 }

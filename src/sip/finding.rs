@@ -2,17 +2,19 @@
 //! take a request (§4.3).
 //!
 //! A dialog whose next hop is a name is asked for when it becomes so, and again when what was found runs out. Nothing
-//! waits for the answer: until it comes, requests go the way that the peer spoke by.
+//! waits for the answer: until it comes, requests go the way that the peer spoke by. An errand has no such way, and its
+//! server is sought each time that it is run: whoever asks the DNS remembers what it said for as long as that holds.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::Rng;
 use sipx_sip::{Header, HeaderName, Message, Request, Response};
 
 use super::dialog::Ourselves;
 use super::endpoint::Endpoint;
-use super::hop::{Hop, Transport};
+use super::errand::ErrandId;
+use super::hop::{Domain, Hop, Transport};
 use super::limits::{DATAGRAM_REQUEST_BYTES_MAX, FOUND_FOR_MIN};
 use super::locate::{Located, Search, Sought};
 use super::transaction::{Failed, Owner, Purpose, Reply, TransactionId, Untaken};
@@ -22,9 +24,29 @@ use super::{DialogId, SearchId};
 /// The searches that are under way, and those that are to begin.
 #[derive(Debug, Default)]
 pub struct Searches {
-    under_way: HashMap<SearchId, (DialogId, Sought)>,
+    under_way: HashMap<SearchId, (Seeker, Sought)>,
     to_begin: VecDeque<(SearchId, Search)>,
     last: u64,
+}
+
+/// Who wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seeker {
+    /// A dialog, for its next requests.
+    Dialog(DialogId),
+    /// An errand that waits to be run, with a binding for so long where it registers.
+    Errand(ErrandId, Duration),
+}
+
+/// The ways that a request may go.
+#[derive(Debug)]
+pub(super) struct Ways {
+    /// The first.
+    pub first: Hop,
+    /// The next, one after the other, where nobody takes it by the first (RFC 3263 §4.3).
+    pub spares: VecDeque<Hop>,
+    /// Whom all of them lead to, where that is known by name.
+    pub domain: Option<Domain>,
 }
 
 impl Searches {
@@ -39,29 +61,44 @@ impl Searches {
         self.under_way.is_empty()
     }
 
-    fn begin(&mut self, dialog: DialogId, sought: Sought, search: Search) -> SearchId {
+    fn begin(&mut self, seeker: Seeker, sought: Sought, search: Search) -> SearchId {
         self.last += 1;
         let id = SearchId(self.last);
-        self.under_way.insert(id, (dialog, sought));
+        self.under_way.insert(id, (seeker, sought));
         self.to_begin.push_back((id, search));
         id
     }
 }
 
 impl Endpoint {
-    /// The next search that the shell is to bring to its end, and to tell with [`Endpoint::located`]. A dialog has
-    /// one at a time, so there are never more than dialogs.
+    /// The next search that the shell is to bring to its end, and to tell with [`Endpoint::located`]. A dialog or
+    /// an errand has one at a time, so there are never more than these.
     pub fn poll_search(&mut self) -> Option<(SearchId, Search)> {
         self.searches.to_begin.pop_front()
     }
 
     /// Takes in what a search has found. Comes it late, it changes nothing.
     pub fn located(&mut self, id: SearchId, located: Located, now: Instant) {
-        let Some((dialog, sought)) = self.searches.under_way.remove(&id) else { return };
-        if let Some(leg) = self.legs.get_mut(&dialog) {
-            leg.search = None;
-            leg.dialog.found(sought, located.destinations, now + located.valid_for.max(FOUND_FOR_MIN));
+        let Some((seeker, sought)) = self.searches.under_way.remove(&id) else { return };
+        match seeker {
+            Seeker::Dialog(dialog) => {
+                if let Some(leg) = self.legs.get_mut(&dialog) {
+                    leg.search = None;
+                    leg.dialog.found(
+                        sought,
+                        located.destinations,
+                        now + located.valid_for.max(FOUND_FOR_MIN),
+                    );
+                }
+            }
+            Seeker::Errand(errand, expires) => self.set_out(errand, expires, &located.destinations, now),
         }
+    }
+
+    /// Begins a search.
+    pub(super) fn seek(&mut self, seeker: Seeker, sought: Sought) -> SearchId {
+        let search = Search::new(sought.clone(), &self.config.whereabouts.ways(), self.rng.random());
+        self.searches.begin(seeker, sought, search)
     }
 
     /// Has the next hop of a dialog looked up, where that is needed.
@@ -75,35 +112,34 @@ impl Endpoint {
             Some(search) => self.searches.forget(search),
             None => {}
         }
-        let search = Search::new(sought.clone(), &self.config.whereabouts.ways(), self.rng.random());
-        let search = self.searches.begin(id, sought, search);
+        let search = self.seek(Seeker::Dialog(id), sought);
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.search = Some(search);
         }
     }
 
-    /// Sends a request, by `hop` or by those that come after it. One that is too large for a datagram goes by TCP first
+    /// Sends a request by the first of its ways that leads to somebody who takes it. One that is too large for a datagram goes by TCP first
     /// where we speak it, and as a datagram where the peer does not (RFC 3261 §18.1.1).
     pub(super) fn send(
         &mut self,
         mut request: Request,
-        mut hop: Hop,
-        mut spares: VecDeque<Hop>,
+        ways: Ways,
         owner: Option<Owner>,
         now: Instant,
     ) -> Option<TransactionId> {
-        if let Some((larger, stream)) = self.by_stream(&request, &hop) {
+        let Ways { first: mut hop, mut spares, domain } = ways;
+        if let Some((larger, stream)) = self.by_stream(&request, &hop, owner) {
             spares.push_front(hop);
             (request, hop) = (larger, stream);
         }
-        let transaction = self.transactions.send(request, hop, owner, now)?;
+        let transaction = self.transactions.send(request, hop, domain, owner, now)?;
         if !spares.is_empty() {
             self.transactions.set_spares(transaction, spares, now);
         }
         Some(transaction)
     }
 
-    fn by_stream(&mut self, request: &Request, hop: &Hop) -> Option<(Request, Hop)> {
+    fn by_stream(&mut self, request: &Request, hop: &Hop, owner: Option<Owner>) -> Option<(Request, Hop)> {
         let whereabouts = &self.config.whereabouts;
         let speaks_tcp = whereabouts.listeners.iter().any(|listener| listener.transport == Transport::Tcp);
         if hop.transport.is_stream() || !speaks_tcp {
@@ -114,7 +150,7 @@ impl Endpoint {
             return None;
         }
         let stream = whereabouts.hop_to(Transport::Tcp, hop.peer)?;
-        let ourselves = self.ourselves(&stream);
+        let ourselves = self.ourselves_for(owner, &stream);
         Some((readdressed(request.clone(), &ourselves)?, stream))
     }
 
@@ -139,13 +175,20 @@ impl Endpoint {
 
     /// Sends a request that its peer did not take to the next, in a transaction of its own; `false` if there is none.
     fn send_on(&mut self, owner: Owner, untaken: Option<Untaken>, now: Instant) -> bool {
-        let Some(Untaken { request, mut spares }) = untaken else { return false };
+        let Some(Untaken { request, mut spares, domain }) = untaken else { return false };
         let Some(hop) = spares.pop_front() else { return false };
-        let ourselves = self.ourselves(&hop);
+        let ourselves = self.ourselves_for(Some(owner), &hop);
         let Some(request) = readdressed(request, &ourselves) else { return false };
-        let Some(transaction) = self.transactions.send(request, hop, Some(owner), now) else { return false };
+        let sent = self.transactions.send(request, hop, domain, Some(owner), now);
+        let Some(transaction) = sent else { return false };
         self.transactions.set_spares(transaction, spares, now);
-        let Owner::Dialog(dialog, purpose) = owner else { return true };
+        let (dialog, purpose) = match owner {
+            Owner::Dialog(dialog, purpose) => (dialog, purpose),
+            Owner::Errand(id) => {
+                self.errands.get_mut(&id).into_iter().for_each(|errand| errand.runs(transaction));
+                return true;
+            }
+        };
         let Some(leg) = self.legs.get_mut(&dialog) else { return true };
         leg.dialog.prefer(hop);
         match (purpose, &mut leg.phase) {

@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use sipx_sip::{Host, Reliability, Scheme, Uri};
+use sipx_sip::{Host, Reliability, Uri};
 
 use super::locate::Way;
 
@@ -68,18 +69,24 @@ impl Transport {
         if self.is_stream() { Reliability::Reliable } else { Reliability::Unreliable }
     }
 
-    /// What a URI asks for (RFC 3261 §19.1.1): `None` where it says nothing, or names what we do not speak.
-    pub(super) fn of_uri(uri: &Uri) -> Option<Self> {
-        let secure = matches!(uri.scheme(), Scheme::Sips);
-        let named = uri.params().and_then(|parameters| parameters.value("transport"));
-        match named.map(String::from_utf8_lossy) {
-            // RFC 3261 §26.2.2: of a SIPS URI, TCP is the transport below TLS.
-            Some(name) if secure && name.eq_ignore_ascii_case("tcp") => Some(Self::Tls),
-            Some(name) => Self::parse(&name),
-            None => secure.then_some(Self::Tls),
-        }
+    /// What the `transport` parameter of a URI asks for (RFC 3261 §19.1.1); `Ok(None)` where there is none.
+    pub(super) fn named_by(uri: &Uri) -> Result<Option<Self>, NotSpoken> {
+        let Some(name) = uri.transport() else { return Ok(None) };
+        let named = Self::parse(&String::from_utf8_lossy(name)).ok_or(NotSpoken)?;
+        // RFC 3261 §26.2.2: a SIPS URI is reached by TLS, whatever it says is below that.
+        Ok(Some(if uri.scheme().is_secure() { Self::Tls } else { named }))
+    }
+
+    /// What a URI asks for by its parameter or its scheme; `Ok(None)` where it leaves us the choice.
+    pub(super) fn of_uri(uri: &Uri) -> Result<Option<Self>, NotSpoken> {
+        let by_scheme = || uri.scheme().is_secure().then_some(Self::Tls);
+        Ok(Self::named_by(uri)?.or_else(by_scheme))
     }
 }
+
+/// A URI asks for a transport that we do not speak: nothing else would reach what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotSpoken;
 
 impl fmt::Display for Transport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,16 +124,44 @@ impl Hop {
     }
 }
 
+/// The domain for which the certificate of a TLS peer has to be (RFC 5922 §7.2): the one that the peer was sought by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Domain(Arc<str>);
+
+impl Domain {
+    /// A domain name, without a dot at its end.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
     /// By which way.
     pub hop: Hop,
+    /// Whom a TLS peer has to be; `None`: whoever has its address. Other transports prove nothing, and have none.
+    pub domain: Option<Domain>,
     /// The whole message.
     pub payload: Vec<u8>,
 }
 
 impl Transmit {
+    /// A message to whoever is at the other end of `hop`.
+    pub fn new(hop: Hop, payload: Vec<u8>) -> Self {
+        Self { hop, domain: None, payload }
+    }
+
+    /// A message to a peer that was sought by its domain.
+    pub fn to(hop: Hop, domain: Option<&Domain>, payload: Vec<u8>) -> Self {
+        Self { hop, domain: proven(&hop, domain).cloned(), payload }
+    }
+
     /// Whether it answers a request, by its first word (RFC 3261 §7.2).
     pub fn is_response(&self) -> bool {
         self.payload.starts_with(b"SIP/")
@@ -235,7 +270,8 @@ impl Whereabouts {
     /// The way to what a URI names, from a peer that we have heard from by `heard`: its own, wherever that is no
     /// worse than what the URI says.
     pub(super) fn way(&self, uri: &Uri, heard: &Hop) -> Hop {
-        let named = Transport::of_uri(uri);
+        // What asks for a transport that we do not speak is reached by the one that it has spoken, or not at all.
+        let Ok(named) = Transport::of_uri(uri) else { return *heard };
         let transport = named.unwrap_or(Transport::Udp);
         let Some(address) = literal_address(uri, transport) else { return *heard };
         self.way_to(transport, address, named, heard)
@@ -266,6 +302,11 @@ impl Whereabouts {
         }
         self.hop_to(transport, address).unwrap_or(*heard)
     }
+}
+
+/// The domain that the peer of a hop has to prove itself to be, where its transport lets it.
+pub(super) fn proven<'d>(hop: &Hop, domain: Option<&'d Domain>) -> Option<&'d Domain> {
+    domain.filter(|_| hop.transport == Transport::Tls)
 }
 
 /// Addresses that only their own network can reach: loopback, RFC 1918, RFC 4193, RFC 6598, link-local.
@@ -354,6 +395,10 @@ mod tests {
         for (text, seen) in table {
             assert_eq!(whereabouts.seen_by(&hop(text)).to_string(), seen, "{text}");
         }
+        // A connection of our own where we listen by UDP alone: what it says of us is where we are heard, never port 0.
+        let udp = Whereabouts::udp(at("10.0.0.5:5060"));
+        let way = udp.hop_to(Transport::Tcp, at("10.1.2.3:5060")).expect("a stream can be opened");
+        assert_eq!((way.local.port(), udp.seen_by(&way)), (0, at("10.0.0.5:5060")));
         let mapped = Whereabouts { external: Some(at("198.51.100.9:6060")), ..whereabouts };
         assert_eq!(mapped.seen_by(&hop("udp 10.0.0.5:5060 203.0.113.7:5060")), at("198.51.100.9:6060"));
         assert_eq!(mapped.seen_by(&hop("tls 10.0.0.5:5061 203.0.113.7:5060")), at("198.51.100.9:5061"));
@@ -382,6 +427,7 @@ mod tests {
         let whereabouts = whereabouts();
         let udp = "udp 10.0.0.5:5060 203.0.113.7:1024";
         let tcp = "tcp 10.0.0.5:5060 203.0.113.7:41000";
+        let tcp_connected = "tcp 10.0.0.5:5060 203.0.113.7:41000 connected";
         let table = [
             // A Contact is where its peer wants its requests.
             (udp, "sip:a@203.0.113.7:5062", "udp 10.0.0.5:5060 203.0.113.7:5062"),
@@ -399,11 +445,16 @@ mod tests {
                 "udp [2001:db8::5]:5060 [2001:db8::7]:5060",
             ),
             // A connection that is up is used again.
-            (tcp, "sip:a@203.0.113.7:5060;transport=tcp", "tcp 10.0.0.5:5060 203.0.113.7:41000 connected"),
-            (tcp, "sip:a@203.0.113.7", "tcp 10.0.0.5:5060 203.0.113.7:41000 connected"),
-            (tcp, "sip:a@192.168.1.20:5060;transport=tcp", "tcp 10.0.0.5:5060 203.0.113.7:41000 connected"),
+            (tcp, "sip:a@203.0.113.7:5060;transport=tcp", tcp_connected),
+            (tcp, "sip:a@203.0.113.7", tcp_connected),
+            (tcp, "sip:a@192.168.1.20:5060;transport=tcp", tcp_connected),
             (tcp, "sip:a@203.0.113.7;transport=udp", "udp 10.0.0.5:5060 203.0.113.7:5060"),
             (tcp, "sip:a@203.0.113.8;transport=tcp", "tcp 10.0.0.5:5060 203.0.113.8:5060"),
+            // SIPS is TLS, whatever else it says; and what we do not speak is not reached by what it did not ask for.
+            (udp, "sips:a@203.0.113.8;transport=udp", "tls 10.0.0.5:5061 203.0.113.8:5061"),
+            (udp, "sips:a@203.0.113.8;transport=TCP", "tls 10.0.0.5:5061 203.0.113.8:5061"),
+            (udp, "sip:a@203.0.113.8;transport=sctp", udp),
+            (tcp, "sip:a@203.0.113.8:5070;transport=ws", tcp_connected),
         ];
         for (heard, text, expected) in table {
             assert_eq!(shown(&whereabouts.way(&uri(text), &hop(heard))), expected, "{text} heard by {heard}");

@@ -5,6 +5,7 @@
 //! came to nothing is an answer without records. NAPTR records that do not lead to SRV records (RFC 3403 §4.1,
 //! a flag other than `s`) are passed over.
 
+mod server;
 mod srv;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sipx_sip::{Host, Uri};
 
-use super::Transport;
+use super::{Domain, Transport};
 
 /// The records of one answer that are looked at. A name with more has those of the best priority considered.
 const RECORDS_MAX: usize = 32;
@@ -169,15 +170,7 @@ impl Sought {
             return None;
         }
         let secure = uri.scheme().is_secure();
-        let named = uri.transport().map(<[u8]>::to_ascii_lowercase);
-        // RFC 3261 §26.2.2: of a SIPS URI, TCP is the transport below TLS, and datagrams are none.
-        let transport = match (named.as_deref(), secure) {
-            (None, _) => None,
-            (Some(b"udp"), false) => Some(Transport::Udp),
-            (Some(b"tcp"), false) => Some(Transport::Tcp),
-            (Some(b"tcp" | b"tls"), _) => Some(Transport::Tls),
-            (Some(_), _) => return None,
-        };
+        let transport = Transport::named_by(uri).ok()?;
         let host = match uri.params().and_then(|parameters| parameters.value("maddr")) {
             // RFC 3263 §4: where there is one, it is the target.
             Some(maddr) => Host::parse_hostport(&maddr.to_vec().into()).ok()?.0,
@@ -194,17 +187,30 @@ impl Sought {
         Some(Destination { transport, address })
     }
 
+    /// The domain that whoever is found has to prove itself to be, where TLS leads there.
+    pub fn domain(&self) -> Option<Domain> {
+        match &self.host {
+            Place::Name(name) => Some(Domain::new(name.trim_end_matches('.'))),
+            Place::Address(_) => None,
+        }
+    }
+
     /// RFC 3263 §4.1: where nothing tells another, UDP; and TLS for SIPS.
     fn usual_transport(&self) -> Transport {
         let usual = if self.secure { Transport::Tls } else { Transport::Udp };
         self.transport.unwrap_or(usual)
     }
 
-    /// Whether a domain may choose this transport. TLS is for URIs that ask for it: a certificate is held against the
-    /// address that we connect to, and that of a domain names the domain (RFC 5922 §4), which would fail.
+    /// Whether a domain may choose this transport: any, but that SIPS is TLS (RFC 3263 §4.1).
     fn takes(&self, transport: Transport) -> bool {
-        let wants_tls = self.usual_transport() == Transport::Tls;
-        self.transport.map_or(wants_tls == (transport == Transport::Tls), |wanted| wanted == transport)
+        let wanted = self.transport.or(self.secure.then_some(Transport::Tls));
+        wanted.is_none_or(|wanted| wanted == transport)
+    }
+
+    /// Whether a domain that has no NAPTR records is asked for hosts that speak this transport. RFC 3263 §4.1: of a SIP
+    /// URI, under the service `_sip`, which is never TLS.
+    fn asks_for(&self, transport: Transport) -> bool {
+        self.takes(transport) && self.secure == (transport == Transport::Tls)
     }
 }
 
@@ -213,17 +219,19 @@ impl Place {
         match host {
             // RFC 5118 §4.9: an IPv4 address written as an IPv6 one is reached over IPv4.
             Host::Ip(ip) => Self::Address(ip.to_canonical()),
-            // RFC 6761 §6.3: nobody need be asked for this one.
-            Host::Name(name) if name.as_bytes().eq_ignore_ascii_case(b"localhost") => {
-                Self::Address(Ipv4Addr::LOCALHOST.into())
-            }
-            Host::Name(name) => {
-                let name = String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase();
-                // A name of one label may be short for one in the resolver's own domain; any other is complete.
-                let complete = name.contains('.') && !name.ends_with('.');
-                Self::Name(if complete { name + "." } else { name })
-            }
+            Host::Name(name) => Self::named(&String::from_utf8_lossy(name.as_bytes())),
         }
+    }
+
+    fn named(name: &str) -> Self {
+        // RFC 6761 §6.3: nobody need be asked for this one.
+        if name.eq_ignore_ascii_case("localhost") {
+            return Self::Address(Ipv4Addr::LOCALHOST.into());
+        }
+        let name = name.to_ascii_lowercase();
+        // A name of one label may be short for one in the resolver's own domain; any other is complete.
+        let complete = name.contains('.') && !name.ends_with('.');
+        Self::Name(if complete { name + "." } else { name })
     }
 }
 
@@ -320,7 +328,7 @@ impl Search {
         }
         let mut transports: Vec<Transport> = Vec::new();
         for way in &self.ways {
-            if self.sought.takes(way.transport) && !transports.contains(&way.transport) {
+            if self.sought.asks_for(way.transport) && !transports.contains(&way.transport) {
                 transports.push(way.transport);
             }
         }

@@ -43,7 +43,7 @@ pub use digest::{Account, Algorithm, Login};
 pub use endpoint::{Config, Endpoint};
 pub use errand::{ErrandId, Order, Registrar, Reply, Task};
 pub use framing::{Frame, Framer, Unframeable};
-pub use hop::{ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
+pub use hop::{ConnectionId, Domain, Hop, Listener, Transmit, Transport, Whereabouts};
 pub use identity::{Claim, Identity, Privacy, Verstat};
 pub use limits::Caps;
 pub use liveness::{Liveness, Pings};

@@ -15,7 +15,7 @@ use sipx_sip::transaction::{ClientState, Dispatch, Output, ServerState, Transact
 use sipx_sip::{Message, Method, Request, Response, Timer, Timers as Timings, TransactionKey};
 
 use super::errand::ErrandId;
-use super::hop::{Hop, Transmit};
+use super::hop::{Domain, Hop, Transmit, proven};
 use super::limits::{NEXT_AFTER, T1, T2};
 use super::{DialogId, message};
 use crate::timer::Timers;
@@ -61,6 +61,8 @@ pub struct Challenged {
     pub request: Request,
     /// Which way.
     pub hop: Hop,
+    /// To whom.
+    pub domain: Option<Domain>,
     /// How often it had been sent before, each time with another answer to a challenge.
     pub tries: u8,
 }
@@ -72,6 +74,8 @@ pub struct Untaken {
     pub request: Request,
     /// The best first; at least one.
     pub spares: VecDeque<Hop>,
+    /// Whom all of them lead to.
+    pub domain: Option<Domain>,
 }
 
 /// A client transaction that came to nothing.
@@ -131,6 +135,7 @@ struct Held {
     side: Side,
     key: TransactionKey,
     hop: Hop,
+    domain: Option<Domain>,
     owner: Option<Owner>,
     tries: u8,
     origin: Option<Arc<Origin>>,
@@ -229,7 +234,7 @@ impl Transactions {
         };
         match self.server.receive(Message::Request(request), hop.transport.reliability()) {
             Dispatch::Created { key, outputs } => {
-                let id = self.hold(Side::Server, key, hop, None);
+                let id = self.hold(Side::Server, key, hop, None, None);
                 match self.perform(id, outputs, now)? {
                     TuEvent::Request(request) => Some(Arrival::New(id, *request)),
                     _ => None,
@@ -263,7 +268,7 @@ impl Transactions {
             Some((_, Answered::Accepted)) => {}
             Some((hop, Answered::Once(payload))) => {
                 let payload = payload.clone();
-                self.transmit(Transmit { hop, payload });
+                self.transmit(Transmit::new(hop, payload));
             }
         }
         None
@@ -296,7 +301,7 @@ impl Transactions {
         let key = TransactionKey::from_response(response)?;
         let request = self.client.client_request(&key)?.clone();
         let held = self.held.get(self.ids.get(&(Side::Client, key))?)?;
-        Some(Challenged { request, hop: held.hop, tries: held.tries })
+        Some(Challenged { request, hop: held.hop, domain: held.domain.clone(), tries: held.tries })
     }
 
     /// Says how often the request of `id` has been sent before, each time with another answer to a challenge.
@@ -306,16 +311,18 @@ impl Transactions {
         }
     }
 
-    /// Sends a request by `hop`. What comes of it is told with `owner`; without one, nobody asks.
+    /// Sends a request by `hop`, to the peer that was sought by `domain` where it was. What comes of it is told with
+    /// `owner`; without one, nobody asks.
     pub fn send(
         &mut self,
         request: Request,
         hop: Hop,
+        domain: Option<Domain>,
         owner: Option<Owner>,
         now: Instant,
     ) -> Option<TransactionId> {
         let (key, outputs) = self.client.send_request(request, hop.transport.reliability())?;
-        let id = self.hold(Side::Client, key, hop, owner);
+        let id = self.hold(Side::Client, key, hop, domain, owner);
         self.perform(id, outputs, now);
         Some(id)
     }
@@ -364,6 +371,11 @@ impl Transactions {
         self.held.get(&id).map(|held| held.hop)
     }
 
+    /// Whom a transaction's messages are to reach.
+    pub fn domain(&self, id: TransactionId) -> Option<Domain> {
+        self.held.get(&id)?.domain.clone()
+    }
+
     /// The request of a client transaction: a CANCEL copies it (RFC 3261 §9.1).
     pub fn sent_request(&self, id: TransactionId) -> Option<&Request> {
         self.client.client_request(&self.held.get(&id)?.key)
@@ -405,10 +417,11 @@ impl Transactions {
         }
     }
 
-    /// Gives up the client transactions whose requests went by `hop`, which leads nowhere (RFC 3261 §8.1.3.1); returns
-    /// their owners.
-    pub fn fail(&mut self, hop: &Hop, now: Instant) -> Vec<Failed> {
-        let failed = self.held.iter().filter(|(_, held)| held.side == Side::Client && held.hop == *hop);
+    /// Gives up the client transactions whose requests went by `hop`, which does not lead to `domain` or leads nowhere
+    /// (RFC 3261 §8.1.3.1); returns their owners.
+    pub fn fail(&mut self, hop: &Hop, domain: Option<&Domain>, now: Instant) -> Vec<Failed> {
+        let went = |held: &Held| held.hop == *hop && proven(hop, held.domain.as_ref()) == domain;
+        let failed = self.held.iter().filter(|(_, held)| held.side == Side::Client && went(held));
         let mut failed: Vec<TransactionId> = failed.map(|(&id, _)| id).collect();
         failed.sort_unstable();
         let told = failed.iter().filter_map(|&id| self.failed(id)).collect();
@@ -457,7 +470,7 @@ impl Transactions {
     fn untaken(&self, id: TransactionId) -> Option<Untaken> {
         let held = self.held.get(&id).filter(|held| !held.spares.is_empty())?;
         let request = self.client.client_request(&held.key)?.clone();
-        Some(Untaken { request, spares: held.spares.clone() })
+        Some(Untaken { request, spares: held.spares.clone(), domain: held.domain.clone() })
     }
 
     /// Gives up a peer that has said nothing while there are others. An INVITE goes on, as it may be taken yet, and
@@ -478,12 +491,20 @@ impl Transactions {
         Some(failed)
     }
 
-    fn hold(&mut self, side: Side, key: TransactionKey, hop: Hop, owner: Option<Owner>) -> TransactionId {
+    fn hold(
+        &mut self,
+        side: Side,
+        key: TransactionKey,
+        hop: Hop,
+        domain: Option<Domain>,
+        owner: Option<Owner>,
+    ) -> TransactionId {
         self.last += 1;
         let id = TransactionId(self.last);
         self.ids.insert((side, key.clone()), id);
         let (origin, answered, spares) = (None, None, VecDeque::new());
-        self.held.insert(id, Held { side, key, hop, owner, tries: 0, origin, answered, spares });
+        let held = Held { side, key, hop, domain, owner, tries: 0, origin, answered, spares };
+        self.held.insert(id, held);
         id
     }
 
@@ -493,8 +514,9 @@ impl Transactions {
         for output in outputs {
             match output {
                 Output::Send(message) => {
-                    if let Some(hop) = self.hop(id) {
-                        self.transmit(Transmit { hop, payload: message.to_bytes().to_vec() });
+                    if let Some(Held { hop, domain, .. }) = self.held.get(&id) {
+                        let payload = message.to_bytes().to_vec();
+                        self.transmit(Transmit::to(*hop, domain.as_ref(), payload));
                     }
                 }
                 Output::SetTimer { timer, after } => self.timers.set((id, index(timer)), now + after),

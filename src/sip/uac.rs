@@ -16,6 +16,7 @@ use sipx_sip::{Header, HeaderName, Message, Method, Params, Request, Response, U
 
 use super::dialog::{Dialog, Ourselves, request_uri};
 use super::endpoint::{Endpoint, Timer};
+use super::finding::Ways;
 use super::hop::{Hop, Transmit};
 use super::limits::TIMEOUT;
 use super::reason::Reason;
@@ -89,7 +90,8 @@ impl Endpoint {
             .body(call.sdp.clone())
             .build();
         let owner = Owner::Dialog(self.next_dialog(), Purpose::Invite);
-        let transaction = self.send(request, call.hop, call.spares.clone().into(), Some(owner), now)?;
+        let ways = Ways { first: call.hop, spares: call.spares.clone().into(), domain: dialog.domain() };
+        let transaction = self.send(request, ways, Some(owner), now)?;
         let phase =
             Phase::Outgoing(Outgoing { transaction, provisional: false, ringing: false, cancelled: false });
         Some(self.hold(Leg { description: call.sdp.clone(), ..Leg::new(dialog, tag, phase) }))
@@ -153,7 +155,8 @@ impl Endpoint {
         self.sign(id, &mut request);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(None) };
         let spares = leg.dialog.spares(&self.config.whereabouts);
-        Ok(self.send(request, hop, spares, owner, now))
+        let ways = Ways { first: hop, spares, domain: leg.dialog.domain() };
+        Ok(self.send(request, ways, owner, now))
     }
 
     /// The way of a dialog's next request.
@@ -270,7 +273,7 @@ impl Endpoint {
             self.transactions.transmit(ack);
         }
         if let Ok(bye) = other.next_request(&Method::Bye, &of_bye) {
-            self.transactions.send(bye.build(), hop, None, now);
+            self.transactions.send(bye.build(), hop, other.domain(), None, now);
         }
     }
 
@@ -288,7 +291,8 @@ impl Endpoint {
         now: Instant,
     ) -> Option<TransactionId> {
         let cancel = cancel_of(self.transactions.sent_request(transaction)?)?;
-        self.transactions.send(cancel, self.transactions.hop(transaction)?, None, now)
+        let (hop, domain) = (self.transactions.hop(transaction)?, self.transactions.domain(transaction));
+        self.transactions.send(cancel, hop, domain, None, now)
     }
 }
 
@@ -327,7 +331,7 @@ fn ack(
     for header in signed {
         request.headers.push(header.clone());
     }
-    Some(Transmit { hop, payload: Message::Request(request).to_bytes().to_vec() })
+    Some(Transmit::to(hop, dialog.domain().as_ref(), Message::Request(request).to_bytes().to_vec()))
 }
 
 /// The header fields that a URI asks for (RFC 3261 §19.1.5): extensions only, since no URI may choose who calls

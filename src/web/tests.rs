@@ -262,7 +262,7 @@ async fn trunks_are_told_as_they_were_shown_last() {
     let site = site().await;
     assert_eq!(site.json("/api/v1/trunks").await, (StatusCode::OK, json!({ "trunks": [] })));
     let server =
-        ServerView { address: ([203, 0, 113, 1], 5060).into(), transport: "udp", state: TrunkState::Up };
+        ServerView { address: "203.0.113.1:5060".into(), transport: Some("udp"), state: TrunkState::Up };
     let registration =
         RegistrationView { state: RegistrationWord::Registered, status: None, expires_in_s: Some(540) };
     site.live.set_trunks(vec![TrunkView {

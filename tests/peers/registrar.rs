@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::folder::Folder;
 use crate::support::kamailio::Kamailio;
 use crate::support::loopback::Loopback;
+use crate::support::name_server::NameServer;
 use crate::support::server::{Server, portero};
 use crate::support::{sipp, wait_for};
 
@@ -73,15 +74,35 @@ struct Field {
 
 impl Field {
     fn new(algorithm: &str, password: &str) -> Self {
-        let (loopback, folder) = (Loopback::claim(), Folder::new());
+        Self::at(Loopback::claim(), algorithm, password, None)
+    }
+
+    /// The same with a trunk whose server is where the name server says that its domain is.
+    fn by_name(names: &mut NameServer) -> Self {
+        let loopback = Loopback::claim();
         let proxy = loopback.proxy_sip();
+        let records = [
+            "naptr-record=carrier.example,10,10,s,SIP+D2U,,_sip._udp.carrier.example".to_owned(),
+            format!("srv-host=_sip._udp.carrier.example,one.carrier.example,{},10,0", proxy.port()),
+            format!("host-record=one.carrier.example,{}", proxy.ip()),
+        ];
+        names.start(60, &records);
+        Self::at(loopback, "MD5", "open sesame", Some(names))
+    }
+
+    fn at(loopback: Loopback, algorithm: &str, password: &str, names: Option<&NameServer>) -> Self {
+        let (folder, proxy) = (Folder::new(), loopback.proxy_sip());
         let kamailio = Kamailio::start(folder.path(), &registrar(proxy, algorithm), proxy);
+        let servers = names.map_or_else(|| format!("servers = [\"{proxy}\"]\n"), |_| String::new());
         let trunk = format!(
-            "\n[[trunks]]\nname = \"carrier\"\naddresses = [\"127.0.0.0/8\"]\nservers = [\"{proxy}\"]\nping = \"5s\"\n\
+            "\n[[trunks]]\nname = \"carrier\"\naddresses = [\"127.0.0.0/8\"]\n{servers}ping = \"5s\"\n\
              account = {{ username = \"portero\", password = \"{password}\" }}\nregister = \"sip:carrier.example\"\n\
              register_as = \"1000\"\n\n[web]\n"
         );
-        let server = Server::serve_at(loopback, folder, &[("\n[web]\n", &trunk)]);
+        let asks = names.map(|names| format!("name_servers = [\"{}\"]", names.address()));
+        let asked = asks.iter().map(|asks| ("# name_servers = [\"192.0.2.53\"]", asks.as_str()));
+        let changes: Vec<_> = asked.chain([("\n[web]\n", trunk.as_str())]).collect();
+        let server = Server::serve_at(loopback, folder, &changes);
         Self { kamailio, server }
     }
 
@@ -133,6 +154,19 @@ fn it_registers_is_called_by_the_registrar_and_takes_its_registration_back() {
         "once that it is, once that it is no longer"
     );
     assert!(!log.contains("open sesame"));
+}
+
+#[test]
+fn it_registers_where_the_name_of_its_trunk_leads() {
+    let mut names = NameServer::claim();
+    let field = Field::by_name(&mut names);
+    field.wait_for_trunk("registration", SOON, is_registered);
+    let trunk = field.wait_for_trunk("answer to a ping", SOON, |it| it["servers"][0]["state"] == "up");
+    let shown = json!([{ "address": "carrier.example", "transport": null, "state": "up" }]);
+    assert_eq!(trunk["servers"], shown);
+    // The first REGISTER and the first ping may ask at one time; the signed REGISTER and later pings know.
+    let asked = ["query[NAPTR] carrier.example", "query[SRV] _sip._udp.carrier.example"];
+    assert!(asked.iter().all(|question| (1..=2).contains(&names.asked(question))));
 }
 
 #[test]

@@ -302,7 +302,7 @@ impl World {
             Due::Notify(caller, status, last) => self.seats[caller].phone.notify(status, last, now),
             Due::Vanish(caller) => self.vanish(caller),
             Due::Disconnect(caller, again) => self.disconnect(caller, again),
-            Due::Unreachable(hop) => self.switchboard.unreachable(&hop, now),
+            Due::Unreachable(hop) => self.switchboard.unreachable(&hop, None, now),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Trunks as servers: what is sent to them, and what is told of them, message by message.
 
+use std::net::SocketAddr;
+
 use rand::Rng;
 
 use super::*;
 use crate::call::Strangers;
 use crate::flow::AniSource;
-use crate::sip::{Config, Event, Hop, Whereabouts};
+use crate::sip::{Config, Event, Hop, Located, Whereabouts};
 
 struct Field {
     uplinks: Uplinks,
@@ -16,6 +18,10 @@ struct Field {
 
 fn server(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 5060))
+}
+
+fn sought(text: &str) -> Sought {
+    Sought::server(text).expect("a server")
 }
 
 fn local() -> SocketAddr {
@@ -39,7 +45,7 @@ fn trunk(servers: &[u8], ping: bool, register: bool) -> Trunk {
         login: None,
         account: None,
         uplink: Some(Uplink {
-            servers: servers.iter().map(|&last| (Transport::Udp, server(last))).collect(),
+            servers: servers.iter().map(|&last| sought(&server(last).to_string())).collect(),
             ping: ping.then(|| Duration::from_secs(30)),
             register,
         }),
@@ -133,7 +139,7 @@ fn a_trunk_registers_and_is_pinged_and_both_are_told_of_once() {
     field.answer(1, options, 200);
     let name: Arc<str> = "carrier".into();
     let registered = TrunkNews::Registered(Arc::clone(&name), Duration::from_mins(10));
-    assert_eq!(field.uplinks.news(), [registered, TrunkNews::Server(name, server(1), true)]);
+    assert_eq!(field.uplinks.news(), [registered, TrunkNews::Server(name, server(1).to_string(), true)]);
     let view = field.view(&trunk);
     assert_eq!((view.state, view.servers[0].state), (TrunkState::Up, TrunkState::Up));
     let registration = view.registration.expect("one is wanted");
@@ -161,7 +167,7 @@ fn a_server_that_falls_silent_is_left_for_the_next() {
             field.answer(2, text, 200);
         }
     }
-    assert_eq!(field.uplinks.news(), [TrunkNews::Server("carrier".into(), server(1), false)]);
+    assert_eq!(field.uplinks.news(), [TrunkNews::Server("carrier".into(), server(1).to_string(), false)]);
     let view = field.view(&trunk);
     assert_eq!(
         view.servers.iter().map(|it| it.state).collect::<Vec<_>>(),
@@ -228,4 +234,31 @@ fn leaving_unregisters_and_then_nothing_is_left() {
     field.pass(Duration::from_mins(1));
     assert!(field.endpoint.is_idle());
     assert_eq!(field.methods(), []);
+}
+
+#[test]
+fn a_server_by_name_is_shown_by_it_and_down_where_it_leads_nowhere() {
+    let mut field = Field::new();
+    let servers = vec![sought("sip.carrier.example"), sought("tcp:sip2.carrier.example:5070")];
+    let by_name = trunk(&[], true, false);
+    let uplink = by_name.uplink.clone().map(|uplink| Uplink { servers, ..uplink });
+    let by_name = Trunk { uplink, ..by_name };
+    field.follow(std::slice::from_ref(&by_name));
+    for _ in 0..3 {
+        field.pass(Duration::from_secs(30));
+        let searches: Vec<_> = std::iter::from_fn(|| field.endpoint.poll_search()).collect();
+        assert!(!searches.is_empty());
+        for (id, _) in searches {
+            field.endpoint.located(id, Located::default(), field.now);
+        }
+        field.told();
+    }
+    assert_eq!(field.methods(), []);
+    let name = "sip.carrier.example".to_owned();
+    assert!(field.uplinks.news().contains(&TrunkNews::Server("carrier".into(), name, false)));
+    let view = field.view(&by_name);
+    let shown: Vec<_> = view.servers.iter().map(|it| (it.address.as_str(), it.transport, it.state)).collect();
+    let expected = [("sip.carrier.example", None), ("sip2.carrier.example:5070", Some("tcp"))];
+    assert_eq!(shown, expected.map(|(address, transport)| (address, transport, TrunkState::Down)));
+    assert_eq!(view.state, TrunkState::Down);
 }

@@ -152,7 +152,9 @@ impl Phone {
             tokio::select! {
                 arrival = self.inlet.receive() => match arrival {
                     Arrival::Message(hop, payload) => self.endpoint.receive(hop, &payload, Instant::now()),
-                    Arrival::Unreachable(hop) => self.endpoint.unreachable(&hop, Instant::now()),
+                    Arrival::Unreachable(hop, domain) => {
+                        self.endpoint.unreachable(&hop, domain.as_ref(), Instant::now());
+                    }
                 },
                 Some((id, located)) = self.found.recv() => {
                     self.endpoint.located(id, located, Instant::now());
@@ -268,9 +270,9 @@ impl Phone {
             self.locator.locate(id, search);
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            let hop = transmit.hop;
+            let (hop, domain) = (transmit.hop, transmit.domain.clone());
             if self.outlet.send(transmit).is_err() {
-                self.endpoint.unreachable(&hop, now);
+                self.endpoint.unreachable(&hop, domain.as_ref(), now);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::call::{Register, Strangers, Trunk, Uplink};
 use crate::flow::{AniSource, Country};
 use crate::secret::Password;
-use crate::sip::{Account, Algorithm, Login, Registrar, Transport};
+use crate::sip::{Account, Algorithm, Login, Registrar, Sought};
 
 #[test]
 fn the_trunk_that_the_demo_tells_of_can_be_had() {
@@ -44,8 +44,8 @@ fn the_trunk_that_the_demo_tells_of_can_be_had() {
         }),
         account: Some(Arc::new(account)),
         uplink: Some(Uplink {
-            servers: ["203.0.113.1:5060", "203.0.113.2:5060"]
-                .map(|text| (Transport::Udp, text.parse().expect("an address")))
+            servers: ["sip.carrier.example", "203.0.113.2:5060"]
+                .map(|text| Sought::server(text).expect("a server"))
                 .into(),
             ping: Some(Duration::from_secs(30)),
             register: Some(register),
@@ -130,7 +130,7 @@ fn a_trunk_may_be_known_by_its_login_alone_and_register_where_its_domain_says() 
     assert_eq!(trunk.addresses, []);
     assert_eq!(trunk.login.as_ref().map(|login| &login.algorithms[..]), Some(&[Algorithm::Md5][..]));
     let uplink = trunk.uplink.as_ref().expect("servers");
-    assert_eq!(uplink.servers, [(Transport::Tcp, "192.0.2.7:5060".parse().unwrap())]);
+    assert_eq!(uplink.servers, [Sought::server("tcp:192.0.2.7:5060").expect("a server")]);
     let register = uplink.register.as_ref().expect("a registration");
     assert_eq!((register.user.as_str(), register.called.as_str()), ("me", "me"));
     let shown = format!("{read:?}");
@@ -158,15 +158,20 @@ fn one_fault_of_a_login_or_a_server_is_told_once() {
         (with("account = {}"), "`account` does not say `username`"),
         (with("account = { username = \"u\" }"), "`account` does not say `password`"),
         (with("account = { username = \"u\", password = \"p\", realm = \"\" }"), "`` is no username"),
-        (with("servers = [\"a.example\"]"), "`a.example` is no server's address"),
+        (with("servers = [\"a_b.example\"]"), "`a_b.example` is no server"),
+        (with("servers = [\"203.0.113.256\"]"), "`203.0.113.256` is no server"),
+        (with("servers = [\"sctp:a.example\"]"), "`sctp:a.example` is no server"),
+        (with("servers = [\"a.example:65536\"]"), "`a.example:65536` is no server"),
+        (with("servers = [\"a.example\", \"A.Example.\"]"), "`A.Example.` is named already"),
+        (with("servers = [\"localhost\", \"udp:127.0.0.1\"]"), "`udp:127.0.0.1` is named already"),
         (with("servers = [\"192.0.2.1\", \"192.0.2.1:5060\"]"), "`192.0.2.1:5060` is named already"),
         (with(&format!("servers = [{}]", many.join(", "))), "17 servers are too many for one trunk"),
-        (with("ping = \"30s\""), "`ping` needs to know where the trunk's servers are"),
+        (with("ping = \"30s\""), "`ping` needs to know which servers the trunk has"),
         (with("servers = [\"192.0.2.1\"]\nping = \"1s\""), "`1s` is out of range"),
         (with("register = \"sip:192.0.2.1\""), "`register` needs to know as whom"),
         (
-            with(&format!("{account}register = \"sip:a.example\"")),
-            "`register` needs to know where the trunk's servers are",
+            with(&format!("{account}register = \"sip:a.example;transport=sctp\"")),
+            "`sip:a.example;transport=sctp` is nothing to register with",
         ),
         (
             with(&format!("{account}register = \"sip:me@192.0.2.1\"")),

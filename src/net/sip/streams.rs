@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 use super::connection::{self, Outgoing, Queues};
 use super::own_address;
 use super::tls::Tls;
-use crate::sip::{ConnectionId, Hop, Listener, Transmit, Transport};
+use crate::sip::{ConnectionId, Domain, Hop, Listener, Transmit, Transport};
 
 /// Messages that may wait for one peer to read them.
 const QUEUE_MAX: usize = 128;
@@ -50,8 +50,8 @@ pub struct Caps {
 pub enum Streamed {
     /// A message has come.
     Message(Hop, Vec<u8>),
-    /// What was to go this way cannot.
-    Unreachable(Hop),
+    /// What was to go this way, to whoever is this domain, cannot.
+    Unreachable(Hop, Option<Domain>),
 }
 
 /// A message that no connection takes.
@@ -76,14 +76,22 @@ struct Table {
     last: u64,
     refused: u64,
     connections: HashMap<ConnectionId, Entry>,
-    by_way: HashMap<(Transport, SocketAddr), ConnectionId>,
+    by_way: HashMap<Way, ConnectionId>,
     by_source: HashMap<IpAddr, usize>,
+}
+
+/// What messages have to have in common to share a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Way {
+    transport: Transport,
+    peer: SocketAddr,
+    /// RFC 5922 §8: a peer that has proved to be one domain has not proved to be another.
+    domain: Option<Domain>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    transport: Transport,
-    peer: SocketAddr,
+    way: Way,
     queue: mpsc::Sender<Outgoing>,
     /// Dropped with the entry, which ends the connection.
     _alive: oneshot::Sender<()>,
@@ -110,7 +118,7 @@ impl Streams {
 
     /// Binds `address` and takes connections from there.
     pub fn listen(&self, transport: Transport, address: SocketAddr) -> io::Result<Listener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(socket2::Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
@@ -128,13 +136,15 @@ impl Streams {
     /// Puts a message into its connection's queue; opens a connection where there is none.
     pub fn send(&self, transmit: Transmit) -> Result<(), Undelivered> {
         let mut table = self.table();
-        let way = (transmit.hop.transport, transmit.hop.peer);
+        let Transmit { hop, domain, .. } = &transmit;
+        let way = Way { transport: hop.transport, peer: hop.peer, domain: domain.clone() };
         let named = transmit.hop.connection.filter(|id| table.connections.contains_key(id));
         let Some(id) = named.or_else(|| table.by_way.get(&way).copied()) else {
-            let admitted = self.admit(&mut table, way.0, way.1).ok_or(Undelivered)?;
+            let (hop, domain) = (*hop, domain.clone());
+            let admitted = self.admit(&mut table, way).ok_or(Undelivered)?;
             drop(table);
-            let room = admitted.queues.own.try_send(Outgoing::Message(transmit.clone()));
-            tokio::spawn(self.clone().connect(transmit.hop, admitted));
+            let room = admitted.queues.own.try_send(Outgoing::Message(transmit));
+            tokio::spawn(self.clone().connect(hop, domain, admitted));
             return room.map_err(|_| Undelivered);
         };
         let entry = table.connections.get(&id).ok_or(Undelivered)?;
@@ -148,7 +158,7 @@ impl Streams {
 
     /// How many connections there are by a transport.
     pub fn connections(&self, transport: Transport) -> usize {
-        self.table().connections.values().filter(|entry| entry.transport == transport).count()
+        self.table().connections.values().filter(|entry| entry.way.transport == transport).count()
     }
 
     /// How many connections have been turned away for want of room.
@@ -166,9 +176,9 @@ impl Streams {
     }
 
     /// Enters a connection, if there is room for one more.
-    fn admit(&self, table: &mut Table, transport: Transport, peer: SocketAddr) -> Option<Admitted> {
-        let caps = &self.0.caps;
-        let of_source = table.by_source.get(&peer.ip()).copied().unwrap_or(0);
+    fn admit(&self, table: &mut Table, way: Way) -> Option<Admitted> {
+        let (caps, source) = (&self.0.caps, way.peer.ip());
+        let of_source = table.by_source.get(&source).copied().unwrap_or(0);
         if table.connections.len() >= caps.connections || of_source >= caps.connections_per_source {
             table.refused += 1;
             return None;
@@ -177,11 +187,11 @@ impl Streams {
         let id = ConnectionId(table.last);
         let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
         let (alive, closed) = oneshot::channel();
-        let entry = Entry { transport, peer, queue: queue.clone(), _alive: alive };
+        let entry = Entry { way: way.clone(), queue: queue.clone(), _alive: alive };
         table.connections.insert(id, entry);
         // The newest connection of a peer is the one that its other messages use, too.
-        table.by_way.insert((transport, peer), id);
-        *table.by_source.entry(peer.ip()).or_default() += 1;
+        table.by_way.insert(way, id);
+        *table.by_source.entry(source).or_default() += 1;
         Some(Admitted { id, queues: Queues { outgoing, own: queue, told: self.0.told.clone() }, closed })
     }
 
@@ -201,7 +211,8 @@ impl Streams {
                     continue;
                 }
             };
-            let admitted = self.admit(&mut self.table(), transport, peer);
+            // Of whom it takes calls, it knows no more than the address.
+            let admitted = self.admit(&mut self.table(), Way { transport, peer, domain: None });
             match (admitted, stream.local_addr()) {
                 (Some(admitted), Ok(local)) => {
                     let hop = Hop { transport, local, peer, connection: Some(admitted.id) };
@@ -231,7 +242,7 @@ impl Streams {
     }
 
     /// A connection of our own making.
-    async fn connect(self, hop: Hop, admitted: Admitted) {
+    async fn connect(self, hop: Hop, domain: Option<Domain>, admitted: Admitted) {
         let connected = timeout(CONNECT_WITHIN, open(&hop)).await;
         let stream = match connected.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => stream,
@@ -242,7 +253,7 @@ impl Streams {
         if hop.transport == Transport::Tcp {
             return self.run(stream, hop, admitted).await;
         }
-        let shaken = timeout(HANDSHAKE_WITHIN, self.tls().connect(stream, hop.peer)).await;
+        let shaken = timeout(HANDSHAKE_WITHIN, self.tls().connect(stream, hop.peer, domain.as_ref())).await;
         match shaken.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => self.run(stream, hop, admitted).await,
             Err(error) => self.give_up(&error, admitted).await,
@@ -270,11 +281,13 @@ impl Streams {
         admitted.queues.outgoing.close();
         let queued = std::iter::from_fn(|| admitted.queues.outgoing.try_recv().ok());
         let lost = unwritten.into_iter().chain(queued).filter_map(|outgoing| match outgoing {
-            Outgoing::Message(transmit) => (!transmit.is_response()).then_some(transmit.hop),
+            Outgoing::Message(transmit) => {
+                (!transmit.is_response()).then_some((transmit.hop, transmit.domain))
+            }
             Outgoing::Pong => None,
         });
-        for hop in lost.collect::<HashSet<_>>() {
-            let _ = admitted.queues.told.send(Streamed::Unreachable(hop)).await;
+        for (hop, domain) in lost.collect::<HashSet<_>>() {
+            let _ = admitted.queues.told.send(Streamed::Unreachable(hop, domain)).await;
         }
     }
 }
@@ -282,14 +295,14 @@ impl Streams {
 impl Table {
     fn remove(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.remove(&id) else { return };
-        let way = (entry.transport, entry.peer);
-        if self.by_way.get(&way) == Some(&id) {
-            self.by_way.remove(&way);
+        if self.by_way.get(&entry.way) == Some(&id) {
+            self.by_way.remove(&entry.way);
         }
-        if let Some(count) = self.by_source.get_mut(&entry.peer.ip()) {
+        let source = entry.way.peer.ip();
+        if let Some(count) = self.by_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
-                self.by_source.remove(&entry.peer.ip());
+                self.by_source.remove(&source);
             }
         }
     }

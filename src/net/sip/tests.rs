@@ -35,14 +35,15 @@ async fn tcp() -> (Outlet, Inlet, SocketAddr) {
 async fn message(inlet: &mut Inlet) -> (Hop, Vec<u8>) {
     match inlet.receive().await {
         Arrival::Message(hop, message) => (hop, message.into_owned()),
-        Arrival::Unreachable(hop) => panic!("{hop:?} is unreachable"),
+        Arrival::Unreachable(hop, _) => panic!("{hop:?} is unreachable"),
     }
 }
 
 async fn unreachable(inlet: &mut Inlet) -> Hop {
     match inlet.receive().await {
         Arrival::Message(hop, _) => panic!("a message by {hop:?}"),
-        Arrival::Unreachable(hop) => hop,
+        Arrival::Unreachable(hop, None) => hop,
+        Arrival::Unreachable(hop, domain) => panic!("{hop:?} to {domain:?} is unreachable"),
     }
 }
 
@@ -76,7 +77,7 @@ async fn a_message_is_answered_by_the_connection_that_it_came_by() {
     assert_eq!(hop.peer, peer.local_addr().expect("an address"));
     // The port that sent-by names is not the one that the connection has: it is the connection that counts.
     let hop = Hop { peer: SocketAddr::new(hop.peer.ip(), 5060), ..hop };
-    assert_eq!(outlet.send(Transmit { hop, payload: OK.to_vec() }), Ok(()));
+    assert_eq!(outlet.send(Transmit::new(hop, OK.to_vec())), Ok(()));
     assert_eq!(read_exactly(&mut peer, OK.len()).await, OK);
 }
 
@@ -100,7 +101,7 @@ async fn messages_to_one_peer_share_a_connection() {
         connection: None,
     };
     for _ in 0..2 {
-        assert_eq!(outlet.send(Transmit { hop, payload: OPTIONS.to_vec() }), Ok(()));
+        assert_eq!(outlet.send(Transmit::new(hop, OPTIONS.to_vec())), Ok(()));
     }
     let (mut peer, _) = listener.accept().await.expect("it connects");
     assert_eq!(read_exactly(&mut peer, 2 * OPTIONS.len()).await, [OPTIONS, OPTIONS].concat());
@@ -121,11 +122,11 @@ async fn what_cannot_be_delivered_is_told() {
         peer: nobody,
         connection: Some(ConnectionId(4711)),
     };
-    assert_eq!(outlet.send(Transmit { hop, payload: OPTIONS.to_vec() }), Ok(()));
+    assert_eq!(outlet.send(Transmit::new(hop, OPTIONS.to_vec())), Ok(()));
     assert_eq!(unreachable(&mut inlet).await, hop);
     assert_eq!(outlet.connections(Transport::Tcp), 0);
     let by_udp = Hop::udp(address, nobody);
-    assert_eq!(outlet.send(Transmit { hop: by_udp, payload: OPTIONS.to_vec() }), Err(Undelivered));
+    assert_eq!(outlet.send(Transmit::new(by_udp, OPTIONS.to_vec())), Err(Undelivered));
 }
 
 #[tokio::test]
@@ -134,19 +135,19 @@ async fn a_peer_that_never_reads_loses_its_connection_and_holds_up_nobody() {
     let mut deaf = TcpStream::connect(address).await.expect("connected");
     deaf.write_all(OPTIONS).await.expect("written");
     let (hop, _) = message(&mut inlet).await;
-    let answer = Transmit { hop, payload: b"INFO ".repeat(12_000) };
+    let answer = Transmit::new(hop, b"INFO ".repeat(12_000));
     // The kernel takes some megabytes, the queue a hundred messages; there is an end to both.
     let sent = (0..10_000).take_while(|_| outlet.send(answer.clone()).is_ok()).count();
     assert!(sent < 10_000, "it is never given up");
     assert_eq!(outlet.connections(Transport::Tcp), 0);
     let mut other = TcpStream::connect(address).await.expect("connected");
     other.write_all(OPTIONS).await.expect("written");
-    while let Arrival::Unreachable(lost) = inlet.receive().await {
+    while let Arrival::Unreachable(lost, _) = inlet.receive().await {
         assert_eq!(lost, hop);
     }
     other.write_all(OPTIONS).await.expect("written");
     let (hop, _) = message(&mut inlet).await;
-    outlet.send(Transmit { hop, payload: OK.to_vec() }).expect("taken");
+    outlet.send(Transmit::new(hop, OK.to_vec())).expect("taken");
     assert_eq!(read_exactly(&mut other, OK.len()).await, OK);
 }
 
@@ -187,7 +188,7 @@ async fn a_message_without_an_end_can_be_answered_and_is_the_last() {
     peer.write_all(head).await.expect("written");
     let (hop, told) = message(&mut inlet).await;
     assert_eq!(told, head);
-    outlet.send(Transmit { hop, payload: OK.to_vec() }).expect("taken");
+    outlet.send(Transmit::new(hop, OK.to_vec())).expect("taken");
     assert_eq!(read_exactly(&mut peer, OK.len()).await, OK);
     assert!(is_ended(&mut peer).await);
 }
@@ -237,16 +238,22 @@ fn load(files: &TlsFiles) -> Tls {
 
 /// Sends a message from `client` to `server`; whether it arrived.
 async fn passes(server: TlsFiles, client: Tls) -> bool {
+    passes_to(None, server, client).await
+}
+
+/// The same to a server that has been sought by a domain.
+async fn passes_to(domain: Option<&str>, server: TlsFiles, client: Tls) -> bool {
+    let domain = domain.map(Domain::new);
     let (_outlet, mut inlet, address) = opened(Transport::Tls, CAPS, load(&server)).await;
     let (outlet, mut back, own) = opened(Transport::Tcp, CAPS, client).await;
     let local = SocketAddr::new(own.ip(), 0);
     let hop = Hop { transport: Transport::Tls, local, peer: address, connection: None };
-    outlet.send(Transmit { hop, payload: OPTIONS.to_vec() }).expect("taken");
+    outlet.send(Transmit::to(hop, domain.as_ref(), OPTIONS.to_vec())).expect("taken");
     tokio::select! {
         (_, received) = message(&mut inlet) => received == OPTIONS,
         // A server that wants a certificate says so only after the client takes the handshake for done: then it is
         // the end of the connection that tells, and nothing is left to be reported.
-        arrival = back.receive() => !matches!(arrival, Arrival::Unreachable(_)),
+        arrival = back.receive() => !matches!(arrival, Arrival::Unreachable(..)),
         () = async { while outlet.connections(Transport::Tls) > 0 { tokio::task::yield_now().await } } => false,
     }
 }
@@ -259,6 +266,47 @@ async fn tls_passes_between_those_who_trust_each_other() {
     assert!(!passes(server.clone(), load(&other.files("client", "127.0.0.1"))).await, "an unknown authority");
     let elsewhere = ours.files("elsewhere", "192.0.2.1");
     assert!(!passes(elsewhere, load(&ours.files("client", "127.0.0.1"))).await, "another's certificate");
+}
+
+#[tokio::test]
+async fn a_certificate_is_for_the_domain_that_was_sought_or_for_the_address() {
+    let ours = Authority::new();
+    let client = || load(&ours.files("client", "127.0.0.1"));
+    let named = ours.files("named", "sip.carrier.example");
+    assert!(passes_to(Some("sip.carrier.example"), named.clone(), client()).await);
+    assert!(!passes_to(Some("carrier.example"), named.clone(), client()).await, "another domain");
+    assert!(!passes_to(None, named.clone(), client()).await, "its certificate has no address");
+    let addressed = ours.files("addressed", "127.0.0.1");
+    assert!(
+        !passes_to(Some("sip.carrier.example"), addressed, client()).await,
+        "its certificate has no domain"
+    );
+    assert!(!passes_to(Some("no domain"), named, client()).await, "what is no name is nobody's");
+}
+
+#[tokio::test]
+async fn only_messages_to_the_same_domain_share_a_connection() {
+    let ours = Authority::new();
+    let server = ours.files("server", "a.example");
+    let (_outlet, mut inlet, address) = opened(Transport::Tls, CAPS, load(&server)).await;
+    let trust = ours.folder.path().join("ca.pem");
+    let client = Tls::client(Some(&trust)).expect("usable");
+    let (sender, mut back, own) = opened(Transport::Tcp, CAPS, client).await;
+    let local = SocketAddr::new(own.ip(), 0);
+    let hop = Hop { transport: Transport::Tls, local, peer: address, connection: None };
+    let send = |domain: &str| {
+        let domain = Domain::new(domain);
+        sender.send(Transmit::to(hop, Some(&domain), OPTIONS.to_vec())).expect("taken");
+    };
+    send("a.example");
+    let (first, _) = message(&mut inlet).await;
+    send("a.example");
+    assert_eq!(message(&mut inlet).await.0, first, "one connection");
+    send("b.example");
+    let Arrival::Unreachable(lost, domain) = back.receive().await else { panic!("a message") };
+    assert_eq!((lost, domain), (hop, Some(Domain::new("b.example"))));
+    send("a.example");
+    assert_eq!(message(&mut inlet).await.0, first, "which lasts");
 }
 
 #[tokio::test]
@@ -285,7 +333,7 @@ async fn a_new_certificate_serves_the_connections_to_come() {
     let (sender, _back, own) = opened(Transport::Tcp, CAPS, client).await;
     let local = SocketAddr::new(own.ip(), 0);
     let hop = Hop { transport: Transport::Tls, local, peer: address, connection: None };
-    sender.send(Transmit { hop, payload: OPTIONS.to_vec() }).expect("taken");
+    sender.send(Transmit::new(hop, OPTIONS.to_vec())).expect("taken");
     assert_eq!(message(&mut inlet).await.1, OPTIONS);
 }
 

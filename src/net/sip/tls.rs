@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tracing::debug;
 
+use crate::sip::Domain;
+
 /// What the configuration says of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -98,14 +100,23 @@ impl Tls {
         acceptor.accept(stream).await
     }
 
-    /// Shakes hands with a peer that we have connected to, whose certificate has to be for its address.
+    /// Shakes hands with a peer that we have connected to, whose certificate has to be for the domain that it was
+    /// sought by, else for its address.
+    ///
+    /// RFC 5922 §7.2 would have no wildcards in a certificate; they are taken, as carriers have them.
     pub async fn connect(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+        domain: Option<&Domain>,
     ) -> io::Result<client::TlsStream<TcpStream>> {
         let connector = self.connector.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        connector.connect(ServerName::IpAddress(peer.ip().into()), stream).await
+        let name = match domain {
+            Some(domain) => ServerName::try_from(domain.as_str().to_owned())
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+            None => ServerName::IpAddress(peer.ip().into()),
+        };
+        connector.connect(name, stream).await
     }
 }
 

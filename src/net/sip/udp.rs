@@ -218,7 +218,7 @@ mod tests {
         let (one, other) = (bound("127.0.0.1:0").await, bound("127.0.0.1:0").await);
         let payload = vec![b'x'; 60_000];
         let hop = Hop::udp(one.local(), other.local());
-        assert!(one.send(&Transmit { hop, payload: payload.clone() }));
+        assert!(one.send(&Transmit::new(hop, payload.clone())));
         let mut room = Room::default();
         let (hop, length) = receive(&other, &mut room).await;
         assert_eq!((hop.peer, room.datagram(length)), (one.local(), payload.as_slice()));
@@ -231,11 +231,11 @@ mod tests {
         let client = bound(client).await;
         let mut room = Room::default();
         let question = Hop::udp(client.local(), reached);
-        assert!(client.send(&Transmit { hop: question, payload: b"?".to_vec() }));
+        assert!(client.send(&Transmit::new(question, b"?".to_vec())));
         let (hop, _) = receive(&server, &mut room).await;
         assert_eq!((hop.local, hop.peer), (reached, client.local()));
         assert!(server.serves(&hop));
-        assert!(server.send(&Transmit { hop, payload: b"!".to_vec() }));
+        assert!(server.send(&Transmit::new(hop, b"!".to_vec())));
         let (hop, length) = receive(&client, &mut room).await;
         assert_eq!((hop.peer, room.datagram(length)), (reached, b"!".as_slice()));
     }
@@ -256,7 +256,7 @@ mod tests {
         let taken = UdpListener::bind(socket.local()).await.expect_err("taken");
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
         let hop = Hop::udp(socket.local(), socket.local());
-        assert!(!socket.send(&Transmit { hop, payload: vec![0; DATAGRAM_BYTES_MAX + 1] }));
+        assert!(!socket.send(&Transmit::new(hop, vec![0; DATAGRAM_BYTES_MAX + 1])));
         assert_eq!(socket.dropped(), 1);
     }
 }

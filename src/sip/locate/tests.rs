@@ -104,6 +104,9 @@ const ZONE: &str = "
     server2.example.com. AAAA 2001:db8::2
     example.com. A 192.0.2.9
 
+    half.example. NAPTR 90 50 s SIP+D2T _sip._tcp.example.com.
+    half.example. NAPTR 100 50 s SIPS+D2T _sips._tcp.example.com.
+
     plain.example. A 192.0.2.10
     plain.example. A 192.0.2.11
     pbx A 192.0.2.12
@@ -143,8 +146,10 @@ fn every_way_from_a_uri_to_its_addresses() {
         ("sip:a@[::ffff:192.0.2.1]", "Udp/192.0.2.1:5060"),
         ("sip:a@[2001:db8::1]", ""),
         ("sip:a@LocalHost:5070", "Udp/127.0.0.1:5070"),
-        // The domain's preference, of what both can do; TLS only for a URI that asks for it.
-        ("sip:a@example.com", "Tcp/192.0.2.1:5060 Tcp/192.0.2.2:5060"),
+        ("sips:a@192.0.2.1;transport=udp", "Tls/192.0.2.1:5061"),
+        // The domain's preference, of what both can do.
+        ("sip:a@example.com", "Tls/192.0.2.1:5061"),
+        ("sip:a@half.example", "Tcp/192.0.2.1:5060 Tcp/192.0.2.2:5060"),
         ("sips:a@Example.COM.", "Tls/192.0.2.1:5061"),
         // A transport: no NAPTR. A port: no SRV either.
         ("sip:a@example.com;transport=tcp", "Tcp/192.0.2.1:5060 Tcp/192.0.2.2:5060"),
@@ -200,7 +205,7 @@ fn what_is_no_peer_of_ours_is_not_sought() {
         "mailto:a@b",
         "sip:a@h;transport=sctp",
         "sip:a@h;transport=ws",
-        "sips:a@h;transport=udp",
+        "sips:a@h;transport=ws",
         "sip:a@h;maddr=",
         "sip:",
         "",

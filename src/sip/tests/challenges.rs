@@ -9,7 +9,7 @@ use crate::secret::Password;
 use crate::sip::digest::Keys;
 use crate::sip::{
     Account, Algorithm, Call, DialogId, EndCause, ErrandId, Event, Login, Order, Reception, Referral,
-    ReferralEvent, Registrar, Rejection, Reply, Task, Transport, message,
+    ReferralEvent, Registrar, Rejection, Reply, Sought, Task, message,
 };
 
 fn logins() -> Vec<Login> {
@@ -63,8 +63,8 @@ impl Wire {
     }
 
     fn errand(&mut self, task: Task) -> ErrandId {
-        let (transport, peer) = (Transport::Udp, Self::peer().peer);
-        self.endpoint.take_on(Order { task, transport, peer, account: Some(account()) })
+        let server = Sought::server(&Self::peer().peer.to_string()).expect("an address");
+        self.endpoint.take_on(Order { task, server, account: Some(account()) })
     }
 
     fn run(&mut self, errand: ErrandId, seconds: u64) -> String {
@@ -334,8 +334,7 @@ fn a_ping_is_answered_or_not_and_the_next_one_takes_its_place() {
     assert_eq!(wire.events(), [Event::Replied(errand, Reply { status: 408, ..Reply::default() })]);
     let order = Order {
         task: Task::Ping,
-        transport: Transport::Udp,
-        peer: "[2001:db8::1]:5060".parse().unwrap(),
+        server: Sought::server("[2001:db8::1]:5060").expect("an address"),
         account: None,
     };
     let nowhere = wire.endpoint.take_on(order);

@@ -269,7 +269,7 @@ fn service_unavailable_is_the_next_ones_turn_at_once_and_a_refusal_is_nobodys() 
 #[test]
 fn what_cannot_be_delivered_goes_on_at_once() {
     let (mut wire, _, _) = caller();
-    wire.endpoint.unreachable(&Hop::udp(at("192.0.2.10:5060"), at("192.0.2.1:5060")), wire.now);
+    wire.endpoint.unreachable(&Hop::udp(at("192.0.2.10:5060"), at("192.0.2.1:5060")), None, wire.now);
     assert_eq!(only(sent(&mut wire.endpoint)).0, "192.0.2.2:5060");
 }
 

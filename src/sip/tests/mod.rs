@@ -4,6 +4,7 @@ mod answers;
 mod calls;
 mod challenges;
 mod dialogs;
+mod errands;
 mod finding;
 mod hostile;
 mod pair;

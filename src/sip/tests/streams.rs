@@ -81,7 +81,7 @@ fn a_contact_that_takes_no_connection_costs_nothing_while_the_callers_own_is_up(
     wire.endpoint.bye(dialog, wire.now);
     let bye = wire.endpoint.poll_transmit().expect("a BYE");
     assert_eq!((bye.hop.peer.to_string().as_str(), bye.hop.connection), ("192.0.2.1:5060", None));
-    wire.endpoint.unreachable(&bye.hop, wire.now);
+    wire.endpoint.unreachable(&bye.hop, None, wire.now);
     assert_eq!(wire.endpoint.poll_transmit().expect("the BYE once more").hop, elsewhere);
 }
 
@@ -113,13 +113,13 @@ fn a_connection_that_is_lost_ends_what_waited_for_it_at_once() {
     let referral = Referral { refer_to: "sip:agents@192.0.2.9".into(), headers: Vec::new() };
     wire.endpoint.refer(dialog, &referral, wire.now);
     let refer = wire.endpoint.poll_transmit().expect("a REFER");
-    wire.endpoint.unreachable(&hop(9, 40_000), wire.now);
+    wire.endpoint.unreachable(&hop(9, 40_000), None, wire.now);
     assert_eq!(wire.events(), [], "that was another connection");
-    wire.endpoint.unreachable(&refer.hop, wire.now);
+    wire.endpoint.unreachable(&refer.hop, None, wire.now);
     assert_eq!(wire.events(), [Event::Referral(dialog, ReferralEvent::Refused(503))]);
     // The call itself may go on: its peer can connect anew.
     wire.endpoint.bye(dialog, wire.now);
-    wire.endpoint.unreachable(&refer.hop, wire.now);
+    wire.endpoint.unreachable(&refer.hop, None, wire.now);
     assert_eq!(wire.events(), [Event::Ended(dialog, EndCause::LocalBye)]);
     wire.pass(Duration::from_mins(1));
     assert!(wire.endpoint.is_idle());
@@ -162,7 +162,7 @@ fn what_is_too_large_for_a_datagram_goes_by_tcp_while_the_peer_takes_that() {
     let text = String::from_utf8(large.payload).expect("text");
     assert!(header(&text, "Via").is_some_and(|via| via.starts_with("SIP/2.0/TCP ")), "{text}");
     assert!(header(&text, "Contact").is_some_and(|contact| contact.contains(";transport=tcp")), "{text}");
-    caller.unreachable(&large.hop, now);
+    caller.unreachable(&large.hop, None, now);
     let again = caller.poll_transmit().expect("the INVITE once more");
     assert_eq!(again.hop.transport, Transport::Udp);
     let text = String::from_utf8(again.payload).expect("text");
@@ -186,7 +186,7 @@ fn an_invite_that_cannot_be_delivered_is_refused() {
     let now = start();
     let dialog = caller.invite(&call, now).expect("there is room");
     assert_eq!(caller.poll_transmit().map(|transmit| transmit.hop), Some(way));
-    caller.unreachable(&way, now);
+    caller.unreachable(&way, None, now);
     assert_eq!(caller.poll_event(), Some(Event::Ended(dialog, EndCause::Refused(503))));
     assert!(caller.is_idle());
 }
