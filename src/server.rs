@@ -4,7 +4,7 @@
 //! views, records) is handed over without waiting.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
-mod descriptors;
+pub mod descriptors;
 mod measure;
 mod notify;
 mod reload;

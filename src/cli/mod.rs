@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod demo;
+mod load;
 mod records;
 mod serve;
 mod trace;
@@ -31,6 +32,8 @@ enum Command {
     Check(check::Arguments),
     /// Place a test call.
     Call(call::Arguments),
+    /// Place many calls at a time and tell how they fared.
+    Load(load::Arguments),
     /// Print call records.
     Records(records::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
@@ -45,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     };

@@ -5,7 +5,7 @@
 //! side ever waits for the other. What a call's packets are is decided in `crate::media`; what is here is when and
 //! through which socket they go.
 
-mod clock;
+pub mod clock;
 mod filter;
 mod sockets;
 mod thread;

@@ -30,8 +30,11 @@ pub fn raise(limits: &Limits) {
     }
 }
 
-/// How many there may be now.
-fn raised() -> nix::Result<u64> {
+/// Raises the limit as far as it goes; how many there may be then.
+///
+/// # Errors
+/// Where the system does not tell its limits.
+pub fn raised() -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
         return Ok(soft);

@@ -13,6 +13,7 @@ mod features;
 mod hostile;
 mod kill;
 mod life;
+mod load;
 mod names;
 mod proxy;
 mod registrar;

@@ -150,12 +150,7 @@ impl Phone {
             }
             let due = self.poll_timeout();
             tokio::select! {
-                arrival = self.inlet.receive() => match arrival {
-                    Arrival::Message(hop, payload) => self.endpoint.receive(hop, &payload, Instant::now()),
-                    Arrival::Unreachable(hop, domain) => {
-                        self.endpoint.unreachable(&hop, domain.as_ref(), Instant::now());
-                    }
-                },
+                arrival = self.inlet.receive() => take_in(&mut self.endpoint, arrival),
                 Some((id, located)) = self.found.recv() => {
                     self.endpoint.located(id, located, Instant::now());
                 }
@@ -266,15 +261,7 @@ impl Phone {
                 break;
             }
         }
-        while let Some((id, search)) = self.endpoint.poll_search() {
-            self.locator.locate(id, search);
-        }
-        while let Some(transmit) = self.endpoint.poll_transmit() {
-            let (hop, domain) = (transmit.hop, transmit.domain.clone());
-            if self.outlet.send(transmit).is_err() {
-                self.endpoint.unreachable(&hop, domain.as_ref(), now);
-            }
-        }
+        send_out(&mut self.endpoint, &self.outlet, &self.locator, now);
     }
 
     fn take_event(&mut self, event: sip::Event, now: Instant) {
@@ -413,8 +400,29 @@ impl Phone {
     }
 }
 
+/// Gives an endpoint what has come in.
+pub fn take_in(endpoint: &mut Endpoint, arrival: Arrival<'_>) {
+    match arrival {
+        Arrival::Message(hop, payload) => endpoint.receive(hop, &payload, Instant::now()),
+        Arrival::Unreachable(hop, domain) => endpoint.unreachable(&hop, domain.as_ref(), Instant::now()),
+    }
+}
+
+/// Looks up and sends what an endpoint wants looked up and sent.
+pub fn send_out(endpoint: &mut Endpoint, outlet: &Outlet, locator: &Locator, now: Instant) {
+    while let Some((id, search)) = endpoint.poll_search() {
+        locator.locate(id, search);
+    }
+    while let Some(transmit) = endpoint.poll_transmit() {
+        let (hop, domain) = (transmit.hop, transmit.domain.clone());
+        if outlet.send(transmit).is_err() {
+            endpoint.unreachable(&hop, domain.as_ref(), now);
+        }
+    }
+}
+
 /// Where an address leads, the best first, of what this machine has a route to.
-async fn find(dns: &Dns, address: &Address) -> Vec<Destination> {
+pub async fn find(dns: &Dns, address: &Address) -> Vec<Destination> {
     let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
     let ways = transports.into_iter().flat_map(|transport| [true, false].map(|ipv6| Way { transport, ipv6 }));
     let search = Search::new(address.sought.clone(), &ways.collect::<Vec<_>>(), rand::random());
@@ -434,7 +442,7 @@ async fn rtp_readable(line: Option<&Line>) {
     }
 }
 
-async fn sleep_until(due: Option<Instant>) {
+pub async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
@@ -442,7 +450,7 @@ async fn sleep_until(due: Option<Instant>) {
 }
 
 /// The address of ours that packets to `destination` leave from.
-fn local_ip_towards(destination: SocketAddr) -> io::Result<IpAddr> {
+pub fn local_ip_towards(destination: SocketAddr) -> io::Result<IpAddr> {
     let any: SocketAddr =
         if destination.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     // Connecting a datagram socket sends nothing; it only picks the route.

@@ -109,6 +109,11 @@ impl Script {
         self.due = None;
     }
 
+    /// Whether a step that is left waits for something to be heard.
+    pub fn listens(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Prompt | Step::Speech))
+    }
+
     /// Takes note of what was heard.
     pub fn heard(&mut self, heard: Heard) {
         match heard {
@@ -287,6 +292,18 @@ mod tests {
         assert_eq!(wants_in_time(&mut script, zero), "");
         script.heard(Heard::Ended(zero));
         assert_eq!(wants_in_time(&mut script, zero), "1(1)");
+    }
+
+    #[test]
+    fn a_script_listens_as_long_as_it_waits_for_a_prompt() {
+        let zero = start();
+        let mut script = script("1,speech,2");
+        assert!(script.listens());
+        script.heard(Heard::Began(zero));
+        assert_eq!(wants_in_time(&mut script, zero), "1(1)");
+        script.heard(Heard::Began(zero));
+        assert_eq!(wants(&mut script, zero + KEY_PERIOD), "2");
+        assert!(!script.listens());
     }
 
     #[test]

@@ -10,12 +10,12 @@ use rustix::thread::{ClockId, CpuSet, Timespec};
 use rustix::time::clock_gettime;
 
 /// How long a slot is.
-pub(super) const SLOT: Duration = Duration::from_millis(1);
+pub const SLOT: Duration = Duration::from_millis(1);
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// See the module.
-pub(super) struct SlotClock {
+pub struct SlotClock {
     /// When slot 0 begins, as the rest of the program counts.
     epoch: Instant,
     /// The same, as the kernel counts, in nanoseconds.
@@ -24,28 +24,28 @@ pub(super) struct SlotClock {
 
 impl SlotClock {
     /// A clock whose slot 0 begins now.
-    pub(super) fn start() -> Self {
+    pub fn start() -> Self {
         let now = clock_gettime(ClockId::Monotonic);
         Self { epoch: Instant::now(), epoch_nanos: now.tv_sec * NANOS_PER_SECOND + now.tv_nsec }
     }
 
     /// When a slot begins.
-    pub(super) fn instant(&self, slot: u64) -> Instant {
+    pub fn instant(&self, slot: u64) -> Instant {
         self.epoch + Duration::from_nanos(slot * SLOT.as_nanos() as u64)
     }
 
     /// The last slot that has begun by then.
-    pub(super) fn slot(&self, instant: Instant) -> u64 {
+    pub fn slot(&self, instant: Instant) -> u64 {
         nanos(self.epoch, instant) / SLOT.as_nanos() as u64
     }
 
     /// The first slot that begins then or later.
-    pub(super) fn slot_from(&self, instant: Instant) -> u64 {
+    pub fn slot_from(&self, instant: Instant) -> u64 {
         nanos(self.epoch, instant).div_ceil(SLOT.as_nanos() as u64)
     }
 
     /// Waits for a slot to begin; tells when it is.
-    pub(super) fn wait_for(&self, slot: u64) -> Instant {
+    pub fn wait_for(&self, slot: u64) -> Instant {
         let now = Instant::now();
         if now >= self.instant(slot) {
             return now;
@@ -63,7 +63,7 @@ fn nanos(from: Instant, to: Instant) -> u64 {
 
 /// Makes the calling thread one that wakes on time: with no slack, and where `pinned` names a number, on a
 /// processor of its own, the last that this process may use for number 0, the one before for number 1, and so on.
-pub(super) fn prepare_thread(pinned: Option<usize>) {
+pub fn prepare_thread(pinned: Option<usize>) {
     if let Err(error) = rustix::thread::set_current_timer_slack(NonZero::new(1)) {
         tracing::debug!(%error, "a media thread wakes with slack");
     }

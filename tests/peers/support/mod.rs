@@ -17,7 +17,7 @@ pub mod sipp;
 pub mod sound;
 pub mod tls_relay;
 
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at.
@@ -50,6 +50,12 @@ impl Process {
     /// Waits for the program to end by itself.
     pub fn wait_for_exit(&mut self, what: &str, within: Duration) -> ExitStatus {
         wait_for(what, within, || self.0.try_wait().expect("a child can be waited for"))
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string()).status();
+        assert!(sent.expect("kill runs").success());
     }
 
     /// Ends the program at once, as `kill -9` does.

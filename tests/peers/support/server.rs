@@ -220,8 +220,7 @@ impl Server {
 
     /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.0.id().to_string()).status();
-        assert!(sent.expect("kill runs").success());
+        self.process.signal(name);
     }
 
     /// Waits for it to end by itself.
@@ -239,6 +238,13 @@ impl Server {
 pub fn start_call(arguments: &[&str]) -> Process {
     let mut command = Command::new(PROGRAM);
     command.arg("call").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    Process(command.spawn().expect("the program starts"))
+}
+
+/// Starts another of the program's commands, whose output can be read.
+pub fn start(arguments: &[&str]) -> Process {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped());
     Process(command.spawn().expect("the program starts"))
 }
 
