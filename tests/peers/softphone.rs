@@ -131,3 +131,10 @@ fn linphone_holds_resumes_and_follows_by_tcp() {
     let server = Server::serve_tls(&PATIENT);
     linphone_by(&server, &format!("sip:1000@{};transport=tcp", server.loopback.sip()));
 }
+
+#[test]
+fn linphone_holds_resumes_and_follows_by_a_proxy() {
+    let server = Server::serve_tls(&PATIENT);
+    let _proxy = proxy(&server, Transport::Tcp);
+    linphone_by(&server, &format!("sip:1000@{}", server.loopback.proxy_sip()));
+}

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::streams::Streamed;
@@ -66,6 +66,13 @@ pub enum Ended {
     TooSlow(&'static str),
 }
 
+impl Ended {
+    /// Whether what has been written is still to be delivered.
+    pub fn is_in_order(&self) -> bool {
+        matches!(self, Self::Closed | Self::Unframeable(_))
+    }
+}
+
 /// A connection's two queues.
 pub struct Queues {
     /// What is to be written.
@@ -76,29 +83,34 @@ pub struct Queues {
     pub told: mpsc::Sender<Streamed>,
 }
 
-/// Reads and writes until one of the two is over; says why, and what has not been written by then.
-pub async fn run<S: AsyncRead + AsyncWrite>(
+/// Reads and writes until one of the two is over, or the queue has `overrun`; says why, gives back what has not been
+/// written by then, and the stream.
+pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     hop: Hop,
     queues: &mut Queues,
-) -> (Ended, Vec<Outgoing>) {
-    let (reader, writer) = tokio::io::split(stream);
+    overrun: &mut oneshot::Receiver<()>,
+) -> (Ended, Vec<Outgoing>, S) {
+    let (mut reader, writer) = tokio::io::split(stream);
     let mut writer = Writer { stream: writer, unwritten: Vec::new() };
     let Queues { outgoing, own, told } = queues;
     let ended = tokio::select! {
-        ended = read(reader, hop, own, told) => ended,
+        ended = read(&mut reader, hop, own, told) => ended,
         ended = writer.write(outgoing) => ended,
+        _ = overrun => Ended::TooSlow("the peer does not read"),
     };
     if let Ended::Unframeable(_) = ended {
         // The loop has been given what could be read of the last message, and may have a 400 for it.
         let _ = timeout(LAST_WORDS_WITHIN, writer.write_next(outgoing)).await;
     }
-    let _ = timeout(LAST_WORDS_WITHIN, writer.stream.shutdown()).await;
-    (ended, writer.unwritten)
+    if ended.is_in_order() {
+        let _ = timeout(LAST_WORDS_WITHIN, writer.stream.shutdown()).await;
+    }
+    (ended, writer.unwritten, reader.unsplit(writer.stream))
 }
 
 async fn read<R: AsyncRead>(
-    mut reader: ReadHalf<R>,
+    reader: &mut ReadHalf<R>,
     hop: Hop,
     own: &mpsc::Sender<Outgoing>,
     told: &mpsc::Sender<Streamed>,

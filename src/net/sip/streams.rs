@@ -101,7 +101,8 @@ struct Entry {
 struct Admitted {
     id: ConnectionId,
     queues: Queues,
-    closed: oneshot::Receiver<()>,
+    /// Fires once the entry is gone.
+    overrun: oneshot::Receiver<()>,
 }
 
 impl Streams {
@@ -186,13 +187,13 @@ impl Streams {
         table.last += 1;
         let id = ConnectionId(table.last);
         let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
-        let (alive, closed) = oneshot::channel();
+        let (alive, overrun) = oneshot::channel();
         let entry = Entry { way: way.clone(), queue: queue.clone(), _alive: alive };
         table.connections.insert(id, entry);
         // The newest connection of a peer is the one that its other messages use, too.
         table.by_way.insert(way, id);
         *table.by_source.entry(source).or_default() += 1;
-        Some(Admitted { id, queues: Queues { outgoing, own: queue, told: self.0.told.clone() }, closed })
+        Some(Admitted { id, queues: Queues { outgoing, own: queue, told: self.0.told.clone() }, overrun })
     }
 
     async fn accept(self, transport: Transport, listener: TcpListener) {
@@ -220,7 +221,7 @@ impl Streams {
                 }
                 (Some(admitted), Err(_)) => self.table().remove(admitted.id),
                 // Without a farewell: one more socket that fades away is what a flood wants.
-                (None, _) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
+                (None, _) => reset_on_close(&stream),
             }
         }
     }
@@ -260,11 +261,18 @@ impl Streams {
         }
     }
 
-    async fn run<S: AsyncRead + AsyncWrite>(self, stream: S, hop: Hop, mut admitted: Admitted) {
-        let (ended, unwritten) = tokio::select! {
-            ended = connection::run(stream, hop, &mut admitted.queues) => ended,
-            _ = &mut admitted.closed => (connection::Ended::Closed, Vec::new()),
-        };
+    async fn run<S: AsyncRead + AsyncWrite + Unpin + OverTcp>(
+        self,
+        stream: S,
+        hop: Hop,
+        mut admitted: Admitted,
+    ) {
+        let Admitted { queues, overrun, .. } = &mut admitted;
+        let (ended, unwritten, stream) = connection::run(stream, hop, queues, overrun).await;
+        if !ended.is_in_order() {
+            reset_on_close(stream.tcp());
+        }
+        drop(stream);
         debug!(connection = admitted.id.0, %ended, "a connection has ended");
         self.bury(unwritten, admitted).await;
     }
@@ -323,5 +331,36 @@ fn tune(stream: &TcpStream) {
         stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive))
     {
         debug!(%error, "a connection goes untuned");
+    }
+}
+
+/// A stream, and the connection below it.
+trait OverTcp {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl OverTcp for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl OverTcp for tokio_rustls::server::TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+impl OverTcp for tokio_rustls::client::TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Has a connection end without a farewell: what a peer does not read would stay with the kernel for minutes, and the
+/// peer would hear of nothing.
+fn reset_on_close(stream: &TcpStream) {
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        debug!(%error, "a connection ends in order that should not");
     }
 }

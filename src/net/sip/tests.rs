@@ -139,6 +139,10 @@ async fn a_peer_that_never_reads_loses_its_connection_and_holds_up_nobody() {
     // The kernel takes some megabytes, the queue a hundred messages; there is an end to both.
     let sent = (0..10_000).take_while(|_| outlet.send(answer.clone()).is_ok()).count();
     assert!(sent < 10_000, "it is never given up");
+    // Not with a farewell that waits behind what it does not read: nothing of it is left with the kernel.
+    let mut rest = Vec::new();
+    let ended = deaf.read_to_end(&mut rest).await.expect_err("it is reset");
+    assert_eq!(ended.kind(), ErrorKind::ConnectionReset);
     assert_eq!(outlet.connections(Transport::Tcp), 0);
     let mut other = TcpStream::connect(address).await.expect("connected");
     other.write_all(OPTIONS).await.expect("written");
