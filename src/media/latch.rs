@@ -42,6 +42,14 @@ impl Latch {
         Self { named, closes: now + WINDOW, believed: None, candidates: Vec::new() }
     }
 
+    /// A new offer and answer name this address. Where that is the same as before, whoever is believed stays so; where
+    /// nobody is, there is time once more to show oneself.
+    pub(super) fn renegotiated(&mut self, named: SocketAddr, now: Instant) {
+        if named != self.named || self.believed.is_none() {
+            *self = Self::new(named, now);
+        }
+    }
+
     /// Where our packets go.
     pub(super) fn destination(&self) -> SocketAddr {
         self.believed.unwrap_or(self.named)
@@ -172,6 +180,29 @@ mod tests {
         for (name, sent, expected) in table {
             assert_eq!(destination(sent), expected, "{name}");
         }
+    }
+
+    /// A phone that is silent until a key is pressed, behind a proxy: its offer is all that is heard of it at first.
+    #[test]
+    fn a_new_offer_gives_time_once_more_while_nobody_is_believed() {
+        let zero = start();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let mut latch = Latch::new(address(1, 4000), zero);
+        let mut show = |latch: &mut Latch, who: u8, first: u16, ms: u64| {
+            (first..first + 4).any(|sequence| {
+                let header =
+                    Header { payload_type: 0, marker: false, sequence, timestamp: 0, ssrc: who.into() };
+                latch.accepts(address(who, 4000), &header, true, at(ms))
+            })
+        };
+        assert!(!show(&mut latch, 2, 1, 9000));
+        latch.renegotiated(address(1, 4000), at(10_000));
+        assert!(show(&mut latch, 2, 10, 12_000));
+        latch.renegotiated(address(1, 4000), at(20_000));
+        assert!(!show(&mut latch, 3, 1, 21_000), "somebody is believed, and stays so");
+        assert_eq!(latch.destination(), address(2, 4000));
+        latch.renegotiated(address(4, 4000), at(30_000));
+        assert_eq!(latch.destination(), address(4, 4000), "the peer is somewhere else now");
     }
 
     #[test]

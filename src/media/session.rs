@@ -183,8 +183,8 @@ impl Session {
 
     fn change(&mut self, parameters: Parameters, now: Instant) {
         let was_sending = self.is_sending();
+        self.latch.renegotiated(parameters.remote, now);
         if parameters.remote != self.parameters.remote {
-            self.latch = Latch::new(parameters.remote, now);
             self.rtcp_source = None;
         }
         if parameters.receives != self.parameters.receives {
