@@ -188,7 +188,7 @@ mod tests {
         let zero = start();
         let at = |ms| zero + Duration::from_millis(ms);
         let mut latch = Latch::new(address(1, 4000), zero);
-        let mut show = |latch: &mut Latch, who: u8, first: u16, ms: u64| {
+        let show = |latch: &mut Latch, who: u8, first: u16, ms: u64| {
             (first..first + 4).any(|sequence| {
                 let header =
                     Header { payload_type: 0, marker: false, sequence, timestamp: 0, ssrc: who.into() };
