@@ -54,7 +54,9 @@ async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
 }
 
 async fn lock(folder: &Path) -> SqliteConnection {
-    let mut connection = store::connect_to_write(folder, Duration::ZERO).await.expect("a second connection");
+    // The writer may just be forgetting old traces, as it does when it begins.
+    let patience = Duration::from_secs(10);
+    let mut connection = store::connect_to_write(folder, patience).await.expect("a second connection");
     connection.execute("BEGIN IMMEDIATE").await.expect("the lock is free");
     connection
 }
