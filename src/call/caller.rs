@@ -115,6 +115,7 @@ mod tests {
             account: None,
             uplink: None,
             verstat: false,
+            transport: None,
             country: country.map(|code| Country::parse(code).expect("a country")),
         }
     }

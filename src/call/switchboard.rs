@@ -158,7 +158,7 @@ impl Switchboard {
             return self.endpoint.drop_unread(Rejection::Flood);
         }
         self.arriving = self.look(Direction::In, hop, payload);
-        match self.plan.trunks.admission(source) {
+        match self.plan.trunks.admission(&hop) {
             Admission::Free => self.endpoint.receive(hop, payload, now),
             Admission::Stranger(reception) => {
                 self.endpoint.receive_from_stranger(hop, payload, reception, now);

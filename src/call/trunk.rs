@@ -11,13 +11,15 @@ pub use ipnet::IpNet;
 
 use super::uplink::Uplink;
 use crate::flow::{AniSource, Country};
-use crate::sip::{Account, Invitation, Login, Reception};
+use crate::sip::{Account, Hop, Invitation, Login, Reception, Transport};
 
 /// A configured peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trunk {
     /// What it is called in the configuration and in records.
     pub name: Arc<str>,
+    /// By which transport alone its calls come; `None`: by any.
+    pub transport: Option<Transport>,
     /// Where its calls come from.
     pub addresses: Vec<IpNet>,
     /// Calls at a time, at least 1; `None`: as many as there is room for.
@@ -88,9 +90,15 @@ impl Trunks {
         self.of(invitation.hop.peer.ip()).or_else(proven)
     }
 
-    /// How to meet a message from this address. A trunk with addresses and a login needs both.
-    pub(super) fn admission(&self, address: IpAddr) -> Admission<'_> {
+    /// How to meet a message that comes by this hop. A trunk with addresses and a login needs both, and one that comes
+    /// by another transport than its own is nobody we know.
+    pub(super) fn admission(&self, hop: &Hop) -> Admission<'_> {
+        let address = hop.peer.ip();
         if let Some(trunk) = self.of(address) {
+            if trunk.transport.is_some_and(|transport| transport != hop.transport) {
+                let silent = self.strangers == Strangers::Ignore;
+                return Admission::Stranger(if silent { Reception::Ignore } else { Reception::Refuse });
+            }
             return trunk.login.as_ref().map_or(Admission::Free, |login| Admission::Login(vec![login], None));
         }
         let Some(reception) = self.reception(address) else { return Admission::Free };
@@ -205,6 +213,7 @@ mod tests {
             account: None,
             uplink: None,
             verstat: false,
+            transport: None,
             country: None,
         }
     }
@@ -236,6 +245,22 @@ mod tests {
             let found = trunks.of(address.parse().expect("an address"));
             assert_eq!(found.map(|trunk| &*trunk.name), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn a_trunk_with_a_transport_of_its_own_comes_by_no_other() {
+        let (here, there) = ("192.0.2.1:5060".parse().unwrap(), "203.0.113.7:5060".parse().unwrap());
+        let by = |transport| Hop { transport, ..Hop::udp(here, there) };
+        let carrier = Trunk { transport: Some(Transport::Tls), ..trunk("carrier", &["203.0.113.0/28"]) };
+        let trunks = |strangers| Trunks { list: vec![Arc::new(carrier.clone())], strangers };
+        let is_free =
+            |strangers, transport| matches!(trunks(strangers).admission(&by(transport)), Admission::Free);
+        for strangers in [Strangers::Admit, Strangers::Refuse, Strangers::Ignore] {
+            assert!(is_free(strangers, Transport::Tls));
+            assert!(!is_free(strangers, Transport::Udp) && !is_free(strangers, Transport::Tcp));
+        }
+        let ignored = trunks(Strangers::Ignore);
+        assert!(matches!(ignored.admission(&by(Transport::Udp)), Admission::Stranger(Reception::Ignore)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::section::{Complaint, Section};
 use super::{Environment, uplinks, values};
 use crate::call::{IpNet, Strangers, Trunk, Trunks};
 use crate::flow::{AniSource, Country};
-use crate::sip::Login;
+use crate::sip::{Login, Transport};
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const CALLS_PER_SECOND: RangeInclusive<u32> = 1..=10_000;
@@ -84,9 +84,11 @@ impl Reader {
         let identity = identity(section).unwrap_or_else(|| vec![AniSource::From]);
         let verstat = section.flag("verstat").unwrap_or(false);
         let country = section.read("country", country);
+        let transport = section.read("transport", transport);
         Some(Trunk {
             name: name?.into(),
             addresses,
+            transport,
             calls_max,
             calls_per_second,
             identity,
@@ -184,6 +186,15 @@ fn identity(section: &mut Section<'_>) -> Option<Vec<AniSource>> {
         sources.push(source);
     }
     Some(sources)
+}
+
+fn transport(text: &str) -> Result<Transport, Complaint> {
+    Transport::parse(text).ok_or_else(|| {
+        Complaint::new(
+            format!("`{text}` is no transport of SIP that we speak"),
+            "write \"udp\", \"tcp\" or \"tls\"",
+        )
+    })
 }
 
 fn country(text: &str) -> Result<Country, Complaint> {

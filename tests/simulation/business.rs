@@ -84,6 +84,7 @@ fn trunk() -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
         verstat: false,
+        transport: None,
         login: None,
         account: None,
         uplink: None,

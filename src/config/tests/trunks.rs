@@ -29,6 +29,7 @@ fn the_trunk_that_the_demo_tells_of_can_be_had() {
         expires: Duration::from_hours(1),
     };
     let expected = Trunk {
+        transport: Some(Transport::Tls),
         name: "carrier".into(),
         addresses: ["203.0.113.0/28", "2001:db8:7::5/128"]
             .map(|text| text.parse().expect("a network"))
@@ -65,7 +66,7 @@ fn a_trunk_that_says_the_least_has_its_defaults() {
     assert_eq!(read.trunks.strangers, Strangers::Ignore);
     let [trunk] = &read.trunks.list[..] else { panic!("there is one trunk") };
     assert_eq!((trunk.calls_max, trunk.calls_per_second, trunk.country), (None, None, None));
-    assert!(!trunk.verstat);
+    assert!(!trunk.verstat && trunk.transport.is_none());
     assert_eq!(trunk.identity, [AniSource::From]);
     assert_eq!((&trunk.login, &trunk.account, &trunk.uplink), (&None, &None, &None));
 }
@@ -83,6 +84,7 @@ fn one_fault_of_a_trunk_is_told_once() {
         ("[[trunks]]\nname = \"a\"\n".to_owned(), "this trunk does not say `addresses`"),
         ("[trunks.a]\n".to_owned(), "`trunks` cannot be a section"),
         (at("\"192.0.2.1\""), "`addresses` cannot be a text"),
+        (with("transport = \"sctp\""), "`sctp` is no transport of SIP that we speak"),
         (at("[]"), "this trunk has no address"),
         (at("[\"a.example\"]"), "`a.example` is no IP address and no network"),
         (at("[\"192.0.2.1:5060\"]"), "`192.0.2.1:5060` is no IP address and no network"),
@@ -102,7 +104,7 @@ fn one_fault_of_a_trunk_is_told_once() {
         (with("identity = [\"from\", \"from\"]"), "`from` is named already"),
         (with("verstat = \"yes\""), "`verstat` cannot be a text"),
         (with("country = \"us\""), "`us` is no country with telephone numbers of its own"),
-        (with("transport = \"udp\""), "this trunk has no setting `transport`"),
+        (with("protocol = \"udp\""), "this trunk has no setting `protocol`"),
     ];
     for (trunks, expected) in table {
         assert_eq!(faults_of("[[lines]]", &format!("{trunks}[[lines]]")), [expected], "{trunks}");
