@@ -2,12 +2,10 @@
 //!
 //! A position counts samples, which are octets in either codec, so a change of codec keeps its place.
 
-use std::sync::Arc;
+use super::{Piece, PlayId};
+use crate::audio::{Codec, SAMPLE_RATE};
 
-use super::PlayId;
-use crate::audio::{Codec, Prompt};
-
-/// Plays one list of prompts at a time, and silence otherwise.
+/// Plays one list of pieces at a time, and silence otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Playout {
     playing: Option<Playing>,
@@ -16,20 +14,23 @@ pub(super) struct Playout {
 #[derive(Debug)]
 struct Playing {
     id: PlayId,
-    prompts: std::vec::IntoIter<Arc<Prompt>>,
-    /// The prompt under way and how many of its samples have been sent.
-    current: Option<(Arc<Prompt>, usize)>,
+    /// None of them is empty.
+    pieces: Vec<Piece>,
+    repeat: bool,
+    /// The piece under way; past the last one when all is over.
+    at: usize,
+    /// How many of its samples have been sent.
+    sent: usize,
 }
 
 impl Playout {
-    /// Plays these in place of whatever was playing. If there is no sound in them the playing has ended already,
-    /// and its name comes back.
-    pub(super) fn play(&mut self, id: PlayId, prompts: Vec<Arc<Prompt>>) -> Option<PlayId> {
-        let mut playing = Playing { id, prompts: prompts.into_iter(), current: None };
-        playing.current = playing.next_with_sound();
-        let silent = playing.current.is_none();
-        self.playing = (!silent).then_some(playing);
-        silent.then_some(id)
+    /// Plays these in place of whatever was playing. If there is nothing in them the playing has ended already, and
+    /// its name comes back.
+    pub(super) fn play(&mut self, id: PlayId, mut pieces: Vec<Piece>, repeat: bool) -> Option<PlayId> {
+        pieces.retain(|piece| piece.samples() > 0);
+        let nothing = pieces.is_empty();
+        self.playing = (!nothing).then_some(Playing { id, pieces, repeat, at: 0, sent: 0 });
+        nothing.then_some(id)
     }
 
     /// Stops what is playing.
@@ -44,7 +45,7 @@ impl Playout {
             && !payload.is_empty()
         {
             payload = playing.fill(codec, payload);
-            if playing.current.is_none() {
+            if playing.at == playing.pieces.len() {
                 payload.fill(codec.silence());
                 return self.playing.take().map(|playing| playing.id);
             }
@@ -55,27 +56,65 @@ impl Playout {
 }
 
 impl Playing {
-    /// Puts as much of the current prompt as fits to the front of `payload`, and gives back the rest of it.
+    /// Puts as much of the piece under way as fits to the front of `payload`, and gives back the rest of it.
     fn fill<'a>(&mut self, codec: Codec, payload: &'a mut [u8]) -> &'a mut [u8] {
-        let Some((prompt, sent)) = &mut self.current else { return payload };
-        let sound = &prompt.octets(codec)[*sent..];
-        let (front, rest) = payload.split_at_mut(sound.len().min(payload.len()));
-        front.copy_from_slice(&sound[..front.len()]);
-        *sent += front.len();
-        if front.len() == sound.len() {
-            self.current = self.next_with_sound();
+        let piece = &self.pieces[self.at];
+        let left = piece.samples() - self.sent;
+        let (front, rest) = payload.split_at_mut(left.min(payload.len()));
+        match piece {
+            Piece::Prompt(prompt) => {
+                front.copy_from_slice(&prompt.octets(codec)[self.sent..][..front.len()]);
+            }
+            Piece::Silence(_) => front.fill(codec.silence()),
+        }
+        self.sent += front.len();
+        if front.len() == left {
+            self.begin_next();
         }
         rest
     }
 
-    fn next_with_sound(&mut self) -> Option<(Arc<Prompt>, usize)> {
-        self.prompts.find(|prompt| !prompt.is_empty()).map(|prompt| (prompt, 0))
+    fn begin_next(&mut self) {
+        self.sent = 0;
+        self.at += 1;
+        if self.repeat && self.at == self.pieces.len() {
+            self.at = 0;
+        }
+    }
+}
+
+impl Piece {
+    fn samples(&self) -> usize {
+        match self {
+            Self::Prompt(prompt) => prompt.len(),
+            Self::Silence(span) => {
+                let samples = span.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000;
+                samples.try_into().unwrap_or(usize::MAX)
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::audio::Prompt;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn pieces(prompts: &[&Arc<Prompt>]) -> Vec<Piece> {
+        prompts.iter().map(|prompt| Piece::Prompt(Arc::clone(prompt))).collect()
+    }
+
+    /// What so many packets of 20 ms hold, and which playing ended with each.
+    fn filled(playout: &mut Playout, codec: Codec, packets: usize) -> (Vec<u8>, Vec<Option<PlayId>>) {
+        let mut sent = vec![0; packets * 160];
+        let ends = sent.chunks_mut(160).map(|payload| playout.fill(codec, payload)).collect();
+        (sent, ends)
+    }
 
     fn prompt(samples: i32, seed: i32) -> Arc<Prompt> {
         let samples: Vec<i16> = (0..samples).map(|n| ((n * 97 + seed) % 32_000) as i16).collect();
@@ -83,46 +122,68 @@ mod tests {
     }
 
     #[test]
-    fn prompts_follow_each_other_without_a_gap() {
+    fn pieces_follow_each_other_without_a_gap() {
         let (first, empty, second) = (prompt(250, 3), prompt(0, 0), prompt(70, 5));
         let mut playout = Playout::default();
-        assert_eq!(playout.play(PlayId(1), vec![empty.clone(), first.clone(), empty, second.clone()]), None);
-        let mut sent = Vec::new();
-        let mut ends = Vec::new();
-        for _ in 0..3 {
-            let mut payload = [0; 160];
-            ends.push(playout.fill(Codec::Pcma, &mut payload));
-            sent.extend(payload);
-        }
-        let mut expected = [first.octets(Codec::Pcma), second.octets(Codec::Pcma)].concat();
-        assert_eq!(ends, [None, Some(PlayId(1)), None], "320 samples end with the second packet");
-        expected.resize(480, Codec::Pcma.silence());
+        let mut all = pieces(&[&empty, &first, &empty]);
+        all.extend([Piece::Silence(10 * MS), Piece::Silence(Duration::ZERO), Piece::Prompt(second.clone())]);
+        assert_eq!(playout.play(PlayId(1), all, false), None);
+        let (sent, ends) = filled(&mut playout, Codec::Pcma, 4);
+        let pause = [Codec::Pcma.silence(); 80];
+        let mut expected = [first.octets(Codec::Pcma), &pause, second.octets(Codec::Pcma)].concat();
+        assert_eq!(ends, [None, None, Some(PlayId(1)), None], "400 samples end within the third packet");
+        expected.resize(640, Codec::Pcma.silence());
         assert_eq!(sent, expected);
     }
 
     #[test]
     fn nothing_to_play_has_ended_at_once() {
         let mut playout = Playout::default();
-        assert_eq!(playout.play(PlayId(7), vec![]), Some(PlayId(7)));
-        assert_eq!(playout.play(PlayId(8), vec![prompt(0, 0)]), Some(PlayId(8)));
-        let mut payload = [0; 4];
-        assert_eq!(playout.fill(Codec::Pcmu, &mut payload), None);
-        assert_eq!(payload, [Codec::Pcmu.silence(); 4]);
+        let nothings = [vec![], pieces(&[&prompt(0, 0)]), vec![Piece::Silence(Duration::from_micros(124))]];
+        for (nothing, repeat) in
+            nothings.into_iter().flat_map(|pieces| [(pieces.clone(), false), (pieces, true)])
+        {
+            assert_eq!(playout.play(PlayId(7), nothing, repeat), Some(PlayId(7)));
+            assert_eq!(filled(&mut playout, Codec::Pcmu, 1), (vec![Codec::Pcmu.silence(); 160], vec![None]));
+        }
+    }
+
+    #[test]
+    fn what_repeats_begins_anew_within_a_packet_until_something_else_plays() {
+        let (first, second, other) = (prompt(130, 1), prompt(25, 2), prompt(160, 3));
+        let mut playout = Playout::default();
+        playout.play(PlayId(1), pieces(&[&first, &second]), true);
+        let (sent, ends) = filled(&mut playout, Codec::Pcmu, 31);
+        let round = [first.octets(Codec::Pcmu), second.octets(Codec::Pcmu)].concat();
+        let expected: Vec<u8> = round.iter().copied().cycle().take(31 * 160).collect();
+        assert!(sent == expected && ends.iter().all(Option::is_none), "32 rounds in 31 packets");
+        playout.play(PlayId(2), pieces(&[&other]), false);
+        let (sent, ends) = filled(&mut playout, Codec::Pcmu, 2);
+        assert_eq!((&sent[..160], ends), (other.octets(Codec::Pcmu), vec![Some(PlayId(2)), None]));
+        playout.play(PlayId(3), pieces(&[&first]), true);
+        playout.stop();
+        assert_eq!(filled(&mut playout, Codec::Pcmu, 1).0, [Codec::Pcmu.silence(); 160]);
+    }
+
+    #[test]
+    fn a_silence_may_be_as_long_as_any() {
+        let mut playout = Playout::default();
+        let endless = vec![Piece::Silence(Duration::MAX), Piece::Silence(Duration::MAX)];
+        playout.play(PlayId(1), endless, true);
+        assert_eq!(filled(&mut playout, Codec::G722, 3), (vec![Codec::G722.silence(); 480], vec![None; 3]));
     }
 
     #[test]
     fn the_last_command_is_the_one_that_counts() {
         let mut playout = Playout::default();
-        let mut payload = [0; 160];
-        playout.play(PlayId(1), vec![prompt(1000, 1)]);
-        playout.fill(Codec::Pcmu, &mut payload);
+        playout.play(PlayId(1), pieces(&[&prompt(1000, 1)]), false);
+        filled(&mut playout, Codec::Pcmu, 1);
         let second = prompt(160, 2);
-        playout.play(PlayId(2), vec![second.clone()]);
-        assert_eq!(playout.fill(Codec::Pcmu, &mut payload), Some(PlayId(2)));
-        assert_eq!(payload, second.octets(Codec::Pcmu));
-        playout.play(PlayId(3), vec![prompt(1000, 3)]);
+        playout.play(PlayId(2), pieces(&[&second]), false);
+        let (sent, ends) = filled(&mut playout, Codec::Pcmu, 1);
+        assert_eq!((&sent[..], ends), (second.octets(Codec::Pcmu), vec![Some(PlayId(2))]));
+        playout.play(PlayId(3), pieces(&[&prompt(1000, 3)]), false);
         playout.stop();
-        assert_eq!(playout.fill(Codec::Pcmu, &mut payload), None);
-        assert_eq!(payload, [Codec::Pcmu.silence(); 160]);
+        assert_eq!(filled(&mut playout, Codec::Pcmu, 1), (vec![Codec::Pcmu.silence(); 160], vec![None]));
     }
 }

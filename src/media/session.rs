@@ -172,8 +172,8 @@ impl Session {
     pub fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Change(parameters) => self.change(parameters, now),
-            Command::Play(id, prompts) => {
-                let ended = self.playout.play(id, prompts);
+            Command::Play { id, pieces, repeat } => {
+                let ended = self.playout.play(id, pieces, repeat);
                 self.events.extend(ended.map(Event::PlayEnded));
             }
             Command::Stop => self.playout.stop(),

@@ -142,6 +142,7 @@ impl Switchboard {
 }
 
 fn play_command(library: &audio::Library, play: flow::PlayId, prompts: &[PromptId]) -> media::Command {
-    let prompts = prompts.iter().filter_map(|prompt| library.prompt(prompt.as_str())).collect();
-    media::Command::Play(media::PlayId(play.0), prompts)
+    let prompts = prompts.iter().filter_map(|prompt| library.prompt(prompt.as_str()));
+    let pieces = prompts.map(media::Piece::Prompt).collect();
+    media::Command::Play { id: media::PlayId(play.0), pieces, repeat: false }
 }

@@ -8,7 +8,7 @@ use rtcp_types::prelude::*;
 
 use super::*;
 use crate::audio::{Codec, Prompt};
-use crate::media::PlayId;
+use crate::media::{Piece, PlayId};
 use crate::rtp::KeyPress;
 use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
@@ -130,7 +130,8 @@ impl Stage {
     }
 
     fn play(&mut self, id: u32, prompts: &[&Arc<Prompt>]) {
-        self.command(Command::Play(PlayId(id), prompts.iter().copied().cloned().collect()));
+        let pieces = prompts.iter().map(|prompt| Piece::Prompt(Arc::clone(prompt))).collect();
+        self.command(Command::Play { id: PlayId(id), pieces, repeat: false });
     }
 
     fn receive(&mut self, from: SocketAddr, header: Header, payload: &[u8]) {
