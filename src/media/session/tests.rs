@@ -13,6 +13,7 @@ use crate::rtp::KeyPress;
 use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
 
+mod captures;
 mod keys;
 mod playing;
 
