@@ -69,6 +69,8 @@ pub struct Session {
     /// A telephone-event has come: whoever sends those need not be listened to.
     sends_events: bool,
     reception: Option<Reception>,
+    /// The peer has said goodbye, and has not been heard since.
+    has_left: bool,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
     /// Where RTCP came from, if it has come.
@@ -82,6 +84,7 @@ pub struct Session {
     packets_sent: u64,
     octets_sent: u64,
     packets_sent_at_report: u64,
+    has_reported: bool,
     packets_received: u64,
     slots_missed: u64,
     remote_loss: Option<f64>,
@@ -130,7 +133,7 @@ enum Content {
 impl Session {
     /// Begins a session whose first packet falls due at `now`.
     pub fn new(origin: Origin, parameters: Parameters, now: Instant) -> Self {
-        Self {
+        let session = Self {
             started: now,
             grid: Grid::new(now, origin.timestamp, parameters.packet_time),
             playout: Playout::default(),
@@ -140,15 +143,17 @@ impl Session {
             ear: parameters.tones.then(Box::default),
             sends_events: false,
             reception: None,
+            has_left: false,
             lost_before: 0,
             rtcp_source: None,
             silence_limit: SILENCE_LIMIT,
-            silent_at: parameters.receives.then_some(now + SILENCE_LIMIT),
+            silent_at: None,
             sequence: origin.sequence,
             gapless: None,
             packets_sent: 0,
             octets_sent: 0,
             packets_sent_at_report: 0,
+            has_reported: false,
             packets_received: 0,
             slots_missed: 0,
             remote_loss: None,
@@ -157,14 +162,15 @@ impl Session {
             events: VecDeque::new(),
             origin,
             parameters,
-        }
+        };
+        session.with_silence_limit(SILENCE_LIMIT)
     }
 
     /// Tells silence after this long instead of 60 s.
     #[must_use]
     pub fn with_silence_limit(mut self, limit: Duration) -> Self {
         self.silence_limit = limit;
-        self.silent_at = self.parameters.receives.then_some(self.started + limit);
+        self.silent_at = self.is_waited_for().then_some(self.started + limit);
         self
     }
 
@@ -182,13 +188,10 @@ impl Session {
     }
 
     fn change(&mut self, parameters: Parameters, now: Instant) {
-        let was_sending = self.is_sending();
+        let (was_sending, was_waited_for) = (self.is_sending(), self.is_waited_for());
         self.latch.renegotiated(parameters.remote, now);
         if parameters.remote != self.parameters.remote {
             self.rtcp_source = None;
-        }
-        if parameters.receives != self.parameters.receives {
-            self.silent_at = parameters.receives.then_some(now + self.silence_limit);
         }
         if parameters.codec != self.parameters.codec || parameters.tones != self.parameters.tones {
             self.ear = (parameters.tones && !self.sends_events).then(Box::default);
@@ -197,6 +200,9 @@ impl Session {
         self.grid.set_packet_time(self.parameters.packet_time);
         if self.is_sending() && !was_sending {
             self.grid.resume(now);
+        }
+        if self.is_waited_for() != was_waited_for {
+            self.silent_at = self.is_waited_for().then_some(now + self.silence_limit);
         }
     }
 
@@ -211,6 +217,7 @@ impl Session {
             return;
         }
         self.heard(now);
+        self.has_left = false;
         if self.count(&packet.header, now) == Arrival::OutOfStep {
             return;
         }
@@ -290,7 +297,9 @@ impl Session {
         let expected = source == self.parameters.remote_rtcp || source.ip() == self.latch.destination().ip();
         let Some(heard) = rtcp::read(datagram, self.origin.ssrc).filter(|_| expected) else { return };
         self.rtcp_source = Some(source);
-        if self.parameters.receives {
+        if heard.bye {
+            self.has_left = true;
+        } else {
             self.heard(now);
         }
         if let Some(block) = heard.about_us {
@@ -307,7 +316,7 @@ impl Session {
     }
 
     fn heard(&mut self, now: Instant) {
-        self.silent_at = Some(now + self.silence_limit);
+        self.silent_at = self.is_waited_for().then_some(now + self.silence_limit);
     }
 
     /// Gives the next datagram that is due at `now`; to be asked until there is none.
@@ -334,8 +343,11 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// The last report, with BYE (RFC 3550 §6.6).
+    /// The last report, with BYE (RFC 3550 §6.6); none from a session of which nobody has ever heard (§6.3.7).
     pub fn farewell<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
+        if self.packets_sent == 0 && !self.has_reported {
+            return None;
+        }
         self.report(now, true, room)
     }
 
@@ -367,6 +379,12 @@ impl Session {
     /// Whether audio leaves: the peer wants it and has said where to (RFC 3264 §8.4: not while on hold by 0.0.0.0).
     fn is_sending(&self) -> bool {
         self.parameters.sends && is_usable(self.latch.destination())
+    }
+
+    /// Whether a caller of whom nothing is heard has gone, and not just put us on hold, in whatever way: then many a phone
+    /// sends nothing, RTCP included.
+    fn is_waited_for(&self) -> bool {
+        self.parameters.receives && self.is_sending()
     }
 
     fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Outgoing<'a> {
@@ -405,9 +423,12 @@ impl Session {
             packets: self.packets_sent as u32,
             octets: self.octets_sent as u32,
         });
-        let reception = self.reception.as_mut().map(|reception| reception.report(now));
+        // RFC 3550 §6.6: whoever has said BYE is a participant no more, and is not reported on.
+        let reception = self.reception.as_mut().filter(|_| !self.has_left);
+        let reception = reception.map(|reception| reception.report(now));
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
         let length = report.write(room)?;
+        self.has_reported = true;
         Some(Outgoing { port, destination, datagram: &room[..length] })
     }
 
