@@ -124,7 +124,7 @@ fn run(seed: u64, weather: Weather, keys: usize, talks_ms: u64) -> Outcome {
     let (least, most) = weather.delay_ms;
     let mut arrivals = Vec::new();
     for (number, (at, ..)) in caller.packets.iter().enumerate() {
-        for _ in 0..1 + usize::from(caller.rng.random_bool(weather.duplication)) {
+        for _ in 0..=usize::from(caller.rng.random_bool(weather.duplication)) {
             if !caller.rng.random_bool(weather.loss) {
                 // In tenths of a millisecond: jitter is finer than a millisecond.
                 let delay = caller.rng.random_range(least * 10..=most * 10);
