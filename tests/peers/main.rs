@@ -19,6 +19,7 @@ mod proxy;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod sound;
 mod support;
 mod test_caller;
 mod trace;
