@@ -120,7 +120,7 @@ pub enum Event {
     Tone(Digit),
     /// The last packet of this playing has been sent.
     PlayEnded(PlayId),
-    /// Neither RTP nor RTCP has been heard for the configured time.
+    /// Neither RTP nor RTCP has been heard for the configured time; for an hour, where the peer has us on hold.
     Silent,
     /// The session is over; these are its figures.
     Closed(Figures),

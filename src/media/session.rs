@@ -23,6 +23,8 @@ use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+/// The same of a caller who has put us on hold, who may have gone all the same.
+const HOLD_LIMIT: Duration = Duration::from_hours(1);
 
 /// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name.
 pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
@@ -75,6 +77,7 @@ pub struct Session {
     lost_before: u64,
     /// Where RTCP came from, if it has come.
     rtcp_source: Option<SocketAddr>,
+    /// That of a caller who has not put us on hold.
     silence_limit: Duration,
     /// When silence will be told, while it can be.
     silent_at: Option<Instant>,
@@ -170,7 +173,7 @@ impl Session {
     #[must_use]
     pub fn with_silence_limit(mut self, limit: Duration) -> Self {
         self.silence_limit = limit;
-        self.silent_at = self.is_waited_for().then_some(self.started + limit);
+        self.silent_at = Some(self.started + self.silence_limit());
         self
     }
 
@@ -202,7 +205,7 @@ impl Session {
             self.grid.resume(now);
         }
         if self.is_waited_for() != was_waited_for {
-            self.silent_at = self.is_waited_for().then_some(now + self.silence_limit);
+            self.heard(now);
         }
     }
 
@@ -316,7 +319,7 @@ impl Session {
     }
 
     fn heard(&mut self, now: Instant) {
-        self.silent_at = self.is_waited_for().then_some(now + self.silence_limit);
+        self.silent_at = Some(now + self.silence_limit());
     }
 
     /// Gives the next datagram that is due at `now`; to be asked until there is none.
@@ -381,10 +384,14 @@ impl Session {
         self.parameters.sends && is_usable(self.latch.destination())
     }
 
-    /// Whether a caller of whom nothing is heard has gone, and not just put us on hold, in whatever way: then many a phone
-    /// sends nothing, RTCP included.
+    /// Whether the caller has not put us on hold, in whatever way: under hold many a phone sends nothing, RTCP included.
     fn is_waited_for(&self) -> bool {
         self.parameters.receives && self.is_sending()
+    }
+
+    /// After how long a caller of whom nothing is heard has gone.
+    fn silence_limit(&self) -> Duration {
+        if self.is_waited_for() { self.silence_limit } else { self.silence_limit.max(HOLD_LIMIT) }
     }
 
     fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Outgoing<'a> {

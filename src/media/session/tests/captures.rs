@@ -72,7 +72,7 @@ fn captures_hold_the_keys_that_were_meant() {
 
 /// What a type means is what was agreed on for packets of this direction.
 #[test]
-fn events_count_under_the_type_that_the_peer_sends_them_by() {
+fn rule_4_events_count_under_the_type_that_the_peer_sends_them_by() {
     let capture = read(include_str!("captures/type_96.txt"));
     for (telephone_event, keys) in [(Some(96), "3"), (Some(101), ""), (None, "")] {
         let parameters = Parameters { telephone_event, ..parameters() };

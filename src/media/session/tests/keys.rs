@@ -61,7 +61,7 @@ fn nobody_listens_where_it_was_not_asked_for() {
 }
 
 #[test]
-fn once_an_event_has_come_nobody_listens_any_more() {
+fn rule_6_once_an_event_has_come_nobody_listens_any_more() {
     let mut stage = Stage::new(listening());
     stage.hear_sound(0, &five(Codec::Pcmu));
     assert_eq!(stage.session.dispensable(), None, "all of the audio is wanted");
@@ -87,7 +87,7 @@ fn strangers_are_not_listened_to() {
 /// Many gateways let the first of a tone through before they have noticed it and send the event instead. Both are told,
 /// close enough to each other to be known as one press.
 #[test]
-fn a_tone_that_leaks_out_before_its_event_is_told_within_200_ms_of_it() {
+fn rule_6_a_tone_that_leaks_out_before_its_event_is_told_within_200_ms_of_it() {
     let octets = five(Codec::Pcmu);
     for leaked in [3, 5, 8] {
         let mut stage = Stage::new(listening());
