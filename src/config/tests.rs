@@ -258,6 +258,22 @@ fn what_is_said_is_taken() {
 }
 
 #[test]
+fn opus_is_taken_where_the_build_speaks_it() {
+    let text =
+        SHORTEST.replace("identifier.digits = 6", "codecs = [\"opus\", \"pcma\"]\nidentifier.digits = 6");
+    let read = parse(&text);
+    if audio::OPUS_SPOKEN {
+        let read = read.unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(read.wideband(), audio::Wideband::WithOpus);
+        let codecs = Codecs::Ours(vec![Codec::Opus, Codec::Pcma]);
+        assert!(read.sounds.values().all(|sound| sound.codecs == codecs));
+    } else {
+        let faults = read.expect_err("nobody would hear it").to_string();
+        assert!(faults.contains("this build does not speak `opus`"), "{faults}");
+    }
+}
+
+#[test]
 fn paths_stand_behind_the_base_url() {
     let read = parse(SHORTEST).expect("it says enough");
     assert_eq!(read.back_end.url("/c?n=1").expect("a URL").as_str(), "https://crm.example.com/api/c?n=1");

@@ -275,6 +275,7 @@ fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
             sdp::Codec::Pcma => audio::Codec::Pcma,
             sdp::Codec::G722 => audio::Codec::G722,
+            sdp::Codec::Opus => audio::Codec::Opus,
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
