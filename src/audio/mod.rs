@@ -18,7 +18,7 @@ pub use codec::{Codec, Law};
 pub use g722::Decoder as G722Decoder;
 pub use library::{Library, PromptFault, Source, Wideband};
 pub use opus::{Decoder as OpusDecoder, SPOKEN as OPUS_SPOKEN};
-pub use prompt::{Piece, Prompt};
+pub use prompt::{Prompt, Put};
 pub use recording::{Recording, RecordingFault};
 pub use wav::read as read_wav;
 

@@ -22,7 +22,7 @@ pub struct Prompt {
 
 /// What was put into a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
+pub struct Put {
     /// How many positions of the prompt it takes.
     pub samples: usize,
     /// In how many octets.
@@ -66,17 +66,17 @@ impl Prompt {
 
     /// Puts what comes from a position on into `room`, for `samples` positions or as far as the prompt goes. In Opus that
     /// is one packet of 20 ms, whatever was asked for, and where a prompt has none it is silent.
-    pub fn put(&self, codec: Codec, position: usize, samples: usize, room: &mut [u8]) -> Piece {
+    pub fn put(&self, codec: Codec, position: usize, samples: usize, room: &mut [u8]) -> Put {
         if codec == Codec::Opus {
             return self.put_packet(position, room);
         }
         let rest = self.octets(codec).get(position..).unwrap_or_default();
         let sound = &rest[..rest.len().min(samples)];
         room[..sound.len()].copy_from_slice(sound);
-        Piece { samples: sound.len(), octets: sound.len() }
+        Put { samples: sound.len(), octets: sound.len() }
     }
 
-    fn put_packet(&self, position: usize, room: &mut [u8]) -> Piece {
+    fn put_packet(&self, position: usize, room: &mut [u8]) -> Put {
         let number = position / PACKET_SAMPLES;
         let samples = (number + 1) * PACKET_SAMPLES - position;
         let octets = match self.opus.as_ref().and_then(|packets| packets.packet(number)) {
@@ -86,7 +86,7 @@ impl Prompt {
             }
             None => Codec::Opus.put_silence(PACKET_SAMPLES, room),
         };
-        Piece { samples, octets }
+        Put { samples, octets }
     }
 
     /// How many positions it has: samples of G.711.
@@ -164,7 +164,7 @@ mod tests {
         let prompt = Prompt::from_samples(&[1000; 400]).with_opus(&[1000; 800]);
         let mut room = [0; 480];
         for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
-            let piece = |samples| Piece { samples, octets: samples };
+            let piece = |samples| Put { samples, octets: samples };
             assert_eq!(prompt.put(codec, 0, 160, &mut room), piece(160));
             assert_eq!(room[..160], prompt.octets(codec)[..160]);
             assert_eq!(prompt.put(codec, 320, 160, &mut room), piece(80));
@@ -178,6 +178,6 @@ mod tests {
         }
         assert_eq!(prompt.end(Codec::Opus), if opus::SPOKEN { 480 } else { 400 });
         let silent = Prompt::from_samples(&[1000; 400]).put(Codec::Opus, 0, 160, &mut room);
-        assert_eq!((silent, &room[..3]), (Piece { samples: 160, octets: 3 }, &opus::SILENCE[..]));
+        assert_eq!((silent, &room[..3]), (Put { samples: 160, octets: 3 }, &opus::SILENCE[..]));
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::PlayId;
-use crate::audio::{Codec, Piece, Prompt};
+use crate::audio::{Codec, Prompt, Put};
 
 /// Plays one list of prompts at a time, and silence otherwise.
 #[derive(Debug, Default)]
@@ -71,8 +71,8 @@ pub(super) struct Filled {
 
 impl Playing {
     /// Puts as much of the current prompt as fits to the front of `payload`, and goes on to the next where it ends.
-    fn put(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Piece {
-        let Some((prompt, sent)) = &mut self.current else { return Piece { samples: 0, octets: 0 } };
+    fn put(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Put {
+        let Some((prompt, sent)) = &mut self.current else { return Put { samples: 0, octets: 0 } };
         let piece = prompt.put(codec, *sent, samples, payload);
         *sent += piece.samples;
         if *sent >= prompt.end(codec) {

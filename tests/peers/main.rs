@@ -15,6 +15,8 @@ mod kill;
 mod life;
 mod load;
 mod names;
+#[cfg(feature = "opus")]
+mod opus;
 mod proxy;
 mod registrar;
 mod scenarios;
