@@ -7,11 +7,13 @@
 mod grid;
 mod latch;
 mod playout;
+mod punctuality;
 mod reports;
 mod session;
 mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
+pub use punctuality::Punctuality;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 
 use std::net::SocketAddr;

@@ -21,6 +21,7 @@ mod proxy;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod strain;
 mod support;
 mod test_caller;
 mod trace;

@@ -86,6 +86,8 @@ impl Switchboard {
             Some(Rejection::Draining)
         } else if self.calls.len() >= self.plan.calls_max {
             Some(Rejection::CallsMax)
+        } else if self.strain.is_strained() {
+            Some(Rejection::Late)
         } else {
             (!self.arrivals.admit(self.plan.intake.calls_per_second, now)).then_some(Rejection::CallRate)
         }
