@@ -7,11 +7,13 @@
 mod grid;
 mod latch;
 mod playout;
+mod punctuality;
 mod reports;
 mod session;
 mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
+pub use punctuality::Punctuality;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 
 use std::net::SocketAddr;
@@ -36,9 +38,9 @@ pub struct Parameters {
     pub codec: Codec,
     /// The RTP payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of `telephone-event/8000` that we send and receive, if one was agreed.
+    /// The payload type of telephone-event that we send and receive, if one was agreed; its clock is the codec's.
     pub telephone_event: Option<u8>,
-    /// The packet time to send, 10-60 ms in steps of 10.
+    /// The packet time to send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer's SDP says to send RTP.
     pub remote: SocketAddr,

@@ -1,9 +1,9 @@
 //! What is playing, and how far it has come.
 //!
-//! A position counts samples, which are octets in either codec, so a change of codec keeps its place.
+//! A position counts samples of G.711, whatever the codec, so a change of codec keeps its place.
 
 use super::{Piece, PlayId};
-use crate::audio::{Codec, SAMPLE_RATE};
+use crate::audio::{Codec, Put, SAMPLE_RATE};
 
 /// Silence between a recording that is cut off and the next sound, in samples, where the codec predicts from what came
 /// before. Without it a decoder that was left in the middle of speech makes a click of the next beginning, as loud as
@@ -48,25 +48,36 @@ impl Playout {
         }
     }
 
-    /// Fills a payload with what comes next, and with silence behind its end. Tells a playing whose last sample
-    /// is in it.
-    pub(super) fn fill(&mut self, codec: Codec, payload: &mut [u8]) -> Option<PlayId> {
-        let rest = std::mem::take(&mut self.rest).min(if codec == Codec::G722 { REST } else { 0 });
-        let (silence, mut payload) = payload.split_at_mut(rest.min(payload.len()));
-        silence.fill(codec.silence());
-        self.rest = rest - silence.len();
+    /// Fills a payload of this many samples with what comes next, and with silence behind its end.
+    pub(super) fn fill(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Filled {
+        let wanted = if codec == Codec::G722 { self.rest } else { 0 };
+        let rested = wanted.min(samples);
+        self.rest = wanted - rested;
+        let mut filled = Filled { octets: codec.put_silence(rested, payload), ended: None };
+        let mut rest = samples - rested;
         while let Some(playing) = &mut self.playing
-            && !payload.is_empty()
+            && rest > 0
         {
-            payload = playing.fill(codec, payload);
+            let put = playing.put(codec, rest, &mut payload[filled.octets..]);
+            filled.octets += put.octets;
+            // A packet of Opus is of one piece, and is what there is to send, however much of it has been heard.
+            rest = if codec == Codec::Opus { 0 } else { rest - put.samples };
             if playing.at == playing.pieces.len() {
-                payload.fill(codec.silence());
-                return self.playing.take().map(|playing| playing.id);
+                filled.ended = self.playing.take().map(|playing| playing.id);
             }
         }
-        payload.fill(codec.silence());
-        None
+        filled.octets += codec.put_silence(rest, &mut payload[filled.octets..]);
+        filled
     }
+}
+
+/// What a payload was filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filled {
+    /// Its length.
+    pub(super) octets: usize,
+    /// The playing whose last sample is in it.
+    pub(super) ended: Option<PlayId>,
 }
 
 impl Playing {
@@ -74,22 +85,15 @@ impl Playing {
         self.at > 0 || self.sent > 0
     }
 
-    /// Puts as much of the piece under way as fits to the front of `payload`, and gives back the rest of it.
-    fn fill<'a>(&mut self, codec: Codec, payload: &'a mut [u8]) -> &'a mut [u8] {
+    /// Puts as much of the piece under way as fits to the front of `payload`, and goes on to the next where it ends.
+    fn put(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Put {
         let piece = &self.pieces[self.at];
-        let left = piece.samples() - self.sent;
-        let (front, rest) = payload.split_at_mut(left.min(payload.len()));
-        match piece {
-            Piece::Prompt(prompt) => {
-                front.copy_from_slice(&prompt.octets(codec)[self.sent..][..front.len()]);
-            }
-            Piece::Silence(_) => front.fill(codec.silence()),
-        }
-        self.sent += front.len();
-        if front.len() == left {
+        let put = piece.put(codec, self.sent, samples, payload);
+        self.sent += put.samples;
+        if self.sent >= piece.end(codec) {
             self.begin_next();
         }
-        rest
+        put
     }
 
     fn begin_next(&mut self) {
@@ -102,6 +106,17 @@ impl Playing {
 }
 
 impl Piece {
+    fn put(&self, codec: Codec, position: usize, samples: usize, payload: &mut [u8]) -> Put {
+        match self {
+            Self::Prompt(prompt) => prompt.put(codec, position, samples, payload),
+            Self::Silence(_) => {
+                let samples = samples.min(self.samples() - position);
+                Put { samples, octets: codec.put_silence(samples, payload) }
+            }
+        }
+    }
+
+    /// How many samples of G.711 it has.
     fn samples(&self) -> usize {
         match self {
             Self::Prompt(prompt) => prompt.len(),
@@ -109,6 +124,14 @@ impl Piece {
                 let samples = span.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000;
                 samples.try_into().unwrap_or(usize::MAX)
             }
+        }
+    }
+
+    /// Where it ends in a codec.
+    fn end(&self, codec: Codec) -> usize {
+        match self {
+            Self::Prompt(prompt) => prompt.end(codec),
+            Self::Silence(_) => self.samples(),
         }
     }
 }
@@ -130,7 +153,7 @@ mod tests {
     /// What so many packets of 20 ms hold, and which playing ended with each.
     fn filled(playout: &mut Playout, codec: Codec, packets: usize) -> (Vec<u8>, Vec<Option<PlayId>>) {
         let mut sent = vec![0; packets * 160];
-        let ends = sent.chunks_mut(160).map(|payload| playout.fill(codec, payload)).collect();
+        let ends = sent.chunks_mut(160).map(|payload| playout.fill(codec, 160, payload).ended).collect();
         (sent, ends)
     }
 
@@ -226,5 +249,58 @@ mod tests {
         playout.play(PlayId(3), pieces(&[&prompt(1000, 3)]), false);
         playout.stop();
         assert_eq!(filled(&mut playout, Codec::Pcmu, 1), (vec![Codec::Pcmu.silence(); 160], vec![None]));
+    }
+
+    /// What is sent in a number of packets of 20 ms.
+    fn sent(playout: &mut Playout, codec: Codec, packets: usize) -> Vec<Vec<u8>> {
+        let packet = |_| {
+            let mut payload = [0; 480];
+            let filled = playout.fill(codec, 160, &mut payload);
+            payload[..filled.octets].to_vec()
+        };
+        (0..packets).map(packet).collect()
+    }
+
+    fn with_opus(samples: usize) -> Arc<Prompt> {
+        let tone = |step: u16| -> Vec<i16> {
+            let loud = |at: usize| if (at / usize::from(step * 8)).is_multiple_of(2) { 6000 } else { -6000 };
+            (0..samples * usize::from(step)).map(loud).collect()
+        };
+        Arc::new(Prompt::new(&tone(1), Some(&tone(2))).with_opus(&tone(2)))
+    }
+
+    #[test]
+    fn packets_of_opus_are_each_of_one_prompt() {
+        // 300 samples and what the encoder lags behind are two packets, 310 are three.
+        let (first, second) = (with_opus(300), with_opus(310));
+        let packet = |prompt: &Prompt, number: usize| {
+            let mut room = [0; 480];
+            let piece = prompt.put(Codec::Opus, number * 160, 160, &mut room);
+            room[..piece.octets].to_vec()
+        };
+        let mut playout = Playout::default();
+        assert_eq!(playout.play(PlayId(1), pieces(&[&first, &prompt(0, 0), &second]), false), None);
+        let packets = second.end(Codec::Opus).div_ceil(160);
+        let mut expected: Vec<_> = (0..2).map(|number| packet(&first, number)).collect();
+        expected.extend((0..packets).map(|number| packet(&second, number)));
+        expected.push(vec![0xB8, 0xFF, 0xFE]);
+        assert_eq!(sent(&mut playout, Codec::Opus, 3 + packets), expected);
+    }
+
+    #[test]
+    fn a_change_to_opus_and_back_keeps_the_place() {
+        let long = with_opus(1600);
+        let mut playout = Playout::default();
+        playout.play(PlayId(1), pieces(&[&long]), false);
+        let mut payload = [0; 480];
+        playout.fill(Codec::Pcmu, 240, &mut payload);
+        let mut room = [0; 480];
+        let second = long.put(Codec::Opus, 160, 160, &mut room);
+        assert_eq!(
+            sent(&mut playout, Codec::Opus, 1),
+            [room[..second.octets].to_vec()],
+            "the one that 240 is in"
+        );
+        assert_eq!(sent(&mut playout, Codec::Pcmu, 1), [long.octets(Codec::Pcmu)[320..480].to_vec()]);
     }
 }

@@ -17,6 +17,7 @@ mod attacks;
 mod captures;
 mod keys;
 mod leaving;
+mod opus;
 mod playing;
 
 const MS: Duration = Duration::from_millis(1);

@@ -50,6 +50,13 @@ impl Baresip {
         Self::start_with(server.loopback.ip(), server, user, &g722)
     }
 
+    /// One that speaks nothing but Opus.
+    #[cfg(feature = "opus")]
+    pub fn start_opus(server: &Server, user: &str) -> Self {
+        let opus = Speech { module: "opus.so", codecs: "opus/48000/2", rate: 48_000, channels: 2 };
+        Self::start_with(server.loopback.ip(), server, user, &opus)
+    }
+
     fn start_with(ip: Ipv4Addr, server: &Server, user: &str, speech: &Speech) -> Self {
         let Speech { module, codecs, .. } = speech;
         let folder = server.folder.path().join("baresip");
