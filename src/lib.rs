@@ -13,6 +13,7 @@ pub mod crm;
 pub mod flow;
 pub mod media;
 pub mod net;
+pub mod progress;
 pub mod records;
 pub mod rtp;
 pub mod say;

@@ -31,6 +31,7 @@ const LOOKS: &[(&str, &[&str])] = &[
     ("rtp", &["secret"]),
     ("audio", &["say"]),
     ("say", &[]),
+    ("progress", &[]),
     ("timer", &[]),
     ("secret", &[]),
 ];

@@ -15,7 +15,7 @@ mod wav;
 
 pub use codec::{Codec, Law};
 pub use g722::Decoder as G722Decoder;
-pub use library::{Library, PromptFault, Source, Wideband};
+pub use library::{Library, PromptFault, Source, Wanted, Wideband};
 pub use prompt::Prompt;
 pub use recording::{Recording, RecordingFault, read as read_recording};
 pub use wav::read as read_wav;

@@ -20,6 +20,7 @@ use crate::config::{Configuration, Limits};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::progress::Progress;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -164,13 +165,13 @@ pub async fn start(
     Ok((server, Inputs::new(media, answered, reloads, traces_asked, inlet, found)?, addresses))
 }
 
-/// Every prompt that a call may need.
+/// Every prompt that a call may need, in every language. Tells how far it is.
 pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let source = configuration.prompts.source();
-    let ids = configuration.prompt_ids();
-    let ids = ids.iter().map(crate::flow::PromptId::as_str);
-    let wideband = configuration.wideband();
-    Library::load(&source, &configuration.prompts.language, ids, wideband).map_err(StartError::Prompts)
+    let progress = Progress::of_loading("prompts");
+    let tell = |done, total| progress.tell(done, total);
+    let loaded = Library::load_all(&source, &configuration.wanted_prompts(), configuration.wideband(), &tell);
+    loaded.map_err(StartError::Prompts)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
@@ -210,6 +211,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         hand_over: configuration.hand_over,
         agents: configuration.demo_agents.clone(),
         prompts,
+        language: configuration.prompts.language.as_str().into(),
         trunks: configuration.trunks.clone(),
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,

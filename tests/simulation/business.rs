@@ -70,6 +70,7 @@ pub fn make_plan() -> Plan {
         },
         agents: None,
         prompts,
+        language: "en".into(),
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
         intake: Intake::default(),
