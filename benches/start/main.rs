@@ -34,7 +34,7 @@ fn main() -> Result<()> {
             let round = |_| {
                 let before = cpu()?;
                 let spent = timed(&file)?;
-                Ok(format!("{:.2} ({:.2})", spent.as_secs_f64(), (cpu()? - before).as_secs_f64()))
+                Ok(format!("{:.2} ({:.2})", spent.as_secs_f64(), cpu()?.saturating_sub(before).as_secs_f64()))
             };
             Ok((0..ROUNDS).map(round).collect::<Result<Vec<_>>>()?.join(", "))
         };

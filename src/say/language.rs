@@ -236,7 +236,9 @@ impl Language {
 impl DateRules {
     fn need(&self, needs: &mut Needs<'_>) {
         needs.slots(&self.said);
-        [&self.day, &self.month, &self.year].into_iter().for_each(|phrase| needs.phrase(phrase));
+        for phrase in [&self.day, &self.month, &self.year] {
+            needs.phrase(phrase);
+        }
     }
 }
 
@@ -244,7 +246,9 @@ impl TimeRules {
     fn need(&self, needs: &mut Needs<'_>) {
         needs.slots(&self.said);
         let Self { hour, minute, before_noon, after_noon, .. } = self;
-        [hour, minute, before_noon, after_noon].into_iter().for_each(|phrase| needs.phrase(phrase));
+        for phrase in [hour, minute, before_noon, after_noon] {
+            needs.phrase(phrase);
+        }
     }
 }
 

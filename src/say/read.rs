@@ -259,7 +259,9 @@ impl<'t> Reader<'t> {
             let Some(currency) = self.accept(span, currency) else { continue };
             let Some(table) = self.as_table(name, value) else { continue };
             let rules = self.currency(Section { title: name, table, known: vec![] });
-            rules.into_iter().for_each(|rules| drop(currencies.insert(currency, rules)));
+            if let Some(rules) = rules {
+                currencies.insert(currency, rules);
+            }
         }
         Some(MoneyRules { said: said?, currencies })
     }
@@ -383,7 +385,7 @@ fn numbers(key: &str) -> Result<(RangeInclusive<u64>, u64), String> {
         Some(divisor) => number(divisor).ok_or_else(wrong)?,
     };
     // What remains is then smaller than the number, and what it is divided into, too: rules come to an end.
-    let divides = divisor == 1 && first < 10 || (2..=first).contains(&divisor);
-    let divided = divides.then_some((first..=first, divisor));
-    divided.ok_or_else(|| format!("`{key}` cannot be divided by {divisor}: by 2 to {first} it can"))
+    let is_divisible = divisor == 1 && first < 10 || (2..=first).contains(&divisor);
+    let read = is_divisible.then_some((first..=first, divisor));
+    read.ok_or_else(|| format!("`{key}` cannot be divided by {divisor}: by 2 to {first} it can"))
 }

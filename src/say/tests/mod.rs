@@ -341,7 +341,7 @@ proptest! {
 #[test]
 fn a_third_language_is_a_matter_of_rules() {
     let french = Language::parse(
-        r##"
+        r#"
         name = "Français"
         [numbers.cardinal]
         "0..16" = "fr-#"
@@ -360,7 +360,7 @@ fn a_third_language_is_a_matter_of_rules() {
         2 = "=cardinal="
         11 = "et fr-11"
         12 = "=cardinal="
-        "##,
+        "#,
     )
     .expect("good rules");
     let table = [
