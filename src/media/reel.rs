@@ -106,7 +106,7 @@ impl Reel {
         match frame.part {
             Part::Said => self.portero.put(frame.at, self.written..self.written + SPAN, frame),
             Part::Heard { timestamp } => {
-                let place = self.placing.place(timestamp, frame.octets().len() as i64, frame.at);
+                let place = self.placing.place(timestamp, frame.ticks(), frame.at);
                 if !frame.concealed {
                     self.caller.put(place, self.examined..self.written + SPAN, frame);
                 }
@@ -150,7 +150,7 @@ impl Reel {
         let first = from.max(self.written).div_euclid(BLOCK);
         let end = (to + BLOCK - 1).min(self.written + SPAN).div_euclid(BLOCK);
         for block in first..end {
-            let place = block.rem_euclid(self.cut.len() as i64) as usize;
+            let place = block.rem_euclid(SPAN / BLOCK) as usize;
             self.cut[place] = true;
         }
     }

@@ -56,6 +56,11 @@ impl Frame {
         self.codec
     }
 
+    /// How long the sound is.
+    pub(super) fn ticks(&self) -> i64 {
+        i64::from(self.length)
+    }
+
     /// The sound, encoded.
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]

@@ -119,7 +119,7 @@ struct Look {
 
 impl ToneDetector {
     /// The ticks that it looks at at a time.
-    pub(super) const WINDOW: i64 = WINDOW as i64;
+    pub(super) const WINDOW: i64 = WINDOW.cast_signed() as i64;
 
     pub(super) fn new() -> Self {
         Self::with(KEYED)

@@ -17,6 +17,10 @@ fn start() -> Instant {
     Instant::now()
 }
 
+fn signed(count: usize) -> i64 {
+    count.cast_signed() as i64
+}
+
 /// A recording under way: a session's writing end, and what has been written.
 struct Desk {
     zero: Instant,
@@ -49,7 +53,7 @@ impl Desk {
     }
 
     fn hear_late(&mut self, tick: i64, octets: &[u8], delay: i64) {
-        let now = self.at(tick + octets.len() as i64 + delay);
+        let now = self.at(tick + signed(octets.len()) + delay);
         self.head.heard(self.codec, THEIRS.wrapping_add(tick as u32), octets, now);
         self.take();
     }
@@ -75,7 +79,7 @@ impl Desk {
     /// Hears all of this from tick 0 on, in packets of 20 ms, with silence of ours beside it.
     fn hear_all(&mut self, octets: &[u8]) {
         for (packet, octets) in octets.chunks(160).enumerate() {
-            let tick = packet as i64 * 160;
+            let tick = signed(packet) * 160;
             self.say(tick, &[self.codec.silence(); 160]);
             self.hear(tick, octets);
         }
@@ -136,7 +140,7 @@ fn tone_ticks(samples: &[i16]) -> Vec<i64> {
         energy > 96.0 * 100.0 && low + high > 0.8 * energy && low > 0.1 * energy && high > 0.1 * energy
     };
     let windows = samples.windows(WINDOW).enumerate().step_by(16);
-    windows.filter(|(_, window)| is_tone(window)).map(|(tick, _)| tick as i64).collect()
+    windows.filter(|(_, window)| is_tone(window)).map(|(tick, _)| signed(tick)).collect()
 }
 
 /// Whether a side is what was sent from one tick to another.
@@ -153,8 +157,8 @@ fn both_sides_are_there_sample_for_sample() {
         let ours = encoded(codec, 16_000, |tick| key_tone('5', tick, 5000.0));
         let theirs = encoded(codec, 16_000, voice);
         for (packet, (ours, theirs)) in ours.chunks(160).zip(theirs.chunks(160)).enumerate() {
-            desk.say(packet as i64 * 160, ours);
-            desk.hear(packet as i64 * 160, theirs);
+            desk.say(signed(packet) * 160, ours);
+            desk.hear(signed(packet) * 160, theirs);
         }
         assert_eq!(desk.reel.sample_rate(), 8000 * width);
         let (caller, portero) = desk.finish();
@@ -258,7 +262,7 @@ fn is_silent_just(left: &[i16], sent: &[i16], from: i64, to: i64) -> bool {
     let delay = ms(40);
     left[(from + delay) as usize..(to + delay) as usize].iter().all(|sample| *sample == 0)
         && is_as_sent(left, sent, ms(10), from - ms(10), delay)
-        && is_as_sent(left, sent, to + ms(10), sent.len() as i64, delay)
+        && is_as_sent(left, sent, to + ms(10), signed(sent.len()), delay)
 }
 
 /// Three seconds of voice, during which `meanwhile` is told before the packet of each tick.
@@ -346,7 +350,7 @@ fn frames_that_were_lost_may_have_told_of_a_key() {
 
 /// From the first to the last tick of at least 5 ms of silence, but for what is before the caller's first packet.
 fn silence_of(samples: &[i16]) -> Range<i64> {
-    let silent: Vec<i64> = (ms(60)..samples.len() as i64 - BLOCK)
+    let silent: Vec<i64> = (ms(60)..signed(samples.len()) - BLOCK)
         .filter(|tick| samples[*tick as usize..][..BLOCK as usize].iter().all(|sample| *sample == 0))
         .collect();
     silent.first().copied().unwrap_or(0)..silent.last().copied().unwrap_or(0) + BLOCK
@@ -401,6 +405,6 @@ proptest! {
         }
         let (caller, portero) = desk.finish();
         prop_assert_eq!(caller.len(), portero.len());
-        prop_assert!(caller.len() as i64 <= (now + SPAN + DELAY) * 2);
+        prop_assert!(signed(caller.len()) <= (now + SPAN + DELAY) * 2);
     }
 }
