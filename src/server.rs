@@ -184,7 +184,9 @@ impl Server {
         }
         self.switchboard.close_traces();
         self.act();
-        self.recorder.finish().await;
+        if tokio::time::timeout(STOP_WITHIN, self.recorder.finish()).await.is_err() {
+            warn!("recordings are still being written: the next start makes them whole");
+        }
         self.records.drain().await;
     }
 

@@ -40,6 +40,11 @@ impl Part {
         let path = path.with_extension("part");
         make_private(path.parent().unwrap_or(data))?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Self::begin(file, path, sample_rate)
+    }
+
+    /// Begins in this file, which is to be at `path`.
+    pub(super) fn begin(file: File, path: PathBuf, sample_rate: u32) -> hound::Result<Self> {
         let format = hound::WavSpec {
             channels: 2,
             sample_rate,
@@ -56,9 +61,12 @@ impl Part {
         writer.flush()
     }
 
-    /// Makes it whole.
+    /// Makes it whole, or as much of it as there is where that fails.
     pub(super) fn finish(self) -> hound::Result<()> {
-        self.writer.finalize()?;
+        if let Err(error) = self.writer.finalize() {
+            mend(&self.path);
+            return Err(error);
+        }
         Ok(fs::rename(&self.path, self.path.with_extension("wav"))?)
     }
 

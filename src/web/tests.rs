@@ -608,7 +608,7 @@ async fn a_ladder_says_what_it_is_and_the_picture_may_do_nothing() {
 }
 
 #[tokio::test]
-async fn the_page_leads_to_ladders() {
+async fn the_page_leads_to_ladders_and_recordings() {
     let site = site().await;
     site.live.ended(fresh_record(7));
     site.live.update(live_call(8));
@@ -617,4 +617,5 @@ async fn the_page_leads_to_ladders() {
         let link = format!("href=\"/api/v1/calls/{call:016x}/ladder?format=svg\"");
         assert!(page.contains(&link), "{link} in {page}");
     }
+    assert!(page.contains("href=\"/api/v1/calls/0000000000000007/recording\""), "{page}");
 }

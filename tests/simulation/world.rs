@@ -97,6 +97,8 @@ pub struct World {
     /// The sessions that are recorded, and those of them whose callers are left out at the moment.
     taped: HashSet<media::SessionId>,
     concealed: HashSet<media::SessionId>,
+    /// The keys that a call's recording was told of, because its session could not know of them.
+    told: HashMap<String, usize>,
     /// The call of a media port, as the switchboard opened it.
     calls: HashMap<u16, String>,
 }
@@ -160,6 +162,7 @@ impl World {
             asked: HashMap::new(),
             taped: HashSet::new(),
             concealed: HashSet::new(),
+            told: HashMap::new(),
             calls: HashMap::new(),
         }
     }
@@ -244,6 +247,7 @@ impl World {
                 traces: self.traces.get(&id).cloned().unwrap_or_default(),
                 confirmed: self.confirmed.get(&id).copied().unwrap_or(false),
                 asked: self.asked.get(&id).cloned().unwrap_or_default(),
+                told: self.told.get(&id).copied().unwrap_or_default(),
                 keyed: seat.map(|seat| seat.keyed.clone()).unwrap_or_default(),
                 record: records.remove(0),
             });
@@ -449,7 +453,10 @@ impl World {
                 };
                 assert!(changed, "told once");
             }
-            media::Command::Change(_) | media::Command::Record(_) | media::Command::KeyTold => {}
+            media::Command::KeyTold => {
+                *self.told.entry(CallId(session.0).to_string()).or_default() += 1;
+            }
+            media::Command::Change(_) | media::Command::Record(_) => {}
         }
     }
 

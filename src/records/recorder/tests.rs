@@ -97,6 +97,28 @@ async fn a_recording_that_is_long_enough_ends_and_the_call_goes_on() {
     assert_eq!(read(data.path()).1.len(), 8000);
 }
 
+#[test]
+fn a_disk_that_is_full_ends_the_recording_and_keeps_what_there_is() {
+    let data = tempfile::tempdir().expect("a folder");
+    let path = data.path().join("1.part");
+    // What was written while there was room, which the device itself does not keep.
+    let mut written = Part::create(data.path(), NAME, 8000).expect("a file");
+    written.write(&[[1, 2]; 4000]).expect("room");
+    written.finish().expect("room");
+    std::fs::copy(data.path().join("recordings").join(NAME), &path).expect("room");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let part = Part::begin(full, path.clone(), 8000).expect("nothing is written yet");
+    let mut sink = Sink { part: Some(part), pairs_left: 1_000_000 };
+    let blocks = (0..1000).find(|_| {
+        sink.write(&[[5, 6]; 40]);
+        sink.part.is_none()
+    });
+    assert!(blocks.is_some(), "the device is full");
+    sink.write(&[[5, 6]; 40]);
+    assert!(!path.exists() && path.with_extension("wav").exists());
+    sink.close();
+}
+
 #[tokio::test]
 async fn where_there_is_no_room_for_a_file_the_call_goes_on() {
     let data = tempfile::tempdir().expect("a folder");
