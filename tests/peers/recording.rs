@@ -56,7 +56,8 @@ impl Recording {
     fn expect_prompt(&self, id: &str) -> usize {
         let prompt = prompt(id);
         let share = share_of(&self.portero, &prompt);
-        assert!(share > 0.9, "{share} of {id} is there");
+        // A busy machine may send late, and pass over a packet: what is there is exact.
+        assert!(share > 0.7, "{share} of {id} is there");
         let first = prompt.chunks_exact(PIECE).find_map(|piece| place_of(&self.portero, piece));
         first.expect("a piece of it is there")
     }
@@ -120,11 +121,11 @@ fn keys_by_events_of_a_gateway_that_leaks_are_not_recorded() {
     let server = Server::serve(&[RECORDED]);
     // Keyed ahead, while the greeting plays; and what is said before is there. To the tones nobody listens: as far as
     // the line knows, keys come as events, and nothing secret has been asked for yet.
-    let sent = call(&server, "~500ms tones:159 ~500ms leaks:4711 ~2000ms");
+    let sent = call(&server, "~900ms tones:159 ~400ms leaks:4711 ~2000ms");
     let recording = Recording::of(&server);
     recording.expect_no_key(&sent);
     recording.expect_prompt("hand-over-verified");
-    let said = share_of(&recording.caller, &sent.sound()[..4000]);
+    let said = share_of(&recording.caller, &sent.sound()[..7200]);
     assert!(said > 0.5, "{said} of what was said before is there");
 }
 
@@ -193,7 +194,7 @@ fn what_the_caller_heard_is_what_is_recorded() {
     let mut heard = hound::WavReader::open(heard).expect("a WAV file");
     let heard: Vec<i16> = heard.samples().map(|sample| sample.expect("a sample")).collect();
     let share = share_of(&recording.portero, &heard);
-    assert!(share > 0.9, "{share} of what was heard is there");
+    assert!(share > 0.7, "{share} of what was heard is there");
     assert!(server.metric("portero_recordings_total{result=\"whole\"}") == 1);
 }
 
