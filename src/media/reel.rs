@@ -104,11 +104,15 @@ impl Reel {
         self.run_to(frame.at, write);
         cuts.into_iter().flatten().for_each(|span| self.cut(span));
         match frame.part {
-            Part::Said => self.portero.put(frame.at, self.written..self.written + SPAN, frame),
+            Part::Said => {
+                self.portero.decode(frame);
+                self.portero.put(frame.at, self.written..self.written + SPAN);
+            }
             Part::Heard { timestamp } => {
-                let place = self.placing.place(timestamp, frame.ticks(), frame.at);
+                let ticks = self.caller.decode(frame);
+                let place = self.placing.place(timestamp, ticks, frame.at);
                 if !frame.concealed {
-                    self.caller.put(place, self.examined..self.written + SPAN, frame);
+                    self.caller.put(place, self.examined..self.written + SPAN);
                 }
             }
             Part::Keyed { .. } | Part::Told => {}
@@ -197,6 +201,8 @@ struct Track {
     samples: Vec<i16>,
     /// The last place that anything was put to.
     end: i64,
+    /// What has been decoded last, and is to be put to its place.
+    decoded: Vec<i16>,
     wide: G722Decoder,
     /// The last sample of G.711, from which a wideband recording goes on.
     last: i16,
@@ -205,31 +211,49 @@ struct Track {
 impl Track {
     fn new(per_tick: usize) -> Self {
         let samples = vec![0; SPAN as usize * per_tick];
-        Self { per_tick, samples, end: 0, wide: G722Decoder::default(), last: 0 }
+        Self { per_tick, samples, end: 0, decoded: Vec::new(), wide: G722Decoder::default(), last: 0 }
     }
 
-    /// Puts a frame's sound to its place, as far as there is `room`: what is too late is silence already.
-    fn put(&mut self, place: i64, room: Range<i64>, frame: &Frame) {
-        for (tick, &octet) in (place..).zip(frame.octets()) {
-            let pair = self.decode(frame.codec(), octet);
+    /// Puts what was decoded last to its place, as far as there is `room`: what is too late is silence already.
+    fn put(&mut self, place: i64, room: Range<i64>) {
+        let decoded = std::mem::take(&mut self.decoded);
+        for (tick, sound) in (place..).zip(decoded.chunks_exact(self.per_tick)) {
             if room.contains(&tick) {
-                let per_tick = self.per_tick;
-                self.take(tick).copy_from_slice(&pair[2 - per_tick..]);
+                self.take(tick).copy_from_slice(sound);
                 self.end = self.end.max(tick + 1);
             }
         }
+        self.decoded = decoded;
     }
 
-    /// The samples of an octet; a narrow recording wants the second alone.
-    fn decode(&mut self, codec: Codec, octet: u8) -> [i16; 2] {
-        let sample = match codec {
-            Codec::Pcmu => Law::Mu.decode(octet),
-            Codec::Pcma => Law::A.decode(octet),
-            Codec::G722 if self.per_tick == 1 => self.wide.decode_narrow(octet),
-            Codec::G722 => return self.wide.decode(octet),
-        };
-        let before = std::mem::replace(&mut self.last, sample);
-        [i16::midpoint(before, sample), sample]
+    /// Decodes a frame's sound; tells how many ticks of it there are.
+    fn decode(&mut self, frame: &Frame) -> i64 {
+        self.decoded.clear();
+        match frame.codec() {
+            Codec::Pcmu => self.decode_law(Law::Mu, frame.octets()),
+            Codec::Pcma => self.decode_law(Law::A, frame.octets()),
+            Codec::G722 => self.decode_wide(frame.octets()),
+        }
+        (self.decoded.len() / self.per_tick).cast_signed() as i64
+    }
+
+    /// In a wideband recording, what is between two samples is half-way between them.
+    fn decode_law(&mut self, law: Law, octets: &[u8]) {
+        for &octet in octets {
+            let sample = law.decode(octet);
+            let pair = [i16::midpoint(self.last, sample), sample];
+            self.decoded.extend_from_slice(&pair[2 - self.per_tick..]);
+            self.last = sample;
+        }
+    }
+
+    fn decode_wide(&mut self, octets: &[u8]) {
+        let decoder = &mut self.wide;
+        if self.per_tick == 1 {
+            self.decoded.extend(octets.iter().map(|octet| decoder.decode_narrow(*octet)));
+        } else {
+            self.decoded.extend(octets.iter().flat_map(|octet| decoder.decode(*octet)));
+        }
     }
 
     fn take(&mut self, tick: i64) -> &mut [i16] {

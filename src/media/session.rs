@@ -183,7 +183,7 @@ impl Session {
             }
             Command::Stop => self.playout.stop(),
             Command::Record(tape) => {
-                self.recording = Some(Box::new(Head::new(tape, self.grid.timestamp_at(now), now)));
+                self.recording = Some(Box::new(Head::new(tape, now)));
             }
             Command::Conceal(concealed) => {
                 self.recording.iter_mut().for_each(|head| head.conceal(concealed));
@@ -411,7 +411,7 @@ impl Session {
         head.copy_from_slice(&header.octets());
         let ended = self.playout.fill(self.parameters.codec, payload);
         if let Some(head) = &mut self.recording {
-            head.said(self.parameters.codec, slot.timestamp, payload);
+            head.said(self.parameters.codec, slot.due, payload);
         }
         self.events.extend(ended.map(Event::PlayEnded));
         self.sequence = self.sequence.wrapping_add(1);

@@ -56,11 +56,6 @@ impl Frame {
         self.codec
     }
 
-    /// How long the sound is.
-    pub(super) fn ticks(&self) -> i64 {
-        i64::from(self.length)
-    }
-
     /// The sound, encoded.
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]
@@ -71,16 +66,14 @@ impl Frame {
 pub(super) struct Head {
     tape: Tape,
     began: Instant,
-    /// Our own timestamp of that moment.
-    timestamp: u32,
     serial: u32,
     concealed: bool,
 }
 
 impl Head {
-    /// Begins `now`, when our own timestamp is `timestamp`.
-    pub(super) fn new(tape: Tape, timestamp: u32, now: Instant) -> Self {
-        Self { tape, began: now, timestamp, serial: 0, concealed: false }
+    /// Begins `now`.
+    pub(super) fn new(tape: Tape, now: Instant) -> Self {
+        Self { tape, began: now, serial: 0, concealed: false }
     }
 
     /// From now on the caller is being asked for a secret, or not any more.
@@ -88,10 +81,9 @@ impl Head {
         self.concealed = concealed;
     }
 
-    /// A packet of ours, by our own timestamp: it lies on the grid, whenever it really left.
-    pub(super) fn said(&mut self, codec: Codec, timestamp: u32, octets: &[u8]) {
-        let at = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
-        self.pass(codec, at, Part::Said, octets);
+    /// A packet of ours that was due then: it lies on the grid, whenever it really left.
+    pub(super) fn said(&mut self, codec: Codec, due: Instant, octets: &[u8]) {
+        self.pass(codec, self.ticks(due), Part::Said, octets);
     }
 
     /// A packet of the caller's.

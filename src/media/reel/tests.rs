@@ -31,15 +31,14 @@ struct Desk {
     written: Vec<[i16; 2]>,
 }
 
-/// What our timestamps, and the caller's, begin with: both wrap soon.
-const OURS: u32 = u32::MAX - 1000;
+/// What the caller's timestamps begin with: they wrap soon.
 const THEIRS: u32 = u32::MAX - 5000;
 
 impl Desk {
     fn new(codec: Codec) -> Self {
         let zero = start();
         let (tape, frames) = tape();
-        let head = Head::new(tape, OURS, zero);
+        let head = Head::new(tape, zero);
         Self { zero, head, frames, reel: Reel::new(codec), codec, written: Vec::new() }
     }
 
@@ -59,7 +58,8 @@ impl Desk {
     }
 
     fn say(&mut self, tick: i64, octets: &[u8]) {
-        self.head.said(self.codec, OURS.wrapping_add(tick as u32), octets);
+        let due = self.at(tick);
+        self.head.said(self.codec, due, octets);
         self.take();
     }
 
@@ -402,7 +402,7 @@ proptest! {
                 0 => desk.head.heard(Codec::Pcmu, timestamp, &vec![3; length], at),
                 1 => desk.head.keyed(Codec::G722, timestamp, length as u16 * 99, at),
                 2 => desk.head.told(Codec::G722, at),
-                _ => desk.head.said(Codec::G722, OURS.wrapping_add(now as u32), &vec![3; length.min(480)]),
+                _ => desk.head.said(Codec::G722, at, &vec![3; length.min(480)]),
             }
             desk.take();
         }
