@@ -93,7 +93,7 @@ fn path_of(data: &Path, name: &str) -> Option<PathBuf> {
     (is_plain && !name.is_empty()).then(|| folder_of(data).join(name))
 }
 
-/// Makes whole what an earlier process has left. What is older than `age` is deleted soon anyway.
+/// Makes whole what an earlier process has left.
 pub(super) fn mend_all(data: &Path) {
     let parts =
         files(&folder_of(data)).filter(|path| path.extension().is_some_and(|ending| ending == "part"));
@@ -131,18 +131,21 @@ fn put_lengths(part: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Deletes the recordings that ended longer than `age` ago.
+/// Deletes the recordings that ended longer than `age` ago. One that cannot be deleted keeps no other; the last error is
+/// told.
 pub(super) fn delete_older(data: &Path, age: Duration, now: Timestamp) -> io::Result<()> {
     // Longer ago than there is time: nothing is that old.
     let Ok(before) = now.checked_sub(age) else { return Ok(()) };
-    for path in files(&folder_of(data)).filter(|path| path.extension().is_some_and(|ending| ending == "wav"))
-    {
-        let ended = Timestamp::try_from(fs::metadata(&path)?.modified()?).map_err(io::Error::other)?;
-        if ended < before {
-            fs::remove_file(&path)?;
-            // The day's last one takes its folder along; others keep it.
-            let _ = path.parent().map(fs::remove_dir);
-        }
+    let whole = files(&folder_of(data)).filter(|path| path.extension().is_some_and(|ending| ending == "wav"));
+    whole.map(|path| delete_if_before(&path, before)).fold(Ok(()), |told, deleted| deleted.and(told))
+}
+
+fn delete_if_before(path: &Path, before: Timestamp) -> io::Result<()> {
+    let ended = Timestamp::try_from(fs::metadata(path)?.modified()?).map_err(io::Error::other)?;
+    if ended < before {
+        fs::remove_file(path)?;
+        // The day's last one takes its folder along; others keep it.
+        let _ = path.parent().map(fs::remove_dir);
     }
     Ok(())
 }
@@ -156,6 +159,8 @@ fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     const NAME: &str = "2026-11-24/0123456789abcdef.wav";
@@ -235,7 +240,12 @@ mod tests {
         let count = || files(&folder_of(data.path())).count();
         delete_older(data.path(), Duration::from_hours(2), later).expect("to be deleted");
         assert_eq!(count(), 4);
-        delete_older(data.path(), Duration::from_mins(1), later).expect("to be deleted");
+        let odd = data.path().join("recordings/2026-11-25/0.wav");
+        fs::create_dir(&odd).expect("a folder, which is no recording");
+        fs::write(odd.join("x"), "").expect("room");
+        fs::File::open(&odd).and_then(|odd| odd.set_modified(SystemTime::UNIX_EPOCH)).expect("an old one");
+        assert!(delete_older(data.path(), Duration::from_mins(1), later).is_err());
+        fs::remove_dir_all(&odd).expect("to be removed");
         assert_eq!(count(), 1, "one is being written");
         assert!(!data.path().join("recordings/2026-11-24").exists());
         part.finish().expect("its folder is there");
