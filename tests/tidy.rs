@@ -20,7 +20,7 @@ const LOOKS: &[(&str, &[&str])] = &[
     ("server", &["*"]),
     ("config", &["*"]),
     ("web", &["records", "call"]),
-    ("records", &["call"]),
+    ("records", &["call", "media"]),
     ("crm", &["flow", "secret"]),
     ("net", &["media", "sip"]),
     ("call", &["flow", "sip", "sdp", "media", "audio", "say", "timer", "secret"]),

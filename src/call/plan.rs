@@ -88,6 +88,8 @@ pub struct Sound {
     pub codecs: Codecs,
     /// Whether keys are listened for in the caller's audio.
     pub tones: Tones,
+    /// Whether calls are recorded.
+    pub record: bool,
 }
 
 /// When keys are listened for in callers' audio.

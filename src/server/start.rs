@@ -16,7 +16,7 @@ use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Network, Plan, Switchboard, Tap};
-use crate::config::{Configuration, Limits};
+use crate::config::{Configuration, Limits, Records};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
@@ -115,7 +115,9 @@ pub async fn start(
     let store = records::Store::open(&configuration.records.folder).await?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
-    let writer = records::Writer::start(&store, configuration.records.traces, move |record| {
+    let Records { folder, recording_max, kept, .. } = &configuration.records;
+    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
+    let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record);
         told.ended(record);
     })?;
@@ -157,6 +159,7 @@ pub async fn start(
         answers,
         live,
         records: writer,
+        recorder,
         readiness,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
@@ -234,7 +237,7 @@ fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Ar
         retry_after: RETRY_AFTER,
     };
     let mut switchboard = Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng());
-    let keeps = configuration.records.traces != records::Retention::Off;
+    let keeps = configuration.records.kept.traces != records::Retention::Off;
     switchboard.set_tap(Tap { keeps, copies: configuration.hep.is_some() });
     switchboard
 }

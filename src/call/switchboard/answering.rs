@@ -64,6 +64,8 @@ impl Switchboard {
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
+            recording: None,
+            concealed: false,
             parting: None,
             shown: None,
         };

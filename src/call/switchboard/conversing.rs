@@ -20,6 +20,7 @@ const EARLY_KEYS_MAX: usize = 64;
 
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
+        self.begin_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
@@ -76,6 +77,8 @@ impl Switchboard {
 
     /// Does what the conversation wants.
     fn follow(&mut self, id: CallId, now: Instant) {
+        // Before anything is asked that must not be recorded.
+        self.conceal(id);
         while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {
             let Some(call) = self.calls.get(&id) else { return };
             let session = call.session();
