@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use portero::audio::{Codec, Library, Source, Wideband};
+use portero::flow::PromptId;
 
 use crate::support::baresip::Baresip;
 use crate::support::caller::{Call, Caller};
@@ -22,7 +23,7 @@ const PACKET: usize = 160;
 fn greeting(codec: Codec) -> Vec<u8> {
     let library = Library::load(&Source::Embedded, "en", ["greeting"], Wideband::Unused);
     let library = library.expect("a recording of ours");
-    library.prompt("greeting").expect("it is loaded").octets(codec).to_vec()
+    library.prompt("en", &PromptId::new("greeting")).expect("it is loaded").octets(codec).to_vec()
 }
 
 /// Hears packets until there are so many octets of sound, each packet the next in the sequence.

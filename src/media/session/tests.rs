@@ -19,6 +19,7 @@ mod keys;
 mod leaving;
 mod opus;
 mod playing;
+mod recording;
 
 const MS: Duration = Duration::from_millis(1);
 
