@@ -50,23 +50,23 @@ impl Playout {
 
     /// Fills a payload of this many samples with what comes next, and with silence behind its end.
     pub(super) fn fill(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Filled {
-        let wanted = if codec == Codec::G722 { self.rest } else { 0 };
-        let rested = wanted.min(samples);
-        self.rest = wanted - rested;
-        let mut filled = Filled { octets: codec.put_silence(rested, payload), ended: None };
-        let mut rest = samples - rested;
+        let rest = std::mem::take(&mut self.rest).min(if codec == Codec::G722 { REST } else { 0 });
+        let silence = rest.min(samples);
+        self.rest = rest - silence;
+        let mut filled = Filled { octets: codec.put_silence(silence, payload), ended: None };
+        let mut wanted = samples - silence;
         while let Some(playing) = &mut self.playing
-            && rest > 0
+            && wanted > 0
         {
-            let put = playing.put(codec, rest, &mut payload[filled.octets..]);
+            let put = playing.put(codec, wanted, &mut payload[filled.octets..]);
             filled.octets += put.octets;
             // A packet of Opus is of one piece, and is what there is to send, however much of it has been heard.
-            rest = if codec == Codec::Opus { 0 } else { rest - put.samples };
+            wanted = if codec == Codec::Opus { 0 } else { wanted - put.samples };
             if playing.at == playing.pieces.len() {
                 filled.ended = self.playing.take().map(|playing| playing.id);
             }
         }
-        filled.octets += codec.put_silence(rest, &mut payload[filled.octets..]);
+        filled.octets += codec.put_silence(wanted, &mut payload[filled.octets..]);
         filled
     }
 }
@@ -88,7 +88,13 @@ impl Playing {
     /// Puts as much of the piece under way as fits to the front of `payload`, and goes on to the next where it ends.
     fn put(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Put {
         let piece = &self.pieces[self.at];
-        let put = piece.put(codec, self.sent, samples, payload);
+        let put = match piece {
+            Piece::Prompt(prompt) => prompt.put(codec, self.sent, samples, payload),
+            Piece::Silence(_) => {
+                let samples = samples.min(piece.samples() - self.sent);
+                Put { samples, octets: codec.put_silence(samples, payload) }
+            }
+        };
         self.sent += put.samples;
         if self.sent >= piece.end(codec) {
             self.begin_next();
@@ -106,17 +112,14 @@ impl Playing {
 }
 
 impl Piece {
-    fn put(&self, codec: Codec, position: usize, samples: usize, payload: &mut [u8]) -> Put {
+    /// Where it ends in a codec.
+    fn end(&self, codec: Codec) -> usize {
         match self {
-            Self::Prompt(prompt) => prompt.put(codec, position, samples, payload),
-            Self::Silence(_) => {
-                let samples = samples.min(self.samples() - position);
-                Put { samples, octets: codec.put_silence(samples, payload) }
-            }
+            Self::Prompt(prompt) => prompt.end(codec),
+            Self::Silence(_) => self.samples(),
         }
     }
 
-    /// How many samples of G.711 it has.
     fn samples(&self) -> usize {
         match self {
             Self::Prompt(prompt) => prompt.len(),
@@ -124,14 +127,6 @@ impl Piece {
                 let samples = span.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000;
                 samples.try_into().unwrap_or(usize::MAX)
             }
-        }
-    }
-
-    /// Where it ends in a codec.
-    fn end(&self, codec: Codec) -> usize {
-        match self {
-            Self::Prompt(prompt) => prompt.end(codec),
-            Self::Silence(_) => self.samples(),
         }
     }
 }

@@ -22,9 +22,9 @@ const VOLUME_TOO_WEAK: u8 = 55;
 const LATE_PACKETS: i16 = 16;
 /// The most that a gateway advances the timestamp per packet when it stamps every packet of a key anew. Two presses
 /// are further apart, since 40 ms on and 40 ms off is the fastest that counts as keying (ITU-T Q.24).
-const RESTAMP_MS_MAX: u16 = 60;
+const RESTAMP_MS_MAX: u32 = 60;
 /// The shortest pause between two presses.
-const PAUSE_MS_MIN: u16 = 40;
+const PAUSE_MS_MIN: u32 = 40;
 /// The most that a duration grows over a lost packet and its successor.
 const GROWTH_MS_MAX: u16 = 500;
 /// A duration that cannot grow by much any more, after which a new segment may begin (RFC 4733 §2.5.1.3).
@@ -127,7 +127,7 @@ impl Press {
         }
     }
 
-    fn relation(&self, header: &Header, event: TelephoneEvent, ticks_per_ms: u16, now: Instant) -> Relation {
+    fn relation(&self, header: &Header, event: TelephoneEvent, clock: u16, now: Instant) -> Relation {
         let since = now.saturating_duration_since(self.heard);
         if since > OPEN_FOR || header.ssrc != self.key.ssrc || event.code != self.key.code {
             return Relation::New;
@@ -136,8 +136,7 @@ impl Press {
         let later = header.timestamp.wrapping_sub(self.key.timestamp);
         if (-LATE_PACKETS..0).contains(&steps) && later.cast_signed() < 0 {
             Relation::Late
-        } else if self.is_restamped(steps, later, event, (ticks_per_ms, since)) || self.is_next_segment(later)
-        {
+        } else if self.is_restamped((steps, later), event, clock, since) || self.is_next_segment(later) {
             Relation::Continues
         } else {
             Relation::New
@@ -150,18 +149,18 @@ impl Press {
     /// be a little later still, because three ends take as long as a pause.
     fn is_restamped(
         &self,
-        steps: i16,
-        later: u32,
+        (steps, later): (i16, u32),
         event: TelephoneEvent,
-        (ticks_per_ms, since): (u16, Duration),
+        clock: u16,
+        since: Duration,
     ) -> bool {
         let growth = event.duration.wrapping_sub(self.duration);
-        let grows = (1..=GROWTH_MS_MAX * ticks_per_ms).contains(&growth) && !self.ended;
+        let grows = (1..=GROWTH_MS_MAX * clock).contains(&growth) && !self.ended;
         let repeats_end = growth == 0 && event.end;
-        let pace = u32::from(RESTAMP_MS_MAX * ticks_per_ms) * u32::from(steps.unsigned_abs());
+        let pace = RESTAMP_MS_MAX * u32::from(clock) * u32::from(steps.unsigned_abs());
         let duration = u32::from(event.duration);
-        let at_once = since < Duration::from_millis(PAUSE_MS_MIN.into());
-        let pause = u32::from(PAUSE_MS_MIN * ticks_per_ms) * if at_once { 2 } else { 1 };
+        let pauses = if since < Duration::from_millis(PAUSE_MS_MIN.into()) { 2 } else { 1 };
+        let pause = pauses * PAUSE_MS_MIN * u32::from(clock);
         (1..=2).contains(&steps)
             && (grows && later <= pace.max(duration) || repeats_end && later < duration + pause)
     }

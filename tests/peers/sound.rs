@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use portero::audio::{Codec, Library, Source, Wideband};
-use portero::flow::PromptId;
+use portero::say::PromptId;
 
 use crate::support::baresip::Baresip;
 use crate::support::caller::{Call, Caller};

@@ -44,17 +44,17 @@ impl Baresip {
         )
     }
 
-    /// One that speaks nothing but G.722.
-    pub fn start_g722(server: &Server, user: &str) -> Self {
-        let g722 = Speech { module: "g722.so", codecs: "g722", rate: 16_000, channels: 1 };
-        Self::start_with(server.loopback.ip(), server, user, &g722)
-    }
-
     /// One that speaks nothing but Opus.
     #[cfg(feature = "opus")]
     pub fn start_opus(server: &Server, user: &str) -> Self {
         let opus = Speech { module: "opus.so", codecs: "opus/48000/2", rate: 48_000, channels: 2 };
         Self::start_with(server.loopback.ip(), server, user, &opus)
+    }
+
+    /// One that speaks nothing but G.722.
+    pub fn start_g722(server: &Server, user: &str) -> Self {
+        let g722 = Speech { module: "g722.so", codecs: "g722", rate: 16_000, channels: 1 };
+        Self::start_with(server.loopback.ip(), server, user, &g722)
     }
 
     fn start_with(ip: Ipv4Addr, server: &Server, user: &str, speech: &Speech) -> Self {

@@ -167,7 +167,7 @@ fn decoded(codec: Codec, octets: &[u8]) -> Vec<i32> {
         Codec::Pcmu => Law::Mu.decode(*octet),
         Codec::Pcma => Law::A.decode(*octet),
         Codec::G722 => wide.decode_narrow(*octet),
-        Codec::Opus => panic!("an octet of Opus is no sample"),
+        Codec::Opus => unreachable!("no octet of it is a sample"),
     };
     octets.iter().map(sample).map(i32::from).collect()
 }
