@@ -137,7 +137,8 @@ pub(super) fn delete_older(data: &Path, age: Duration, now: Timestamp) -> io::Re
     // Longer ago than there is time: nothing is that old.
     let Ok(before) = now.checked_sub(age) else { return Ok(()) };
     let whole = files(&folder_of(data)).filter(|path| path.extension().is_some_and(|ending| ending == "wav"));
-    whole.map(|path| delete_if_before(&path, before)).fold(Ok(()), |told, deleted| deleted.and(told))
+    let failures = whole.filter_map(|path| delete_if_before(&path, before).err());
+    failures.last().map_or(Ok(()), Err)
 }
 
 fn delete_if_before(path: &Path, before: Timestamp) -> io::Result<()> {
@@ -243,7 +244,7 @@ mod tests {
         let odd = data.path().join("recordings/2026-11-25/0.wav");
         fs::create_dir(&odd).expect("a folder, which is no recording");
         fs::write(odd.join("x"), "").expect("room");
-        fs::File::open(&odd).and_then(|odd| odd.set_modified(SystemTime::UNIX_EPOCH)).expect("an old one");
+        File::open(&odd).and_then(|odd| odd.set_modified(SystemTime::UNIX_EPOCH)).expect("an old one");
         assert!(delete_older(data.path(), Duration::from_mins(1), later).is_err());
         fs::remove_dir_all(&odd).expect("to be removed");
         assert_eq!(count(), 1, "one is being written");
