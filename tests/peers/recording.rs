@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portero::audio::{Codec, Law, Library, Source, Wideband};
-use portero::flow::PromptId;
+use portero::say::PromptId;
 use serde_json::Value;
 
 use crate::support::capture::{COLUMNS, Capture, ROWS};
