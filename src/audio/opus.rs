@@ -139,7 +139,8 @@ mod coder {
     }
 }
 
-#[cfg(all(test, feature = "opus"))]
+#[cfg(test)]
+#[cfg(feature = "opus")]
 mod tests {
     use std::f64::consts::TAU;
 
