@@ -16,10 +16,10 @@ mod wav;
 
 pub use codec::{Codec, Law};
 pub use g722::Decoder as G722Decoder;
-pub use library::{Library, PromptFault, Source, Wideband};
+pub use library::{Library, PromptFault, Source, Wanted, Wideband};
 pub use opus::{Decoder as OpusDecoder, SPOKEN as OPUS_SPOKEN};
 pub use prompt::{Prompt, Put};
-pub use recording::{Recording, RecordingFault};
+pub use recording::{Recording, RecordingFault, read as read_recording};
 pub use wav::read as read_wav;
 
 /// Positions a second in a prompt, whatever its codec: samples of G.711, octets of it and of G.722 (RFC 3551 §4.5).

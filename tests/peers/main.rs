@@ -18,6 +18,7 @@ mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod proxy;
+mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;
