@@ -249,12 +249,16 @@ impl Track {
     }
 
     fn decode_law(&mut self, law: Law, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.push_narrow(law.decode(*octet)));
+        for &octet in octets {
+            self.push_narrow(law.decode(octet));
+        }
     }
 
     fn decode_opus(&mut self, octets: &[u8]) {
         let mut decoder = self.opus.take().unwrap_or_default();
-        decoder.decode(octets).iter().for_each(|sample| self.push_narrow(*sample));
+        for &sample in decoder.decode(octets) {
+            self.push_narrow(sample);
+        }
         self.opus = Some(decoder);
     }
 
