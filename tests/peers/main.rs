@@ -22,6 +22,7 @@ mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod sound;
 mod strain;
 mod support;
 mod test_caller;

@@ -51,6 +51,12 @@ impl Baresip {
         Self::start_with(server.loopback.ip(), server, user, &opus)
     }
 
+    /// One that speaks nothing but G.722.
+    pub fn start_g722(server: &Server, user: &str) -> Self {
+        let g722 = Speech { module: "g722.so", codecs: "g722", rate: 16_000, channels: 1 };
+        Self::start_with(server.loopback.ip(), server, user, &g722)
+    }
+
     fn start_with(ip: Ipv4Addr, server: &Server, user: &str, speech: &Speech) -> Self {
         let Speech { module, codecs, .. } = speech;
         let folder = server.folder.path().join("baresip");
