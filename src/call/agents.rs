@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_agent_says_the_verdict_and_the_customers_digits() {
         let mut expected = Expected::default();
-        let customer = Customer { id: "C-10".into(), name: None };
+        let customer = Customer::new("C-10", None);
         expected.remember("t1".into(), &Standing::Identified(customer));
         let told = "agent-identified agent-customer digit-1 digit-0";
         assert_eq!(said(&expected, Some("t1"), Some("verified")), told);

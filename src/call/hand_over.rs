@@ -164,7 +164,7 @@ mod tests {
     fn the_refer_names_the_target_and_tells_it_only_what_it_may_know() {
         let here = Here { transport: Transport::Udp, address: "127.0.0.1:5060".parse().unwrap() };
         let name = "Zoë \"O'Neil\"\r\nX-Evil: 1?&;%".to_owned();
-        let standing = Standing::Identified(Customer { id: "10 01".into(), name: Some(name) });
+        let standing = Standing::Identified(Customer::new("10 01", Some(&name)));
         let told = referral(&target(true), here, &standing, "abc");
         assert_eq!(told.refer_to, "sip:agents@127.0.0.1:5060;portero-token=abc?X-Portero-Verdict=identified");
         let value = |name: &str| {

@@ -150,9 +150,12 @@ fn result_word(answer: &Answer) -> &'static str {
     match answer {
         Answer::LookUp(Matches::None) => "no_match",
         Answer::LookUp(Matches::One(_)) => "match",
-        Answer::LookUp(Matches::Several) => "several",
+        Answer::LookUp(Matches::Several(_)) => "several",
         Answer::Check(true) => "accepted",
         Answer::Check(false) => "rejected",
+        Answer::Sent(true) => "sent",
+        Answer::Sent(false) => "not_sent",
+        Answer::Record(_) => "record",
         Answer::Failed(failure) => failure.as_str(),
     }
 }

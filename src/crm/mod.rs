@@ -67,6 +67,13 @@ fn variables(query: &Query) -> Vec<(&'static str, &str)> {
     match query {
         Query::Number(ani) => vec![("ani", ani.number.as_str())],
         Query::Identifier(identifier) => vec![("identifier", identifier.expose())],
-        Query::Secret { customer, secret } => vec![("customer", customer), ("secret", secret.expose())],
+        Query::Secret { customer, secret, .. } => {
+            vec![("customer", customer.id.as_str()), ("secret", secret.expose())]
+        }
+        Query::Code { customer, contact } => {
+            let contact = contact.as_deref().map(|contact| ("contact", contact));
+            [Some(("customer", customer.id.as_str())), contact].into_iter().flatten().collect()
+        }
+        Query::Record(customer) => vec![("customer", customer.id.as_str())],
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::flow::{Answer, Customer, Failure, Matches};
+use crate::flow::{Answer, Attributes, Customer, Failure, Matches};
 
 /// The longest customer identifier that is believed, in characters.
 const ID_LENGTH_MAX: usize = 128;
@@ -71,7 +71,11 @@ impl LookUp {
         match results[..] {
             [] => Some(Matches::None),
             [result] => self.customer(result).map(Matches::One),
-            _ => Some(Matches::Several),
+            _ => {
+                let customers: Option<Vec<_>> =
+                    results.into_iter().map(|result| self.customer(result)).collect();
+                customers.map(Matches::Several)
+            }
         }
     }
 
@@ -91,7 +95,8 @@ impl LookUp {
             }
             Some(_) => return None,
         };
-        usable.then(|| Customer { id, name: name.filter(|name| !name.is_empty()) })
+        let name = name.filter(|name| !name.is_empty());
+        usable.then(|| Customer { id, name, attributes: Attributes::new() })
     }
 }
 
@@ -123,7 +128,7 @@ mod tests {
     }
 
     fn one(id: &str, name: Option<&str>) -> Answer {
-        Answer::LookUp(Matches::One(Customer { id: id.into(), name: name.map(str::to_owned) }))
+        Answer::LookUp(Matches::One(Customer::new(id, name)))
     }
 
     const GARBAGE: Answer = Answer::Failed(Failure::Garbage);
@@ -141,7 +146,11 @@ mod tests {
             ("$.c[*]", r#"{"c":[]}"#, Answer::LookUp(Matches::None)),
             ("$.c[*]", "{}", Answer::LookUp(Matches::None)),
             ("$.c[*]", r#"{"c":[{"id":"1"}]}"#, one("1", None)),
-            ("$.c[*]", r#"{"c":[{"id":"1"},{"id":"2"}]}"#, Answer::LookUp(Matches::Several)),
+            (
+                "$.c[*]",
+                r#"{"c":[{"id":"1"},{"id":"2"}]}"#,
+                Answer::LookUp(Matches::Several(vec![Customer::new("1", None), Customer::new("2", None)])),
+            ),
             ("$.c", r#"{"c":[{"id":"1"}]}"#, GARBAGE),
             ("$", r#"{"id":""}"#, GARBAGE),
             ("$", r#"{"id":1.5}"#, GARBAGE),

@@ -76,7 +76,11 @@ fn number() -> (ActionName, Query) {
 }
 
 fn secret(customer: &str) -> (ActionName, Query) {
-    let query = Query::Secret { customer: customer.to_owned(), secret: Secret::new(PIN.to_owned()) };
+    let query = Query::Secret {
+        customer: Customer::new(customer, None),
+        secret: Secret::new(PIN.to_owned()),
+        positions: Vec::new(),
+    };
     (ActionName::new("check"), query)
 }
 
@@ -145,13 +149,17 @@ async fn asked(
 
 #[tokio::test]
 async fn answers_are_understood() {
-    let zoe = Customer { id: "10000001".into(), name: Some("Zoë O'Connor".into()) };
+    let zoe = Customer::new("10000001", Some("Zoë O'Connor"));
     let one = r#"{"customers":[{"id":"10000001","name":"Zoë O'Connor"}]}"#;
     let several = r#"{"customers":[{"id":1},{"id":2}]}"#;
     let table = [
         ("200 OK", one, Answer::LookUp(Matches::One(zoe))),
         ("200 OK", r#"{"customers":[]}"#, Answer::LookUp(Matches::None)),
-        ("200 OK", several, Answer::LookUp(Matches::Several)),
+        (
+            "200 OK",
+            several,
+            Answer::LookUp(Matches::Several(vec![Customer::new("1", None), Customer::new("2", None)])),
+        ),
         ("404 Not Found", "no", Answer::LookUp(Matches::None)),
         ("500 Internal Server Error", one, Answer::Failed(Failure::Status)),
         ("401 Unauthorized", "", Answer::Failed(Failure::Status)),

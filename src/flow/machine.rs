@@ -237,7 +237,7 @@ impl Flow {
                 Number::Known(customer)
             }
             Answer::LookUp(_) => Number::Unknown,
-            Answer::Check(_) | Answer::Failed(_) => Number::Failed,
+            _ => Number::Failed,
         };
         self.state = State::Greeting { play, number };
         self.greeted(now);
@@ -331,7 +331,9 @@ impl Flow {
         let Some(question) = self.state.question(&line) else { return };
         self.trailing = question.terminator.filter(|_| full);
         let query = match &self.state {
-            State::Verifying(customer, _) => Query::Secret { customer: customer.id.clone(), secret: digits },
+            State::Verifying(customer, _) => {
+                Query::Secret { customer: customer.clone(), secret: digits, positions: Vec::new() }
+            }
             _ => Query::Identifier(digits),
         };
         let request = self.ask(question.action.clone(), query, now);

@@ -1,6 +1,8 @@
 //! What is known of a caller, and how far it is proven.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,23 @@ pub struct Customer {
     pub id: String,
     /// The name to show to an agent, if the back end gave one.
     pub name: Option<String>,
+    /// What else the configuration wants to know of them.
+    pub attributes: Attributes,
+}
+
+/// What the back end tells of a customer, by the names that the configuration gives it: for each, any number of texts.
+pub type Attributes = BTreeMap<Arc<str>, Vec<String>>;
+
+impl Customer {
+    /// Nothing but an identifier and a name.
+    pub fn new(id: impl Into<String>, name: Option<&str>) -> Self {
+        Self { id: id.into(), name: name.map(str::to_owned), attributes: Attributes::new() }
+    }
+
+    /// The first text of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name)?.first().map(String::as_str)
+    }
 }
 
 impl fmt::Debug for Customer {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{HandOverTimes, Intake, Plan, Strangers, Target, TargetUri, Trunk, Trunks};
 use portero::flow::{
-    self, ActionName, AniSource, Answer, ByVerdict, Customer, HandOverPlan, Line, Matches, PromptId, Query,
+    self, ActionName, AniSource, Answer, Attributes, ByVerdict, Customer, HandOverPlan, Line, Matches,
+    PromptId, Query,
 };
 use portero::secret::Digit;
 
@@ -94,19 +95,21 @@ fn trunk() -> Trunk {
 
 /// The one customer, by number, identifier and secret.
 pub fn answer(query: &Query) -> Answer {
-    let customer = || Customer { id: "10000001".into(), name: Some("Zoë".into()) };
+    let customer = || Customer::new("10000001", Some("Zoë"));
     let matches = |known| Answer::LookUp(if known { Matches::One(customer()) } else { Matches::None });
     match query {
         Query::Number(ani) => matches(ani.number.as_str() == "+12025550101"),
         Query::Identifier(identifier) => matches(identifier.expose() == "10000001"),
         Query::Secret { secret, .. } => Answer::Check(secret.expose() == "4711"),
+        Query::Code { .. } => Answer::Sent(true),
+        Query::Record(_) => Answer::Record(Attributes::new()),
     }
 }
 
 /// What the caller keyed to have this asked.
 pub fn keyed(query: &Query) -> &str {
     match query {
-        Query::Number(_) => "",
+        Query::Number(_) | Query::Code { .. } | Query::Record(_) => "",
         Query::Identifier(identifier) => identifier.expose(),
         Query::Secret { secret, .. } => secret.expose(),
     }

@@ -23,7 +23,11 @@ fn identifier(digits: &str) -> (ActionName, Query) {
 }
 
 fn pin(customer: &str, digits: &str) -> (ActionName, Query) {
-    let query = Query::Secret { customer: customer.into(), secret: Secret::new(digits.into()) };
+    let query = Query::Secret {
+        customer: Customer::new(customer, None),
+        secret: Secret::new(digits.into()),
+        positions: Vec::new(),
+    };
     (ActionName::new("check_pin"), query)
 }
 
@@ -47,15 +51,19 @@ async fn with_back_end<F: Future>(
 
 #[tokio::test]
 async fn the_demo_customers_are_found_and_checked() {
-    let one = |id: &str, name: &str| {
-        Answer::LookUp(Matches::One(Customer { id: id.into(), name: Some(name.into()) }))
-    };
+    let one = |id: &str, name: &str| Answer::LookUp(Matches::One(Customer::new(id, Some(name))));
     let none = Answer::LookUp(Matches::None);
     let failed = |failure| Answer::Failed(failure);
     let table = [
         (number("+12025550101"), one("10000001", "Zoë O'Connor")),
         (number("12025550103"), one("10000003", "Marta Kowalska")),
-        (number("+12025550104"), Answer::LookUp(Matches::Several)),
+        (
+            number("+12025550104"),
+            Answer::LookUp(Matches::Several(vec![
+                Customer::new("10000004", Some("Lena Fischer")),
+                Customer::new("10000005", Some("Tom Fischer")),
+            ])),
+        ),
         (number("+12025559999"), none.clone()),
         (number("+12025550500"), failed(Failure::Status)),
         (identifier("10000005"), one("10000005", "Tom Fischer")),

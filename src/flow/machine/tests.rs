@@ -18,7 +18,7 @@ struct Caller {
 }
 
 fn maria() -> Customer {
-    Customer { id: "10000001".into(), name: Some("Maria".into()) }
+    Customer::new("10000001", Some("Maria"))
 }
 
 fn one() -> Answer {
@@ -153,7 +153,7 @@ fn a_known_number_and_the_right_pin_verify() {
 
 #[test]
 fn an_unmatched_or_ambiguous_number_leads_to_the_question() {
-    for answer in [none(), Answer::LookUp(Matches::Several)] {
+    for answer in [none(), Answer::LookUp(Matches::Several(vec![maria(), maria()]))] {
         Caller::with_number().answer(answer).hear().expect("play greeting, ask number, play id-ask");
     }
 }
@@ -511,7 +511,7 @@ fn apply(caller: &mut Caller, step: Move, seen: &mut Seen) {
         Move::LateAnswer => return caller.tell(Event::Answered(RequestId(0), Answer::Check(true))),
         Move::One => one(),
         Move::None => none(),
-        Move::Several => Answer::LookUp(Matches::Several),
+        Move::Several => Answer::LookUp(Matches::Several(vec![maria(), maria()])),
         Move::Check(right) => Answer::Check(right),
         Move::Fail => Answer::Failed(Failure::Unreachable),
     };
