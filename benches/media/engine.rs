@@ -72,6 +72,7 @@ fn open(kind: Kind, call: u16) -> Command {
         sends: true,
         receives: true,
         tones: kind == Kind::Listening,
+        keys: None,
     };
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call));
     Command::Open { local, origin, parameters }

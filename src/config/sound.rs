@@ -1,9 +1,9 @@
-//! How a line sounds: which codecs it takes, and whether it listens for keys.
+//! How a line sounds: which codecs it takes, whether it listens for keys, and whether its media is encrypted.
 
 use super::fault::Fault;
 use super::nearest::one_of;
 use super::section::{Complaint, Section};
-use crate::call::{Sound, Tones};
+use crate::call::{Sound, Srtp, Tones};
 use crate::sdp::{Codec, Codecs};
 
 const CODECS: [(&str, Codec); 3] = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("g722", Codec::G722)];
@@ -11,10 +11,21 @@ const CODECS: [(&str, Codec); 3] = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma)
 const TONES: [(&str, Tones); 3] =
     [("needed", Tones::Needed), ("always", Tones::Always), ("never", Tones::Never)];
 
+const SRTP: [(&str, Srtp); 3] = [("allow", Srtp::Allow), ("require", Srtp::Require), ("off", Srtp::Off)];
+
 /// What a line says of it.
 pub(super) fn read(section: &mut Section<'_>) -> Sound {
     let codecs = codecs(section).map_or_else(Codecs::default, Codecs::Ours);
-    Sound { codecs, tones: section.read("tones", tones).unwrap_or_default() }
+    Sound {
+        codecs,
+        tones: section.read("tones", tones).unwrap_or_default(),
+        srtp: section.read("srtp", srtp).unwrap_or_default(),
+    }
+}
+
+fn srtp(text: &str) -> Result<Srtp, Complaint> {
+    one_of(&SRTP, text, "ways")
+        .map_err(|help| Complaint::new(format!("`{text}` is no way to have media encrypted"), help))
 }
 
 fn tones(text: &str) -> Result<Tones, Complaint> {

@@ -1,17 +1,19 @@
 //! Media sessions without sockets: playout, digits, latching.
 //!
 //! A [`Session`] is what a media thread does for one call. It is given packets, commands and the time and gives
-//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no SRTP, no
+//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no
 //! mixing and no transcoding here, and the caller's audio is listened to for keys at the most.
 
 mod grid;
 mod latch;
 mod playout;
+mod protection;
 mod reports;
 mod session;
 mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
+pub use crate::srtp::Refused;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Prompt};
 use crate::secret::Digit;
+use crate::srtp::Keys;
 
 /// Names a media session. One call has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +53,8 @@ pub struct Parameters {
     pub receives: bool,
     /// Whether keys are also listened for in the audio, until a telephone-event shows that there is no need.
     pub tones: bool,
+    /// The keys, where packets are encrypted both ways.
+    pub keys: Option<Box<Keys>>,
 }
 
 /// What never changes in a session's life.

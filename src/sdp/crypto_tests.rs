@@ -56,7 +56,7 @@ fn answered(media: &str, how: How) -> Result<(String, Negotiated), Incompatible>
 
 /// A stream of `protocol` with these values of a=crypto.
 fn stream(protocol: &str, lines: &[&str]) -> String {
-    let lines: String = lines.iter().map(|line| format!("a=crypto:{line}\r\n")).collect();
+    let lines = lines.iter().fold(String::new(), |text, line| text + "a=crypto:" + line + "\r\n");
     format!("m=audio 4000 {protocol} 0\r\n{lines}")
 }
 

@@ -39,12 +39,11 @@ pub(super) fn derive<const N: usize>(master: &MasterKey, kind: Kind, label: Labe
     iv[..master.salt().len()].copy_from_slice(master.salt());
     iv[7] ^= label.octet(kind);
     let mut key = Zeroizing::new([0; N]);
-    match <[u8; 32]>::try_from(master.key()) {
-        Ok(long) => encipher(&Aes256Enc::new(&long.into()), iv, &mut *key),
-        Err(_) => {
-            let short = master.key().try_into().expect("a key has 16 octets or 32");
-            encipher(&Aes128Enc::new(short), iv, &mut *key);
-        }
+    if let Ok(long) = <&[u8; 32]>::try_from(master.key()) {
+        encipher(&Aes256Enc::new(long.into()), iv, &mut *key);
+    } else {
+        let short: &[u8; 16] = master.key().try_into().expect("a key has 16 octets or 32");
+        encipher(&Aes128Enc::new(short.into()), iv, &mut *key);
     }
     key
 }

@@ -62,8 +62,8 @@ struct Source {
 impl Opener {
     /// One to which nothing has come yet. `mki` is what each packet names the key by, if that was agreed on.
     pub fn new(key: &MasterKey, mki: Option<Mki>) -> Self {
-        let (rtp, rtcp) = (Transform::new(key, Kind::Rtp), Transform::new(key, Kind::Rtcp));
-        Self { rtp, rtcp, mki, sources: Vec::new() }
+        let transform = |kind| Transform::new(key, kind);
+        Self { rtp: transform(Kind::Rtp), rtcp: transform(Kind::Rtcp), mki, sources: Vec::new() }
     }
 
     /// Goes on with another key.

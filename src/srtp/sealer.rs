@@ -19,8 +19,8 @@ pub struct Sealer {
 impl Sealer {
     /// One whose first packet is the first of its source.
     pub fn new(key: &MasterKey) -> Self {
-        let (rtp, rtcp) = (Transform::new(key, Kind::Rtp), Transform::new(key, Kind::Rtcp));
-        Self { rtp, rtcp, last: None, rtcp_index: 1 }
+        let transform = |kind| Transform::new(key, kind);
+        Self { rtp: transform(Kind::Rtp), rtcp: transform(Kind::Rtcp), last: None, rtcp_index: 1 }
     }
 
     /// Goes on with another key. Counting goes on as well (RFC 3711 §3.3.1).
@@ -37,6 +37,16 @@ impl Sealer {
         let clear = rtp_header_len(packet)?;
         let sequence = u16::from_be_bytes([packet[2], packet[3]]);
         let ssrc = word(packet, 8);
+        let index = self.count(sequence)?;
+        self.rtp.seal_rtp(room, clear, length, Place { ssrc, index })
+    }
+
+    /// Counts an RTP packet that is sent as it is.
+    pub fn pass_over(&mut self, sequence: u16) {
+        self.count(sequence);
+    }
+
+    fn count(&mut self, sequence: u16) -> Option<u64> {
         let index = match self.last {
             Some(last) => {
                 let ahead = sequence.wrapping_sub(last as u16);
@@ -46,7 +56,7 @@ impl Sealer {
             None => u64::from(sequence),
         };
         self.last = Some(index);
-        self.rtp.seal_rtp(room, clear, length, Place { ssrc, index })
+        Some(index)
     }
 
     /// Seals the compound RTCP packet that fills `room` up to `length`; gives its new length. `None` as above, and when

@@ -198,12 +198,12 @@ fn sealed(sealer: &mut Sealer, packet: &[u8]) -> Vec<u8> {
 
 fn opened(opener: &mut Opener, packet: &[u8]) -> Result<(Vec<u8>, bool), Refused> {
     let mut packet = packet.to_vec();
-    let opened = if packet.get(1) == Some(&201) {
+    let result = if packet.get(1) == Some(&201) {
         opener.open_rtcp(&mut packet)
     } else {
         opener.open_rtp(&mut packet)
     };
-    opened.map(|opened| (opened.packet.to_vec(), opened.newest))
+    result.map(|opened| (opened.packet.to_vec(), opened.newest))
 }
 
 #[test]
@@ -296,6 +296,26 @@ fn a_sequence_that_does_not_go_forward_is_not_sealed() {
 }
 
 #[test]
+fn packets_that_are_passed_over_count() {
+    let (mut all, _) = pair(Suite::AeadAes128Gcm);
+    let (mut some, _) = pair(Suite::AeadAes128Gcm);
+    for number in 60_000_u32..140_000 {
+        let sequence = number as u16;
+        if number % 1000 == 0 {
+            assert_eq!(sealed(&mut all, &rtp(7, sequence)), sealed(&mut some, &rtp(7, sequence)), "{number}");
+        } else {
+            all.pass_over(sequence);
+            // A gap is counted over.
+            if number % 7 == 0 {
+                some.pass_over(sequence);
+            }
+        }
+    }
+    let (mut anew, _) = pair(Suite::AeadAes128Gcm);
+    assert_ne!(sealed(&mut all, &rtp(7, 9_000)), sealed(&mut anew, &rtp(7, 9_000)), "it has wrapped");
+}
+
+#[test]
 fn a_new_key_goes_on_with_the_count_of_the_old_one() {
     for suite in Suite::ALL {
         let (mut sealer, mut opener) = pair(suite);
@@ -324,13 +344,13 @@ fn a_peer_may_name_its_key_in_each_packet() {
         let mki = Mki::new(0x0102, 4).expect("it fits");
         let mut opener = Opener::new(&key(suite), Some(mki));
         for packet in [rtp(7, 1), rtcp(7)] {
-            let sealed = sealed(&mut sealer, &packet);
+            let plainly = sealed(&mut sealer, &packet);
             let is_gcm = matches!(suite, Suite::AeadAes128Gcm | Suite::AeadAes256Gcm);
             let tag_len =
-                if is_gcm { 0 } else { sealed.len() - packet.len() - 4 * usize::from(packet[1] == 201) };
-            let at = sealed.len() - tag_len;
-            let named = |name: [u8; 4]| [&sealed[..at], &name, &sealed[at..]].concat();
-            assert!(opened(&mut opener, &sealed).is_err(), "no name");
+                if is_gcm { 0 } else { plainly.len() - packet.len() - 4 * usize::from(packet[1] == 201) };
+            let at = plainly.len() - tag_len;
+            let named = |name: [u8; 4]| [&plainly[..at], &name, &plainly[at..]].concat();
+            assert!(opened(&mut opener, &plainly).is_err(), "no name");
             assert_eq!(
                 opened(&mut opener, &named([0, 0, 1, 3])).unwrap_err(),
                 Refused::Malformed,
@@ -419,19 +439,19 @@ proptest! {
         }
         let clear = packet.len();
         packet.extend(&payload);
-        let sealed = sealed(&mut sealer, &packet);
-        prop_assert_eq!(&sealed[..clear], &packet[..clear]);
-        prop_assert!(payload.len() < 8 || sealed[clear..clear + payload.len()] != payload[..]);
-        prop_assert_eq!(opened(&mut opener, &sealed), Ok((packet, true)));
+        let datagram = sealed(&mut sealer, &packet);
+        prop_assert_eq!(&datagram[..clear], &packet[..clear]);
+        prop_assert!(payload.len() < 8 || datagram[clear..clear + payload.len()] != payload[..]);
+        prop_assert_eq!(opened(&mut opener, &datagram), Ok((packet, true)));
     }
 
     #[test]
     fn a_report_that_is_sealed_opens(suite in any_suite(), body in prop::collection::vec(any::<u8>(), 0..300)) {
         let (mut sealer, mut opener) = pair(suite);
         let packet = [rtcp(7), body].concat();
-        let sealed = sealed(&mut sealer, &packet);
-        prop_assert_eq!(&sealed[..8], &packet[..8]);
-        prop_assert_eq!(opened(&mut opener, &sealed), Ok((packet, true)));
+        let datagram = sealed(&mut sealer, &packet);
+        prop_assert_eq!(&datagram[..8], &packet[..8]);
+        prop_assert_eq!(opened(&mut opener, &datagram), Ok((packet, true)));
     }
 
     /// No octet of a packet can be changed, none left away, none added.
@@ -442,16 +462,16 @@ proptest! {
     ) {
         let (mut sealer, mut opener) = pair(suite);
         let packet = if report { [rtcp(7), vec![1; 40]].concat() } else { rtp(7, 1000) };
-        let sealed = sealed(&mut sealer, &packet);
+        let datagram = sealed(&mut sealer, &packet);
         let mut open = |packet: &mut [u8]| {
             let opened = if report { opener.open_rtcp(packet) } else { opener.open_rtp(packet) };
             opened.is_ok()
         };
-        let mut flipped = sealed.clone();
-        flipped[at.index(sealed.len())] ^= 1 << bit;
+        let mut flipped = datagram.clone();
+        flipped[at.index(datagram.len())] ^= 1 << bit;
         prop_assert!(!open(&mut flipped));
-        prop_assert!(!open(&mut sealed[..cut.index(sealed.len())].to_vec()));
-        prop_assert!(!open(&mut [&sealed[..], &more].concat()));
-        prop_assert!(open(&mut sealed.clone()), "and nothing of it counted");
+        prop_assert!(!open(&mut datagram[..cut.index(datagram.len())].to_vec()));
+        prop_assert!(!open(&mut [&datagram[..], &more].concat()));
+        prop_assert!(open(&mut datagram.clone()), "and nothing of it counted");
     }
 }

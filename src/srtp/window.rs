@@ -109,9 +109,9 @@ mod tests {
     fn a_new_key_goes_on_counting_or_begins_anew() {
         let mut window = Window::default();
         assert_eq!(window.guesses(7), [Some(7), None]);
-        window.enter(3 << 16 | 500);
+        window.enter((3 << 16) + 500);
         let mut renewed = window.renewed();
-        assert_eq!(renewed.guesses(501), [Some(3 << 16 | 501), Some(501)]);
+        assert_eq!(renewed.guesses(501), [Some((3 << 16) + 501), Some(501)]);
         assert_eq!(renewed.renewed().guesses(501), renewed.guesses(501), "nothing has come meanwhile");
         renewed.enter(501);
         assert_eq!(renewed.guesses(502), [Some(502), None]);

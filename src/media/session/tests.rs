@@ -13,6 +13,7 @@ use crate::rtp::KeyPress;
 use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
 
+mod encrypted;
 mod keys;
 
 const MS: Duration = Duration::from_millis(1);
@@ -48,6 +49,7 @@ fn parameters() -> Parameters {
         sends: true,
         receives: true,
         tones: false,
+        keys: None,
     }
 }
 

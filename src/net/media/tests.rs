@@ -72,6 +72,7 @@ impl Stage {
             sends: true,
             receives: true,
             tones: false,
+            keys: None,
         }
     }
 

@@ -36,6 +36,15 @@ impl Baresip {
 
     /// The same at an address that may be another than the server's. Its connections leave from 127.0.0.1 in any case.
     pub fn start_at(ip: Ipv4Addr, server: &Server, user: &str) -> Self {
+        Self::launch(ip, server, user, "")
+    }
+
+    /// One that encrypts sound: `srtp-mand` insists on it, `srtp` offers it in a stream of RTP/AVP.
+    pub fn start_encrypted(server: &Server, user: &str, how: &str) -> Self {
+        Self::launch(server.loopback.ip(), server, user, &format!(";mediaenc={how}"))
+    }
+
+    fn launch(ip: Ipv4Addr, server: &Server, user: &str, parameters: &str) -> Self {
         let folder = server.folder.path().join("baresip");
         fs::create_dir_all(&folder).expect("a folder for baresip");
         let loopback = &server.loopback;
@@ -46,7 +55,7 @@ impl Baresip {
              audio_player aubridge,x\naudio_source aufile,{folder}/silence.wav\naudio_alert aubridge,y\n\
              audio_telev_pt 101\nrtp_ports {first}-{last}\nsnd_path {folder}\nctrl_tcp_listen {control}\n\
              ring_aufile none\nringback_aufile none\nbusy_aufile none\nerror_aufile none\nnotfound_aufile none\n\
-             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+             module_path {MODULES}\nmodule g711.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
              module_app account.so\nmodule_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
             sip = SocketAddr::from((ip, loopback.peer_sip().port())),
             control = loopback.peer_control(),
@@ -54,7 +63,8 @@ impl Baresip {
             folder = folder.display(),
         );
         fs::write(folder.join("config"), config).expect("a configuration for baresip");
-        let account = format!("<sip:{user}@{ip}>;regint=0;audio_codecs=pcmu,pcma;dtmfmode=rtpevent\n");
+        let account =
+            format!("<sip:{user}@{ip}>;regint=0;audio_codecs=pcmu,pcma;dtmfmode=rtpevent{parameters}\n");
         fs::write(folder.join("accounts"), account).expect("an account for baresip");
         let screen = File::create(folder.join("screen.log")).expect("a file for baresip's screen");
         let errors = screen.try_clone().expect("a file can be shared");

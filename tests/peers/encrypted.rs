@@ -1,0 +1,171 @@
+//! Encrypted sound, with softphones that know nothing of us and with our own test caller.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::baresip::Baresip;
+use crate::support::linphone::Linphone;
+use crate::support::server::{Server, portero};
+use crate::support::{http, sound, wait_for};
+
+/// How long any step of a call may take.
+const STEP: Duration = Duration::from_secs(20);
+const CALLER: &str = "+12025550101";
+const SUITES: [&str; 4] =
+    ["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
+
+/// A server whose first line says this of encryption, and whose agents are gone soon.
+fn serve(srtp: &str) -> Server {
+    let said = format!("srtp = \"{srtp}\"");
+    Server::serve(&[
+        ("srtp = \"allow\"", said.as_str()),
+        ("hang_up_after = \"10s\"", "hang_up_after = \"2s\""),
+    ])
+}
+
+/// The caller has proven who they are, and no packet on the way was taken for a forgery.
+fn expect_verified(server: &Server) {
+    let record = server.wait_for_record("1000");
+    assert_eq!(
+        (&record["verdict"], &record["hand_over"]["outcome"], &record["secret_attempts"]),
+        (&"verified".into(), &"completed".into(), &1.into()),
+        "{record:#}"
+    );
+    assert!(record["media"]["packets_received"].as_u64() > Some(50), "{record:#}");
+    assert_eq!(refused(server), 0);
+}
+
+/// How many packets were refused, for whatever reason.
+fn refused(server: &Server) -> u64 {
+    let reasons = ["malformed", "unauthentic", "replayed", "too_many_sources"];
+    let count = |reason| server.metric(&format!("portero_srtp_packets_refused_total{{reason=\"{reason}\"}}"));
+    reasons.into_iter().map(count).sum()
+}
+
+fn expect_heard(recording: &Path, prompt: &str) {
+    let correlation = sound::correlation(&sound::read(recording), &sound::prompt(prompt));
+    assert!(correlation > 0.9, "{prompt}: {correlation}");
+}
+
+/// baresip dials, keys and follows to the agents, and has heard both.
+fn call_by_baresip(server: &Server, how: &str) {
+    let mut phone = Baresip::start_encrypted(server, CALLER, how);
+    phone.command("dial", &format!("sip:1000@{}", server.loopback.sip()));
+    phone.wait_for_event("CALL_ESTABLISHED", STEP);
+    server.wait_for_stage("1000", "verifying");
+    phone.hold();
+    phone.resume();
+    phone.key("4711");
+    phone.wait_for_event("CALL_ESTABLISHED", STEP);
+    expect_verified(server);
+    phone.wait_for_event("CALL_CLOSED", STEP);
+    phone.wait_for_event("CALL_CLOSED", STEP);
+    let recordings = phone.recordings();
+    assert_eq!(recordings.len(), 2, "one recording a call");
+    expect_heard(&recordings[0], "greeting");
+    expect_heard(&recordings[1], "agent-verified");
+}
+
+#[test]
+fn baresip_insists_and_is_verified() {
+    call_by_baresip(&serve("require"), "srtp-mand");
+}
+
+/// RFC 8643: the stream says RTP/AVP, and has keys.
+#[test]
+fn baresip_offers_it_where_it_can_be_had_and_is_verified() {
+    call_by_baresip(&serve("require"), "srtp");
+}
+
+#[test]
+fn baresip_gets_what_it_offers_where_nobody_insists() {
+    call_by_baresip(&serve("allow"), "srtp-mand");
+}
+
+fn call_by_linphone(suite: &str) {
+    let server = serve("require");
+    let mut phone = Linphone::start_encrypted(&server, CALLER, suite);
+    phone.command(&format!("call sip:1000@{}", server.loopback.sip()));
+    server.wait_for_stage("1000", "verifying");
+    phone.key("4711");
+    expect_verified(&server);
+}
+
+#[test]
+fn linphone_is_verified_with_tags_of_80_bits() {
+    call_by_linphone("AES_CM_128_HMAC_SHA1_80");
+}
+
+#[test]
+fn linphone_is_verified_with_tags_of_32_bits() {
+    call_by_linphone("AES_CM_128_HMAC_SHA1_32");
+}
+
+/// Places a call of our own; its exit code, and what it says of itself.
+fn call(server: &Server, arguments: &[&str]) -> (i32, Value) {
+    let uri = format!("sip:1000@{}", server.loopback.sip());
+    let output = portero(&[&["call", &uri, "--json", "--from", CALLER], arguments].concat());
+    let said = serde_json::from_slice(&output.stdout);
+    (output.status.code().expect("an exit code"), said.expect("one JSON object"))
+}
+
+#[test]
+fn the_test_caller_is_verified_by_every_suite() {
+    let server = serve("require");
+    for (number, suite) in SUITES.into_iter().enumerate() {
+        let file = server.folder.path().join(format!("{suite}.wav"));
+        let record = file.to_str().expect("a path in UTF-8");
+        let expected = ["--keys", "prompt,4711#", "--expect", "verified", "--record", record];
+        let (code, outcome) = call(&server, &[&["--srtp", suite], &expected[..]].concat());
+        assert_eq!((code, &outcome["handed_over"]), (0, &true.into()), "{suite}: {outcome:#}");
+        for prompt in ["greeting", "ask-secret", "hand-over-verified", "agent-verified"] {
+            expect_heard(&file, prompt);
+        }
+        wait_for("record", STEP, || (server.calls().len() == number + 1).then_some(()));
+    }
+    assert_eq!(refused(&server), 0);
+}
+
+#[test]
+fn whoever_does_not_meet_the_lines_terms_is_told_488() {
+    let table = [("require", &[][..]), ("off", &["--srtp", "AEAD_AES_128_GCM"])];
+    for (srtp, arguments) in table {
+        let server = serve(srtp);
+        let (code, outcome) = call(&server, arguments);
+        assert_eq!((code, &outcome["status"]), (2, &488.into()), "{srtp}: {outcome:#}");
+        let record = server.wait_for_record("1000");
+        let why = if srtp == "require" { "the media is not encrypted" } else { "the media is encrypted" };
+        assert_eq!(record["reason"], why);
+    }
+    let (code, outcome) = call(&serve("off"), &["--keys", "prompt,4711#", "--expect", "verified"]);
+    assert_eq!(code, 0, "{outcome:#}");
+}
+
+/// Both keys are in the call's SDP, and nowhere else.
+#[test]
+fn no_key_is_in_any_artefact() {
+    let server = serve("require");
+    let arguments = ["--srtp", "AES_CM_128_HMAC_SHA1_80", "--keys", "prompt,4711#", "--expect", "verified"];
+    let (code, outcome) = call(&server, &arguments);
+    assert_eq!(code, 0, "{outcome:#}");
+    let record = server.wait_for_record("1000");
+    let id = record["id"].as_str().expect("an identifier");
+    let data = server.data();
+    let trace = wait_for("trace of the call", STEP, || {
+        let printed = portero(&["trace", id, "--data", data.to_str().expect("a path in UTF-8")]);
+        printed.status.success().then_some(printed.stdout)
+    });
+    let trace = String::from_utf8(trace).expect("text");
+    assert_eq!(trace.matches("RTP/SAVP").count(), trace.matches("a=crypto:…").count(), "{trace}");
+    assert!(trace.contains("a=crypto:…"), "{trace}");
+    let ladder = http::get(server.loopback.web(), &format!("/api/v1/calls/{id}/ladder?format=json")).body;
+    let ours = server.folder.files().into_iter().filter(|(path, _)| !path.ends_with("portero.toml"));
+    let files = ours.map(|(path, content)| (path.display().to_string(), content));
+    let printed = [("trace".to_owned(), trace.into_bytes()), ("ladder".to_owned(), ladder.into_bytes())];
+    for (place, content) in files.chain(printed) {
+        let found = content.windows(7).any(|window| window.eq_ignore_ascii_case(b"inline:"));
+        assert!(!found, "{place} holds a key");
+    }
+}
