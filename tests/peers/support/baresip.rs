@@ -44,6 +44,11 @@ impl Baresip {
         Self::launch(server.loopback.ip(), server, user, &format!(";mediaenc={how}"))
     }
 
+    /// One that is called, answers at once, and takes encrypted sound only.
+    pub fn start_answering(server: &Server, user: &str) -> Self {
+        Self::launch(server.loopback.ip(), server, user, ";mediaenc=srtp-mand;answermode=auto")
+    }
+
     fn launch(ip: Ipv4Addr, server: &Server, user: &str, parameters: &str) -> Self {
         let folder = server.folder.path().join("baresip");
         fs::create_dir_all(&folder).expect("a folder for baresip");
