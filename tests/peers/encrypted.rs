@@ -1,5 +1,6 @@
 //! Encrypted sound, with softphones that know nothing of us and with our own test caller.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -188,4 +189,123 @@ fn no_key_is_in_any_artefact() {
         let found = content.windows(7).any(|window| window.eq_ignore_ascii_case(b"inline:"));
         assert!(!found, "{place} holds a key");
     }
+}
+
+/// A peer written by hand, whose SDP is whatever the test says.
+struct Peer {
+    sip: UdpSocket,
+    server: SocketAddr,
+    to_tag: String,
+}
+
+impl Peer {
+    fn new(server: &Server) -> Self {
+        let sip = UdpSocket::bind((server.loopback.ip(), 0)).expect("a free port");
+        sip.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out that is not zero");
+        Self { sip, server: server.loopback.sip(), to_tag: String::new() }
+    }
+
+    /// The answer to an INVITE, which is acknowledged if it is a 200: with `answer`, if there is one.
+    fn invite(&mut self, cseq: u32, sdp: &str, answer: impl FnOnce(&str) -> String) -> String {
+        let own = format!("\r\nCSeq: {cseq} INVITE\r\n");
+        let mut room = vec![0; 65_536];
+        for _ in 0..20 {
+            self.send("INVITE", cseq, sdp);
+            while let Ok((length, _)) = self.sip.recv_from(&mut room) {
+                let message = String::from_utf8_lossy(&room[..length]).into_owned();
+                if message.contains(&own) && !message.starts_with("SIP/2.0 1") {
+                    let tag = message.lines().find_map(|line| line.strip_prefix("To: ")?.split_once(";tag="));
+                    self.to_tag = format!(";tag={}", tag.expect("a tag").1);
+                    let answer =
+                        if message.starts_with("SIP/2.0 200") { answer(&message) } else { String::new() };
+                    self.send("ACK", cseq, &answer);
+                    return message;
+                }
+            }
+        }
+        panic!("no answer to INVITE {cseq}");
+    }
+
+    fn send(&self, method: &str, cseq: u32, sdp: &str) {
+        let own = self.sip.local_addr().expect("it is bound");
+        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let text = format!(
+            "{method} sip:1000@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{cseq}{method}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{CALLER}@{own}>;tag=1\r\nTo: <sip:1000@{server}>{}\r\n\
+             Call-ID: by-hand\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{own}>\r\n{kind}\
+             Content-Length: {}\r\n\r\n{sdp}",
+            self.to_tag,
+            sdp.len(),
+            server = self.server,
+        );
+        self.sip.send_to(text.as_bytes(), self.server).expect("the loopback takes it");
+    }
+
+    /// A description of a stream of `protocol` with these values of a=crypto.
+    fn sdp(&self, protocol: &str, lines: &[&str]) -> String {
+        let ip = self.sip.local_addr().expect("it is bound").ip();
+        let lines = lines.iter().fold(String::new(), |text, line| text + "a=crypto:" + line + "\r\n");
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 {protocol} 0\r\n{lines}"
+        )
+    }
+}
+
+/// The lines of a message's SDP that tell how media is encrypted, and which revision it is.
+fn encryption_of(message: &str) -> Vec<&str> {
+    message
+        .lines()
+        .filter(|line| ["o=", "m=", "a=crypto:"].iter().any(|kind| line.starts_with(kind)))
+        .collect()
+}
+
+#[test]
+fn offers_of_ours_are_encrypted_where_that_is_required_and_keys_stay_as_they_are() {
+    let key = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    let other = "MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm";
+    let (first, second) = (
+        format!("3 AES_CM_128_HMAC_SHA1_80 inline:{key}"),
+        format!("3 AES_CM_128_HMAC_SHA1_80 inline:{other}"),
+    );
+    let server = serve("require");
+    let mut peer = Peer::new(&server);
+    let answer = peer.sdp("RTP/SAVP", &[&first]);
+    let offered = peer.invite(1, "", |_| answer);
+    let lines = encryption_of(&offered);
+    assert!(lines[1].ends_with("RTP/SAVP 0 8 101") && lines.len() == 2 + SUITES.len(), "{offered}");
+    let ours = lines.iter().find(|line| line.starts_with("a=crypto:3 ")).expect("the third suite");
+    let ours = ours.strip_prefix("a=crypto:3 ").expect("it begins so").to_owned();
+    server.wait_for_stage("1000", "greeting");
+    // The peer offers the same suite, then with another key; ours stays, and so does the revision the second time.
+    let once = peer.invite(2, &peer.sdp("RTP/SAVP", &[&first]), |_| String::new());
+    let again = peer.invite(3, &peer.sdp("RTP/SAVP", &[&second]), |_| String::new());
+    assert_eq!(encryption_of(&once)[2], format!("a=crypto:3 {ours}"));
+    assert_eq!(encryption_of(&once), encryption_of(&again));
+    let refused = peer.invite(4, &peer.sdp("RTP/AVP", &[]), |_| String::new());
+    assert!(refused.starts_with("SIP/2.0 488 "), "{refused}");
+    peer.send("BYE", 5, "");
+    assert_eq!(server.wait_for_record("1000")["ended_by"], "caller");
+}
+
+#[test]
+fn a_call_that_is_encrypted_is_offered_so() {
+    let server = serve("allow");
+    let mut peer = Peer::new(&server);
+    let offer = peer.sdp("RTP/AVP", &["1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0OD6ChoqOkpaanqKmqqw=="]);
+    let taken = peer.invite(1, &offer, |_| String::new());
+    assert!(
+        taken.contains("RTP/AVP 0\r\n") && taken.contains("a=crypto:1 AEAD_AES_128_GCM inline:"),
+        "{taken}"
+    );
+    let answer = offer.replace("RTP/AVP", "RTP/SAVP");
+    let offered = peer.invite(2, "", |_| answer);
+    assert!(offered.contains("RTP/SAVP 0 8 101\r\n"), "{offered}");
+    // Whoever gives it up may, and is then offered no more than they want.
+    let taken = peer.invite(3, &peer.sdp("RTP/AVP", &[]), |_| String::new());
+    assert!(taken.contains("RTP/AVP 0\r\n") && !taken.contains("crypto"), "{taken}");
+    let answer = peer.sdp("RTP/AVP", &[]);
+    let offered = peer.invite(4, "", |_| answer);
+    assert!(offered.contains("RTP/AVP 0 8 101\r\n") && !offered.contains("crypto"), "{offered}");
+    peer.send("BYE", 5, "");
+    assert_eq!(server.wait_for_record("1000")["ended_by"], "caller");
 }
