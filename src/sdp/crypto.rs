@@ -159,3 +159,6 @@ fn mki(text: &str) -> Option<Mki> {
 fn is_harmless(parameter: &str) -> bool {
     parameter == "KDR=0" || ["WSH=", "FEC_ORDER=", "-"].iter().any(|start| parameter.starts_with(start))
 }
+
+#[cfg(test)]
+mod tests;

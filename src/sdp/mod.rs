@@ -5,8 +5,6 @@
 //! codecs, DTLS-SRTP, ICE. A stream that would need them is refused, as is video and a second audio stream.
 
 mod crypto;
-#[cfg(test)]
-mod crypto_tests;
 mod negotiation;
 mod stream;
 #[cfg(test)]

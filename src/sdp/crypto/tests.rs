@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::*;
+use crate::sdp::*;
 use crate::srtp::{Mki, Suite};
 
 const SESSION: Session = Session { id: 42, version: 7 };
