@@ -27,6 +27,8 @@ pub struct Plan {
     pub agents: Option<Agents>,
     /// The recordings. Every prompt that a line names is here.
     pub prompts: Library,
+    /// The language that calls begin in.
+    pub language: Arc<str>,
     /// Who may call.
     pub trunks: Trunks,
     /// Calls at a time; the next one gets 503.
@@ -88,6 +90,8 @@ pub struct Sound {
     pub tones: Tones,
     /// Whether media is encrypted.
     pub srtp: Srtp,
+    /// Whether calls are recorded.
+    pub record: bool,
 }
 
 /// Whether a line's media is encrypted (RFC 4568).

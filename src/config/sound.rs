@@ -1,4 +1,5 @@
-//! How a line sounds: which codecs it takes, whether it listens for keys, and whether its media is encrypted.
+//! How a line sounds: which codecs it takes, whether it listens for keys, whether its media is encrypted, and whether
+//! it is recorded.
 
 use super::fault::Fault;
 use super::nearest::one_of;
@@ -14,18 +15,29 @@ const TONES: [(&str, Tones); 3] =
 const SRTP: [(&str, Srtp); 3] = [("allow", Srtp::Allow), ("require", Srtp::Require), ("off", Srtp::Off)];
 
 /// What a line says of it.
-pub(super) fn read(section: &mut Section<'_>) -> Sound {
+pub(super) fn read(section: &mut Section<'_>, keeps_recordings: bool) -> Sound {
     let codecs = codecs(section).map_or_else(Codecs::default, Codecs::Ours);
     Sound {
         codecs,
         tones: section.read("tones", tones).unwrap_or_default(),
         srtp: section.read("srtp", srtp).unwrap_or_default(),
+        record: record(section, keeps_recordings),
     }
 }
 
 fn srtp(text: &str) -> Result<Srtp, Complaint> {
     one_of(&SRTP, text, "ways")
         .map_err(|help| Complaint::new(format!("`{text}` is no way to have media encrypted"), help))
+}
+
+fn record(section: &mut Section<'_>, keeps_recordings: bool) -> bool {
+    let record = section.flag("record").unwrap_or(false);
+    if record && !keeps_recordings {
+        let span = section.value("record").map_or(section.span(), toml::Spanned::span);
+        let fault = Fault::at(span, "this line is recorded, and no recording is kept");
+        section.note(fault.help("say in [records] how long `recordings` are kept, or delete this"));
+    }
+    record
 }
 
 fn tones(text: &str) -> Result<Tones, Complaint> {

@@ -14,12 +14,14 @@ use super::latch::Latch;
 use super::playout::Playout;
 use super::protection::Protection;
 use super::reports::Reports;
+use super::tape::Head;
 use super::tones::ToneDetector;
 use super::{Command, Event, Figures, Origin, Parameters};
 use crate::audio::{Codec, G722Decoder, Law};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
+use crate::rtp::telephone_event::TelephoneEvent;
 use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
 use crate::srtp::{self, Refused};
 
@@ -74,6 +76,8 @@ pub struct Session {
     protection: Option<Box<Protection>>,
     /// Why the last datagram was refused, if it was, until somebody asks.
     refused: Option<Refused>,
+    /// Present while the call is recorded.
+    recording: Option<Box<Head>>,
     reception: Option<Reception>,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
@@ -159,6 +163,7 @@ impl Session {
             sends_events: false,
             protection: parameters.keys.as_deref().map(|keys| Box::new(Protection::new(keys))),
             refused: None,
+            recording: None,
             reception: None,
             lost_before: 0,
             rtcp_source: None,
@@ -197,6 +202,16 @@ impl Session {
                 self.events.extend(ended.map(Event::PlayEnded));
             }
             Command::Stop => self.playout.stop(),
+            Command::Record(tape) => {
+                self.recording = Some(Box::new(Head::new(tape, now)));
+            }
+            Command::Conceal(concealed) => {
+                self.recording.iter_mut().for_each(|head| head.conceal(concealed));
+            }
+            Command::KeyTold => {
+                let codec = self.parameters.codec;
+                self.recording.iter_mut().for_each(|head| head.told(codec, now));
+            }
             Command::Open { .. } | Command::Close => {}
         }
     }
@@ -265,6 +280,9 @@ impl Session {
                 if let Some(reception) = &mut self.reception {
                     reception.time(&packet.header, now);
                 }
+                if let Some(head) = &mut self.recording {
+                    head.heard(self.parameters.codec, packet.header.timestamp, packet.payload, now);
+                }
                 if let Some(ear) = &mut self.ear {
                     ear.hear(self.parameters.codec, &packet, &mut self.events);
                 }
@@ -273,6 +291,7 @@ impl Session {
                 self.packets_received += 1;
                 self.sends_events = true;
                 self.ear = None;
+                self.record_key(&packet, now);
                 let digit = self.digits.telephone_event(&packet, now);
                 self.events.extend(digit.map(Event::Digit));
             }
@@ -287,6 +306,14 @@ impl Session {
     /// Why the last datagram was refused, if it was and nobody has asked yet: only encrypted ones are.
     pub fn take_refused(&mut self) -> Option<Refused> {
         self.refused.take()
+    }
+
+    /// Has a recording leave out a key, be it one that counts or none.
+    fn record_key(&mut self, packet: &Packet<'_>, now: Instant) {
+        if let Some(head) = &mut self.recording {
+            let duration = TelephoneEvent::read(packet.payload).map_or(0, |event| event.duration);
+            head.keyed(self.parameters.codec, packet.header.timestamp, duration, now);
+        }
     }
 
     fn content(&self, header: &Header) -> Content {
@@ -311,14 +338,14 @@ impl Session {
 
     /// The payload type of audio of which one packet in [`SAMPLED`] is enough. An IVR does not listen to what callers
     /// say; their keys are not audio. Nothing while the source is not settled, and has not shown its sequence, nor
-    /// while keys are listened for.
+    /// while keys are listened for, or the call is recorded.
     ///
     /// [`SAMPLED`]: crate::rtp::sequence::SAMPLED
     pub fn dispensable(&self) -> Option<u8> {
         let established = self.reception.as_ref().is_some_and(Reception::is_established);
         let followed = self.parameters.receives && self.latch.is_settled() && established;
         // What is encrypted cannot be told apart unopened, and each packet of it counts.
-        if self.ear.is_some() || self.parameters.keys.is_some() {
+        if self.ear.is_some() || self.recording.is_some() || self.parameters.keys.is_some() {
             return None;
         }
         // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
@@ -453,6 +480,9 @@ impl Session {
         let (head, payload) = room[..length].split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
         let ended = self.playout.fill(self.parameters.codec, payload);
+        if let Some(head) = &mut self.recording {
+            head.said(self.parameters.codec, slot.due, payload);
+        }
         self.events.extend(ended.map(Event::PlayEnded));
         self.sequence = self.sequence.wrapping_add(1);
         self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));
