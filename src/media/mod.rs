@@ -9,6 +9,7 @@ mod grid;
 mod latch;
 mod playout;
 mod protection;
+mod punctuality;
 mod reel;
 mod reports;
 mod session;
@@ -17,6 +18,7 @@ mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
 pub use crate::srtp::Refused;
+pub use punctuality::Punctuality;
 pub use reel::Reel;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
 pub use tape::{Frame, Tape, tape};
@@ -44,9 +46,9 @@ pub struct Parameters {
     pub codec: Codec,
     /// The RTP payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of `telephone-event/8000` that we send and receive, if one was agreed.
+    /// The payload type of telephone-event that we send and receive, if one was agreed; its clock is the codec's.
     pub telephone_event: Option<u8>,
-    /// The packet time to send, 10-60 ms in steps of 10.
+    /// The packet time to send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer's SDP says to send RTP.
     pub remote: SocketAddr,

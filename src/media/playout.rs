@@ -1,11 +1,11 @@
 //! What is playing, and how far it has come.
 //!
-//! A position counts samples, which are octets in either codec, so a change of codec keeps its place.
+//! A position counts samples of G.711, whatever the codec, so a change of codec keeps its place.
 
 use std::sync::Arc;
 
 use super::PlayId;
-use crate::audio::{Codec, Prompt};
+use crate::audio::{Codec, Prompt, Put};
 
 /// Plays one list of prompts at a time, and silence otherwise.
 #[derive(Debug, Default)]
@@ -37,35 +37,48 @@ impl Playout {
         self.playing = None;
     }
 
-    /// Fills a payload with what comes next, and with silence behind its end. Tells a playing whose last sample
-    /// is in it.
-    pub(super) fn fill(&mut self, codec: Codec, mut payload: &mut [u8]) -> Option<PlayId> {
+    /// Fills a payload of this many samples with what comes next, and with silence behind its end.
+    pub(super) fn fill(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Filled {
+        let mut filled = Filled { octets: 0, ended: None };
+        let mut rest = samples;
         while let Some(playing) = &mut self.playing
-            && !payload.is_empty()
+            && rest > 0
         {
-            payload = playing.fill(codec, payload);
+            let piece = playing.put(codec, rest, &mut payload[filled.octets..]);
+            filled.octets += piece.octets;
+            rest = rest.saturating_sub(piece.samples);
+            if codec == Codec::Opus {
+                // A packet of Opus is of one prompt, and is what there is to send, however much of it has been heard.
+                rest = 0;
+            }
             if playing.current.is_none() {
-                payload.fill(codec.silence());
-                return self.playing.take().map(|playing| playing.id);
+                filled.ended = self.playing.take().map(|playing| playing.id);
             }
         }
-        payload.fill(codec.silence());
-        None
+        filled.octets += codec.put_silence(rest, &mut payload[filled.octets..]);
+        filled
     }
 }
 
+/// What a payload was filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filled {
+    /// Its length.
+    pub(super) octets: usize,
+    /// The playing whose last sample is in it.
+    pub(super) ended: Option<PlayId>,
+}
+
 impl Playing {
-    /// Puts as much of the current prompt as fits to the front of `payload`, and gives back the rest of it.
-    fn fill<'a>(&mut self, codec: Codec, payload: &'a mut [u8]) -> &'a mut [u8] {
-        let Some((prompt, sent)) = &mut self.current else { return payload };
-        let sound = &prompt.octets(codec)[*sent..];
-        let (front, rest) = payload.split_at_mut(sound.len().min(payload.len()));
-        front.copy_from_slice(&sound[..front.len()]);
-        *sent += front.len();
-        if front.len() == sound.len() {
+    /// Puts as much of the current prompt as fits to the front of `payload`, and goes on to the next where it ends.
+    fn put(&mut self, codec: Codec, samples: usize, payload: &mut [u8]) -> Put {
+        let Some((prompt, sent)) = &mut self.current else { return Put { samples: 0, octets: 0 } };
+        let piece = prompt.put(codec, *sent, samples, payload);
+        *sent += piece.samples;
+        if *sent >= prompt.end(codec) {
             self.current = self.next_with_sound();
         }
-        rest
+        piece
     }
 
     fn next_with_sound(&mut self) -> Option<(Arc<Prompt>, usize)> {
@@ -91,7 +104,7 @@ mod tests {
         let mut ends = Vec::new();
         for _ in 0..3 {
             let mut payload = [0; 160];
-            ends.push(playout.fill(Codec::Pcma, &mut payload));
+            ends.push(playout.fill(Codec::Pcma, 160, &mut payload).ended);
             sent.extend(payload);
         }
         let mut expected = [first.octets(Codec::Pcma), second.octets(Codec::Pcma)].concat();
@@ -106,7 +119,7 @@ mod tests {
         assert_eq!(playout.play(PlayId(7), vec![]), Some(PlayId(7)));
         assert_eq!(playout.play(PlayId(8), vec![prompt(0, 0)]), Some(PlayId(8)));
         let mut payload = [0; 4];
-        assert_eq!(playout.fill(Codec::Pcmu, &mut payload), None);
+        assert_eq!(playout.fill(Codec::Pcmu, 4, &mut payload), Filled { octets: 4, ended: None });
         assert_eq!(payload, [Codec::Pcmu.silence(); 4]);
     }
 
@@ -115,14 +128,67 @@ mod tests {
         let mut playout = Playout::default();
         let mut payload = [0; 160];
         playout.play(PlayId(1), vec![prompt(1000, 1)]);
-        playout.fill(Codec::Pcmu, &mut payload);
+        playout.fill(Codec::Pcmu, 160, &mut payload);
         let second = prompt(160, 2);
         playout.play(PlayId(2), vec![second.clone()]);
-        assert_eq!(playout.fill(Codec::Pcmu, &mut payload), Some(PlayId(2)));
+        assert_eq!(playout.fill(Codec::Pcmu, 160, &mut payload).ended, Some(PlayId(2)));
         assert_eq!(payload, second.octets(Codec::Pcmu));
         playout.play(PlayId(3), vec![prompt(1000, 3)]);
         playout.stop();
-        assert_eq!(playout.fill(Codec::Pcmu, &mut payload), None);
+        assert_eq!(playout.fill(Codec::Pcmu, 160, &mut payload).ended, None);
         assert_eq!(payload, [Codec::Pcmu.silence(); 160]);
+    }
+
+    /// What is sent in a number of packets of 20 ms.
+    fn sent(playout: &mut Playout, codec: Codec, packets: usize) -> Vec<Vec<u8>> {
+        let packet = |_| {
+            let mut payload = [0; 480];
+            let filled = playout.fill(codec, 160, &mut payload);
+            payload[..filled.octets].to_vec()
+        };
+        (0..packets).map(packet).collect()
+    }
+
+    fn with_opus(samples: usize) -> Arc<Prompt> {
+        let tone = |step: u16| -> Vec<i16> {
+            let loud = |at: usize| if (at / usize::from(step * 8)).is_multiple_of(2) { 6000 } else { -6000 };
+            (0..samples * usize::from(step)).map(loud).collect()
+        };
+        Arc::new(Prompt::new(&tone(1), Some(&tone(2))).with_opus(&tone(2)))
+    }
+
+    #[test]
+    fn packets_of_opus_are_each_of_one_prompt() {
+        // 300 samples and what the encoder lags behind are two packets, 310 are three.
+        let (first, second) = (with_opus(300), with_opus(310));
+        let packet = |prompt: &Prompt, number: usize| {
+            let mut room = [0; 480];
+            let piece = prompt.put(Codec::Opus, number * 160, 160, &mut room);
+            room[..piece.octets].to_vec()
+        };
+        let mut playout = Playout::default();
+        assert_eq!(playout.play(PlayId(1), vec![first.clone(), prompt(0, 0), second.clone()]), None);
+        let packets = second.end(Codec::Opus).div_ceil(160);
+        let mut expected: Vec<_> = (0..2).map(|number| packet(&first, number)).collect();
+        expected.extend((0..packets).map(|number| packet(&second, number)));
+        expected.push(vec![0xB8, 0xFF, 0xFE]);
+        assert_eq!(sent(&mut playout, Codec::Opus, 3 + packets), expected);
+    }
+
+    #[test]
+    fn a_change_to_opus_and_back_keeps_the_place() {
+        let long = with_opus(1600);
+        let mut playout = Playout::default();
+        playout.play(PlayId(1), vec![long.clone()]);
+        let mut payload = [0; 480];
+        playout.fill(Codec::Pcmu, 240, &mut payload);
+        let mut room = [0; 480];
+        let second = long.put(Codec::Opus, 160, 160, &mut room);
+        assert_eq!(
+            sent(&mut playout, Codec::Opus, 1),
+            [room[..second.octets].to_vec()],
+            "the one that 240 is in"
+        );
+        assert_eq!(sent(&mut playout, Codec::Pcmu, 1), [long.octets(Codec::Pcmu)[320..480].to_vec()]);
     }
 }

@@ -17,7 +17,7 @@ use super::reports::Reports;
 use super::tape::Head;
 use super::tones::ToneDetector;
 use super::{Command, Event, Figures, Origin, Parameters};
-use crate::audio::{Codec, G722Decoder, Law};
+use crate::audio::{Codec, G722Decoder, Law, OpusDecoder};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
@@ -103,12 +103,14 @@ pub struct Session {
 /// What listens for keys in the audio.
 struct Ear {
     wide: G722Decoder,
+    /// Made when it is needed: it is larger than all else of a session.
+    opus: Option<Box<OpusDecoder>>,
     detector: ToneDetector,
 }
 
 impl Default for Ear {
     fn default() -> Self {
-        Self { wide: G722Decoder::default(), detector: ToneDetector::new() }
+        Self { wide: G722Decoder::default(), opus: None, detector: ToneDetector::new() }
     }
 }
 
@@ -123,6 +125,12 @@ impl Ear {
             Codec::G722 => {
                 let narrow = octets.map(|octet| self.wide.decode_narrow(octet));
                 self.detector.hear(timestamp, narrow, tell);
+            }
+            Codec::Opus => {
+                let samples = self.opus.get_or_insert_default().decode(packet.payload);
+                // It counts six ticks where the detector has a sample; that this wraps elsewhere, once a day, is to the
+                // detector a sender's clock that was set anew.
+                self.detector.hear(timestamp / 6, samples.iter().copied(), tell);
             }
         }
     }
@@ -152,7 +160,7 @@ enum Content {
 impl Session {
     /// Begins a session whose first packet falls due at `now`.
     pub fn new(origin: Origin, parameters: Parameters, now: Instant) -> Self {
-        Self {
+        let mut session = Self {
             started: now,
             grid: Grid::new(now, origin.timestamp, parameters.packet_time),
             playout: Playout::default(),
@@ -182,6 +190,18 @@ impl Session {
             events: VecDeque::new(),
             origin,
             parameters,
+        };
+        session.take_clock();
+        session
+    }
+
+    /// Has everything that counts in ticks count in those of the codec.
+    fn take_clock(&mut self) {
+        let ticks_per_ms = self.parameters.codec.ticks_per_ms();
+        self.grid.set_clock(ticks_per_ms);
+        self.digits.set_clock(ticks_per_ms);
+        if let Some(reception) = &mut self.reception {
+            reception.set_clock(ticks_per_ms);
         }
     }
 
@@ -235,6 +255,7 @@ impl Session {
         }
         self.parameters = parameters;
         self.grid.set_packet_time(self.parameters.packet_time);
+        self.take_clock();
         if self.is_sending() && !was_sending {
             self.grid.resume(now);
         }
@@ -331,7 +352,9 @@ impl Session {
         if let Some(reception) = self.reception.as_mut().filter(|reception| reception.ssrc() == header.ssrc) {
             return reception.receive(header);
         }
-        let former = self.reception.replace(Reception::new(header, now));
+        let mut reception = Reception::new(header, now);
+        reception.set_clock(self.parameters.codec.ticks_per_ms());
+        let former = self.reception.replace(reception);
         self.lost_before += former.map_or(0, |reception| reception.lost());
         Arrival::Probation
     }
@@ -393,7 +416,7 @@ impl Session {
         if let Some(block) = heard.about_us {
             let lost = f64::from(block.cumulative_lost.max(0));
             self.remote_loss = Some((lost / self.packets_sent.max(1) as f64).min(1.0));
-            self.remote_jitter = Some(Duration::from_micros(u64::from(block.jitter) * 125));
+            self.remote_jitter = Some(self.duration(block.jitter));
             self.round_trip = block.round_trip(self.ntp(now)).or(self.round_trip);
         }
         if let (Some((ssrc, ntp)), Some(reception)) = (heard.sender_report, &mut self.reception)
@@ -401,6 +424,11 @@ impl Session {
         {
             reception.sender_report(ntp, now);
         }
+    }
+
+    /// How long so many ticks of the RTP clock are.
+    fn duration(&self, ticks: u32) -> Duration {
+        Duration::from_micros(u64::from(ticks) * 1000 / u64::from(self.parameters.codec.ticks_per_ms()))
     }
 
     fn heard(&mut self, now: Instant) {
@@ -476,18 +504,19 @@ impl Session {
             timestamp: slot.timestamp,
             ssrc: self.origin.ssrc,
         };
-        let length = HEADER_LEN + slot.samples;
-        let (head, payload) = room[..length].split_at_mut(HEADER_LEN);
+        // What seals it, if anything does, stands behind it.
+        let (head, payload) = room[..DATAGRAM_LEN_MAX - srtp::TRAILER_LEN_MAX].split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
-        let ended = self.playout.fill(self.parameters.codec, payload);
+        let filled = self.playout.fill(self.parameters.codec, slot.samples, payload);
+        let length = HEADER_LEN + filled.octets;
         if let Some(head) = &mut self.recording {
-            head.said(self.parameters.codec, slot.due, payload);
+            head.said(self.parameters.codec, slot.due, &payload[..filled.octets]);
         }
-        self.events.extend(ended.map(Event::PlayEnded));
+        self.events.extend(filled.ended.map(Event::PlayEnded));
         self.sequence = self.sequence.wrapping_add(1);
-        self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));
+        self.gapless = Some(slot.timestamp.wrapping_add(slot.ticks));
         self.packets_sent += 1;
-        self.octets_sent += slot.samples as u64;
+        self.octets_sent += filled.octets as u64;
         let length = self.seal_rtp(room, length, header.sequence)?;
         Some(Outgoing { port: Port::Rtp, destination: self.latch.destination(), datagram: &room[..length] })
     }

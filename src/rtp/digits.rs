@@ -20,21 +20,28 @@ const OPEN_FOR: Duration = Duration::from_millis(150);
 const VOLUME_TOO_WEAK: u8 = 55;
 /// The furthest that a late packet of a key is looked for behind its newest one.
 const LATE_PACKETS: i16 = 16;
-/// The most that a gateway advances the timestamp per packet when it stamps every packet of a key anew: 60 ms. Two
-/// presses are further apart, since 40 ms on and 40 ms off is the fastest that counts as keying (ITU-T Q.24).
-const RESTAMP_TICKS_MAX: u32 = 480;
-/// The most that a duration grows over a lost packet and its successor: half a second.
-const GROWTH_TICKS_MAX: u16 = 4000;
+/// The most that a gateway advances the timestamp per packet when it stamps every packet of a key anew. Two presses
+/// are further apart, since 40 ms on and 40 ms off is the fastest that counts as keying (ITU-T Q.24).
+const RESTAMP_MS_MAX: u16 = 60;
+/// The most that a duration grows over a lost packet and its successor.
+const GROWTH_MS_MAX: u16 = 500;
 /// A duration that cannot grow by much any more, after which a new segment may begin (RFC 4733 §2.5.1.3).
 const SEGMENT_TICKS_MIN: u16 = 0xE000;
 
 /// Follows the telephone-events of one peer. It has no `Debug`, because it knows what was keyed.
-#[derive(Default)]
 pub struct DigitReceiver {
     remembered: [Option<Key>; REMEMBERED],
     /// Where the next key goes.
     next: usize,
     press: Option<Press>,
+    ticks_per_ms: u16,
+}
+
+impl Default for DigitReceiver {
+    /// One for events with the clock of G.711.
+    fn default() -> Self {
+        Self { remembered: [None; REMEMBERED], next: 0, press: None, ticks_per_ms: 8 }
+    }
 }
 
 /// What names an event: its source and the time of its beginning.
@@ -66,6 +73,11 @@ enum Relation {
 }
 
 impl DigitReceiver {
+    /// Takes timestamps and durations of packets from now on as of this clock (RFC 4733 §2.6: that of the audio).
+    pub fn set_clock(&mut self, ticks_per_ms: u16) {
+        self.ticks_per_ms = ticks_per_ms;
+    }
+
     /// Takes in a packet whose payload type is that of telephone-events; tells the key if it is a new one.
     pub fn telephone_event(&mut self, packet: &Packet<'_>, now: Instant) -> Option<Digit> {
         let event = TelephoneEvent::read(packet.payload).filter(|event| event.volume < VOLUME_TOO_WEAK)?;
@@ -78,7 +90,9 @@ impl DigitReceiver {
             }
             return None;
         }
-        let relation = self.press.as_ref().map_or(Relation::New, |press| press.relation(header, event, now));
+        let clock = self.ticks_per_ms;
+        let press = self.press.as_ref();
+        let relation = press.map_or(Relation::New, |press| press.relation(header, event, clock, now));
         self.remember(key);
         if relation != Relation::Late {
             self.press = Some(Press::new(key, header, event, now));
@@ -110,7 +124,7 @@ impl Press {
         }
     }
 
-    fn relation(&self, header: &Header, event: TelephoneEvent, now: Instant) -> Relation {
+    fn relation(&self, header: &Header, event: TelephoneEvent, ticks_per_ms: u16, now: Instant) -> Relation {
         let forgotten = now.saturating_duration_since(self.heard) > OPEN_FOR;
         if forgotten || header.ssrc != self.key.ssrc || event.code != self.code {
             return Relation::New;
@@ -119,7 +133,7 @@ impl Press {
         let later = header.timestamp.wrapping_sub(self.key.timestamp);
         if (-LATE_PACKETS..0).contains(&steps) && later.cast_signed() < 0 {
             Relation::Late
-        } else if self.is_restamped(steps, later, event) || self.is_next_segment(later) {
+        } else if self.is_restamped(steps, later, event, ticks_per_ms) || self.is_next_segment(later) {
             Relation::Continues
         } else {
             Relation::New
@@ -128,12 +142,12 @@ impl Press {
 
     /// Some gateways stamp every packet of a press with its own time: the sequence goes on without a gap (a single
     /// lost packet is forgiven), the duration grows, and the time advances no faster than packets do.
-    fn is_restamped(&self, steps: i16, later: u32, event: TelephoneEvent) -> bool {
+    fn is_restamped(&self, steps: i16, later: u32, event: TelephoneEvent, ticks_per_ms: u16) -> bool {
         let growth = event.duration.wrapping_sub(self.duration);
-        let grows = (1..=GROWTH_TICKS_MAX).contains(&growth) && !self.ended;
+        let grows = (1..=GROWTH_MS_MAX * ticks_per_ms).contains(&growth) && !self.ended;
         let repeats_end = growth == 0 && event.end;
         (1..=2).contains(&steps)
-            && later <= RESTAMP_TICKS_MAX * u32::from(steps.unsigned_abs())
+            && later <= u32::from(RESTAMP_MS_MAX * ticks_per_ms) * u32::from(steps.unsigned_abs())
             && (grows || repeats_end)
     }
 

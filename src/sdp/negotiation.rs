@@ -6,12 +6,9 @@ use std::net::SocketAddr;
 use sipx_sdp::{Attribute, Direction, MediaDescription, SessionDescription};
 
 use super::crypto::{self, Settled};
-use super::stream::{self, TELEPHONE_EVENT};
+use super::stream;
 use super::{Codec, Codecs, Incompatible, Negotiated, Protection, SdpError, Session, Terms};
 use crate::srtp::{KeyRing, Keys};
-
-/// The payload type under which we offer telephone-event: the one that most of the field uses.
-const EVENT_FORMAT: &str = "101";
 
 /// The packet time that our descriptions ask for, in milliseconds.
 const PACKET_TIME_MS: &str = "20";
@@ -53,7 +50,7 @@ pub fn negotiate<'a>(
     let (chosen, settled) = choose(offered, protection)?;
     let mux = offered.media[chosen].rtcp_mux();
     let mut negotiated = stream::settle(offered, &offered.media[chosen], mux, codecs)?;
-    let mut stream = accepted(&negotiated, local, mux);
+    let mut stream = accepted(&negotiated, &offered.media[chosen], local, mux);
     stream.protocol.clone_from(&offered.media[chosen].protocol);
     if let Some(settled) = settled {
         stream.attributes.push(settled.attribute());
@@ -87,9 +84,15 @@ fn choose(
 /// An offer of the terms' codecs and telephone-event for media at `local`, which is encrypted where that is required.
 pub fn offer<'a>(local: SocketAddr, session: Session, terms: impl Into<Terms<'a>>) -> String {
     let Terms { codecs, protection } = terms.into();
-    let codecs: Vec<_> =
-        codecs.list().iter().map(|codec| (codec.static_format().to_owned(), *codec)).collect();
-    let mut media = audio(local, &codecs, Some(EVENT_FORMAT.to_owned()), Direction::SendRecv);
+    let formats = codecs.list().iter().map(|codec| (codec.offered_format().to_owned(), *codec)).collect();
+    let mut events = Vec::new();
+    for codec in codecs.list() {
+        let event = (codec.offered_events().to_owned(), codec.events().to_owned());
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+    let mut media = audio(local, &Formats { codecs: formats, events }, Direction::SendRecv);
     if let Protection::Required(ring) = protection {
         crypto::offer(&mut media, ring);
     }
@@ -139,30 +142,51 @@ fn refused(offered: &MediaDescription) -> MediaDescription {
     }
 }
 
-fn accepted(negotiated: &Negotiated, local: SocketAddr, mux: bool) -> MediaDescription {
-    let codec = (negotiated.payload_type.to_string(), negotiated.codec);
-    let event = negotiated.telephone_event.map(|payload_type| payload_type.to_string());
-    let mut media = audio(local, &[codec], event, stream::direction(negotiated));
+fn accepted(
+    negotiated: &Negotiated,
+    offered: &MediaDescription,
+    local: SocketAddr,
+    mux: bool,
+) -> MediaDescription {
+    let event = negotiated.telephone_event.map(|payload_type| {
+        let format = payload_type.to_string();
+        let name = offered.rtpmap(&format).unwrap_or(negotiated.codec.events()).to_owned();
+        (format, name)
+    });
+    let formats = Formats {
+        codecs: vec![(negotiated.payload_type.to_string(), negotiated.codec)],
+        events: event.into_iter().collect(),
+    };
+    let mut media = audio(local, &formats, stream::direction(negotiated));
     if mux {
         media.attributes.push(Attribute::flag("rtcp-mux"));
     }
     media
 }
 
-fn audio(
-    local: SocketAddr,
-    codecs: &[(String, Codec)],
-    event: Option<String>,
-    direction: Direction,
-) -> MediaDescription {
-    let formats = codecs.iter().map(|(format, _)| format).chain(&event).cloned().collect();
-    let mut media = MediaDescription::audio(local.port(), formats);
+/// What an audio stream of ours is to have, by payload types.
+struct Formats {
+    codecs: Vec<(String, Codec)>,
+    /// With their names.
+    events: Vec<(String, String)>,
+}
+
+fn audio(local: SocketAddr, formats: &Formats, direction: Direction) -> MediaDescription {
+    let Formats { codecs, events } = formats;
+    let numbers = codecs.iter().map(|(format, _)| format).chain(events.iter().map(|(format, _)| format));
+    let mut media = MediaDescription::audio(local.port(), numbers.cloned().collect());
+    let mut says = |name, format: &str, what: &str| {
+        media.attributes.push(Attribute::valued(name, format!("{format} {what}")));
+    };
     for (format, codec) in codecs {
-        media.attributes.push(Attribute::valued("rtpmap", format!("{format} {}", codec.rtpmap())));
+        says("rtpmap", format, codec.rtpmap());
+        if let Some(parameters) = codec.fmtp() {
+            says("fmtp", format, parameters);
+        }
     }
-    if let Some(format) = event {
-        media.attributes.push(Attribute::valued("rtpmap", format!("{format} {TELEPHONE_EVENT}")));
-        media.attributes.push(Attribute::valued("fmtp", format!("{format} {KEYS}")));
+    for (format, name) in events {
+        says("rtpmap", format, name);
+        says("fmtp", format, KEYS);
     }
     media.attributes.push(Attribute::valued("ptime", PACKET_TIME_MS));
     media.set_direction(direction);

@@ -16,11 +16,14 @@ mod kill;
 mod life;
 mod load;
 mod names;
+#[cfg(feature = "opus")]
+mod opus;
 mod proxy;
 mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod strain;
 mod support;
 mod test_caller;
 mod trace;

@@ -67,6 +67,7 @@ struct Line {
     /// Held so that the peer's RTCP has somewhere to go; nothing reads it.
     _control: UdpSocket,
     session: Session,
+    codecs: Codecs,
     answered: bool,
     media: Option<Media>,
 }
@@ -100,7 +101,7 @@ impl Phone {
     pub async fn dial(
         from: &str,
         to: &Address,
-        srtp: Option<Suite>,
+        (codecs, srtp): (Codecs, Option<Suite>),
         caller: Caller,
         dns: Dns,
         tls: Tls,
@@ -143,7 +144,7 @@ impl Phone {
             found,
             targets: mpsc::channel(1),
         };
-        phone.service = Some(phone.place(to, &destinations)?);
+        phone.service = Some(phone.place(to, &destinations, codecs)?);
         Ok(phone)
     }
 
@@ -196,7 +197,12 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destinations: &[Destination]) -> Result<Line, PhoneError> {
+    fn place(
+        &mut self,
+        to: &Address,
+        destinations: &[Destination],
+        codecs: Codecs,
+    ) -> Result<Line, PhoneError> {
         let mut hops = self.hops_to(destinations);
         // The target may be at an address of the other family than the service.
         let hop = hops.pop_front().ok_or_else(|| to.unresolved())?;
@@ -208,11 +214,11 @@ impl Phone {
             from_display: None,
             hop,
             spares: hops.into(),
-            sdp: sdp::offer(rtp.local_addr()?, session, terms(&Codecs::default(), self.keys.as_ref())),
+            sdp: sdp::offer(rtp.local_addr()?, session, terms(&codecs, self.keys.as_ref())),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
-        Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
+        Ok(Line { dialog, rtp, _control: control, session, codecs, answered: false, media: None })
     }
 
     fn hops_to(&self, destinations: &[Destination]) -> VecDeque<Hop> {
@@ -337,12 +343,12 @@ impl Phone {
 
     fn reinvited(&mut self, dialog: DialogId, offer: Option<&str>, now: Instant) {
         let keys = self.keys.clone();
-        let codecs = Codecs::default();
-        let terms = terms(&codecs, keys.as_ref());
         let Some(line) = self.leg_of(dialog).and_then(|leg| self.line(leg)) else { return };
         let Ok(local) = line.rtp.local_addr() else { return };
         let session = Session { version: line.session.version + 1, ..line.session };
         line.session = session;
+        let codecs = line.codecs.clone();
+        let terms = terms(&codecs, keys.as_ref());
         let Some(offer) = offer else {
             return self.endpoint.accept(dialog, &sdp::offer(local, session, terms), now);
         };
@@ -407,7 +413,7 @@ impl Phone {
     }
 
     fn call_target(&mut self, address: &Address, destinations: &[Destination]) {
-        if let Ok(line) = self.place(address, destinations) {
+        if let Ok(line) = self.place(address, destinations, Codecs::default()) {
             self.target = Some(line);
         } else {
             // RFC 3261 §21.4.5: whom we cannot find is not found.

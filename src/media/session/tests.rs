@@ -15,6 +15,7 @@ use crate::secret::Digit;
 
 mod encrypted;
 mod keys;
+mod opus;
 mod recording;
 
 const MS: Duration = Duration::from_millis(1);

@@ -228,7 +228,9 @@ fn dropping_the_plane_says_goodbye_and_ends_its_threads() {
 #[test]
 fn a_full_queue_refuses_what_is_one_too_many() {
     let (commands, waiting) = sync_channel(2);
-    let plane = MediaPlane { lanes: vec![Lane { commands: Some(commands), thread: None }] };
+    let plane = MediaPlane {
+        lanes: vec![Lane { commands: Some(commands), lateness: Lateness::default(), thread: None }],
+    };
     let send = || plane.send(SESSION, Command::Stop);
     assert_eq!([send(), send(), send()], [Ok(()), Ok(()), Err(Overloaded)]);
     assert_eq!(waiting.try_iter().count(), 2);

@@ -4,17 +4,19 @@ use std::f64::consts::TAU;
 
 use super::*;
 
+/// A `5` that is held for 60 ms and not for the rest of so many samples.
+pub(super) fn five_samples(rate: f64, count: u32) -> Vec<i16> {
+    let tone = |at: u32| {
+        let time = f64::from(at) / rate;
+        let on = time < 0.06;
+        f64::from(u8::from(on)) * 8000.0 * ((TAU * 770.0 * time).sin() + (TAU * 1336.0 * time).sin())
+    };
+    (0..count).map(|at| tone(at) as i16).collect()
+}
+
 /// The octets of a `5` that is held for 60 ms, with as much silence after it.
 fn five(codec: Codec) -> Vec<u8> {
-    let samples = |rate: f64, count: u32| -> Vec<i16> {
-        let tone = |at: u32| {
-            let time = f64::from(at) / rate;
-            let on = time < 0.06;
-            f64::from(u8::from(on)) * 8000.0 * ((TAU * 770.0 * time).sin() + (TAU * 1336.0 * time).sin())
-        };
-        (0..count).map(|at| tone(at) as i16).collect()
-    };
-    Prompt::new(&samples(8000.0, 960), Some(&samples(16_000.0, 1920))).octets(codec).to_vec()
+    Prompt::new(&five_samples(8000.0, 960), Some(&five_samples(16_000.0, 1920))).octets(codec).to_vec()
 }
 
 impl Stage {
@@ -26,7 +28,7 @@ impl Stage {
         }
     }
 
-    fn tones(&self) -> String {
+    pub(super) fn tones(&self) -> String {
         let tone = |event: &Event| if let Event::Tone(digit) = event { Some(digit.expose()) } else { None };
         self.events.iter().filter_map(tone).collect()
     }
