@@ -79,6 +79,15 @@ pub struct Origin {
     pub seed: u64,
 }
 
+/// A part of what is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A recording, from its beginning to its end.
+    Prompt(Arc<Prompt>),
+    /// Silence for this long, in whole samples.
+    Silence(Duration),
+}
+
 /// What a session is told.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -93,8 +102,17 @@ pub enum Command {
     },
     /// Take these from the next packet on; what plays keeps its place in time.
     Change(Parameters),
-    /// Play these prompts without a gap between them, in place of whatever is playing.
-    Play(PlayId, Vec<Arc<Prompt>>),
+    /// Play these pieces without a gap between them, from the next packet on and in place of whatever is playing: what
+    /// that has not sent by then is never sent, and its end is not told.
+    Play {
+        /// What names this playing when its end is told.
+        id: PlayId,
+        /// What is played, in order. Where there is no sound and no silence in them, the playing ends at once.
+        pieces: Vec<Piece>,
+        /// Whether the first piece follows the last one, until something else is played or all is stopped; the end is
+        /// then never told.
+        repeat: bool,
+    },
     /// Stop what is playing: at most the packet under way is still heard. No `PlayEnded` follows.
     Stop,
     /// Pass whatever is said from now on to this tape, both sides of it.
@@ -120,7 +138,7 @@ pub enum Event {
     Tone(Digit),
     /// The last packet of this playing has been sent.
     PlayEnded(PlayId),
-    /// Neither RTP nor RTCP has been heard for the configured time.
+    /// Neither RTP nor RTCP has been heard for the configured time; for an hour, where the peer has us on hold.
     Silent,
     /// The session is over; these are its figures.
     Closed(Figures),

@@ -27,6 +27,8 @@ use crate::srtp::{self, Refused};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+/// The same of a caller who has put us on hold, who may have gone all the same.
+const HOLD_LIMIT: Duration = Duration::from_hours(1);
 
 /// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name, and sealed.
 pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX + srtp::TRAILER_LEN_MAX;
@@ -79,10 +81,13 @@ pub struct Session {
     /// Present while the call is recorded.
     recording: Option<Box<Head>>,
     reception: Option<Reception>,
+    /// The peer has said goodbye, and has not been heard since.
+    has_left: bool,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
     /// Where RTCP came from, if it has come.
     rtcp_source: Option<SocketAddr>,
+    /// That of a caller who has not put us on hold.
     silence_limit: Duration,
     /// When silence will be told, while it can be.
     silent_at: Option<Instant>,
@@ -92,6 +97,7 @@ pub struct Session {
     packets_sent: u64,
     octets_sent: u64,
     packets_sent_at_report: u64,
+    has_reported: bool,
     packets_received: u64,
     slots_missed: u64,
     remote_loss: Option<f64>,
@@ -173,15 +179,17 @@ impl Session {
             refused: None,
             recording: None,
             reception: None,
+            has_left: false,
             lost_before: 0,
             rtcp_source: None,
             silence_limit: SILENCE_LIMIT,
-            silent_at: parameters.receives.then_some(now + SILENCE_LIMIT),
+            silent_at: None,
             sequence: origin.sequence,
             gapless: None,
             packets_sent: 0,
             octets_sent: 0,
             packets_sent_at_report: 0,
+            has_reported: false,
             packets_received: 0,
             slots_missed: 0,
             remote_loss: None,
@@ -192,7 +200,7 @@ impl Session {
             parameters,
         };
         session.take_clock();
-        session
+        session.with_silence_limit(SILENCE_LIMIT)
     }
 
     /// Has everything that counts in ticks count in those of the codec.
@@ -209,7 +217,7 @@ impl Session {
     #[must_use]
     pub fn with_silence_limit(mut self, limit: Duration) -> Self {
         self.silence_limit = limit;
-        self.silent_at = self.parameters.receives.then_some(self.started + limit);
+        self.silent_at = Some(self.started + self.silence_limit());
         self
     }
 
@@ -217,8 +225,8 @@ impl Session {
     pub fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Change(parameters) => self.change(parameters, now),
-            Command::Play(id, prompts) => {
-                let ended = self.playout.play(id, prompts);
+            Command::Play { id, pieces, repeat } => {
+                let ended = self.playout.play(id, pieces, repeat);
                 self.events.extend(ended.map(Event::PlayEnded));
             }
             Command::Stop => self.playout.stop(),
@@ -237,13 +245,10 @@ impl Session {
     }
 
     fn change(&mut self, parameters: Parameters, now: Instant) {
-        let was_sending = self.is_sending();
+        let (was_sending, was_waited_for) = (self.is_sending(), self.is_waited_for());
         self.latch.renegotiated(parameters.remote, now);
         if parameters.remote != self.parameters.remote {
             self.rtcp_source = None;
-        }
-        if parameters.receives != self.parameters.receives {
-            self.silent_at = parameters.receives.then_some(now + self.silence_limit);
         }
         if parameters.codec != self.parameters.codec || parameters.tones != self.parameters.tones {
             self.ear = (parameters.tones && !self.sends_events).then(Box::default);
@@ -258,6 +263,9 @@ impl Session {
         self.take_clock();
         if self.is_sending() && !was_sending {
             self.grid.resume(now);
+        }
+        if self.is_waited_for() != was_waited_for {
+            self.heard(now);
         }
     }
 
@@ -291,6 +299,7 @@ impl Session {
             }
         }
         self.heard(now);
+        self.has_left = false;
         if self.count(&packet.header, now) == Arrival::OutOfStep {
             return;
         }
@@ -410,7 +419,9 @@ impl Session {
             || source.ip() == self.latch.destination().ip();
         let Some(heard) = rtcp::read(datagram, self.origin.ssrc).filter(|_| expected) else { return };
         self.rtcp_source = Some(source);
-        if self.parameters.receives {
+        if heard.bye {
+            self.has_left = true;
+        } else {
             self.heard(now);
         }
         if let Some(block) = heard.about_us {
@@ -432,7 +443,7 @@ impl Session {
     }
 
     fn heard(&mut self, now: Instant) {
-        self.silent_at = Some(now + self.silence_limit);
+        self.silent_at = Some(now + self.silence_limit());
     }
 
     /// Gives the next datagram that is due at `now`; to be asked until there is none.
@@ -459,8 +470,11 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// The last report, with BYE (RFC 3550 §6.6).
+    /// The last report, with BYE (RFC 3550 §6.6); none from a session of which nobody has ever heard (§6.3.7).
     pub fn farewell<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
+        if self.packets_sent == 0 && !self.has_reported {
+            return None;
+        }
         self.report(now, true, room)
     }
 
@@ -492,6 +506,16 @@ impl Session {
     /// Whether audio leaves: the peer wants it and has said where to (RFC 3264 §8.4: not while on hold by 0.0.0.0).
     fn is_sending(&self) -> bool {
         self.parameters.sends && is_usable(self.latch.destination())
+    }
+
+    /// Whether the caller has not put us on hold, in whatever way: under hold many a phone sends nothing, RTCP included.
+    fn is_waited_for(&self) -> bool {
+        self.parameters.receives && self.is_sending()
+    }
+
+    /// After how long a caller of whom nothing is heard has gone.
+    fn silence_limit(&self) -> Duration {
+        if self.is_waited_for() { self.silence_limit } else { self.silence_limit.max(HOLD_LIMIT) }
     }
 
     fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Option<Outgoing<'a>> {
@@ -546,9 +570,12 @@ impl Session {
             packets: self.packets_sent as u32,
             octets: self.octets_sent as u32,
         });
-        let reception = self.reception.as_mut().map(|reception| reception.report(now));
+        // RFC 3550 §6.6: whoever has said BYE is a participant no more, and is not reported on.
+        let reception = self.reception.as_mut().filter(|_| !self.has_left);
+        let reception = reception.map(|reception| reception.report(now));
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
         let length = report.write(room)?;
+        self.has_reported = true;
         let length = match self.protection_in_force() {
             Some(protection) => protection.sealer().seal_rtcp(room, length)?,
             None => length,

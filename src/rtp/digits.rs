@@ -22,7 +22,9 @@ const VOLUME_TOO_WEAK: u8 = 55;
 const LATE_PACKETS: i16 = 16;
 /// The most that a gateway advances the timestamp per packet when it stamps every packet of a key anew. Two presses
 /// are further apart, since 40 ms on and 40 ms off is the fastest that counts as keying (ITU-T Q.24).
-const RESTAMP_MS_MAX: u16 = 60;
+const RESTAMP_MS_MAX: u32 = 60;
+/// The shortest pause between two presses.
+const PAUSE_MS_MIN: u32 = 40;
 /// The most that a duration grows over a lost packet and its successor.
 const GROWTH_MS_MAX: u16 = 500;
 /// A duration that cannot grow by much any more, after which a new segment may begin (RFC 4733 §2.5.1.3).
@@ -44,17 +46,18 @@ impl Default for DigitReceiver {
     }
 }
 
-/// What names an event: its source and the time of its beginning.
+/// What names an event: its source and the time of its beginning; and which it is, because there are senders whose
+/// clock stands while they send several.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     ssrc: u32,
     timestamp: u32,
+    code: u8,
 }
 
 /// The key that was pressed last, as long as more of it may come under another timestamp.
 struct Press {
     key: Key,
-    code: u8,
     sequence: u16,
     duration: u16,
     ended: bool,
@@ -83,7 +86,7 @@ impl DigitReceiver {
         let event = TelephoneEvent::read(packet.payload).filter(|event| event.volume < VOLUME_TOO_WEAK)?;
         let digit = Digit::from_event(event.code)?;
         let header = &packet.header;
-        let key = Key { ssrc: header.ssrc, timestamp: header.timestamp };
+        let key = Key { ssrc: header.ssrc, timestamp: header.timestamp, code: event.code };
         if self.remembered.contains(&Some(key)) {
             if let Some(press) = self.press.as_mut().filter(|press| press.key == key) {
                 press.extend(header, event, now);
@@ -113,8 +116,8 @@ impl DigitReceiver {
 
 impl Press {
     fn new(key: Key, header: &Header, event: TelephoneEvent, now: Instant) -> Self {
-        let TelephoneEvent { code, end, duration, .. } = event;
-        Self { key, code, sequence: header.sequence, duration, ended: end, heard: now }
+        let TelephoneEvent { end, duration, .. } = event;
+        Self { key, sequence: header.sequence, duration, ended: end, heard: now }
     }
 
     /// Takes in another packet under the same timestamp.
@@ -124,31 +127,42 @@ impl Press {
         }
     }
 
-    fn relation(&self, header: &Header, event: TelephoneEvent, ticks_per_ms: u16, now: Instant) -> Relation {
-        let forgotten = now.saturating_duration_since(self.heard) > OPEN_FOR;
-        if forgotten || header.ssrc != self.key.ssrc || event.code != self.code {
+    fn relation(&self, header: &Header, event: TelephoneEvent, clock: u16, now: Instant) -> Relation {
+        let since = now.saturating_duration_since(self.heard);
+        if since > OPEN_FOR || header.ssrc != self.key.ssrc || event.code != self.key.code {
             return Relation::New;
         }
         let steps = ahead(self.sequence, header.sequence);
         let later = header.timestamp.wrapping_sub(self.key.timestamp);
         if (-LATE_PACKETS..0).contains(&steps) && later.cast_signed() < 0 {
             Relation::Late
-        } else if self.is_restamped(steps, later, event, ticks_per_ms) || self.is_next_segment(later) {
+        } else if self.is_restamped((steps, later), event, clock, since) || self.is_next_segment(later) {
             Relation::Continues
         } else {
             Relation::New
         }
     }
 
-    /// Some gateways stamp every packet of a press with its own time: the sequence goes on without a gap (a single
-    /// lost packet is forgiven), the duration grows, and the time advances no faster than packets do.
-    fn is_restamped(&self, steps: i16, later: u32, event: TelephoneEvent, ticks_per_ms: u16) -> bool {
+    /// Some gateways stamp every packet of a press with its own time, some only the ends that repeat the first: the
+    /// sequence goes on without a gap (a single lost packet is forgiven), and the duration grows, or is the end's once
+    /// more. The time is one within the press then, or too soon after it for another; and what follows at once may
+    /// be a little later still, because three ends take as long as a pause.
+    fn is_restamped(
+        &self,
+        (steps, later): (i16, u32),
+        event: TelephoneEvent,
+        clock: u16,
+        since: Duration,
+    ) -> bool {
         let growth = event.duration.wrapping_sub(self.duration);
-        let grows = (1..=GROWTH_MS_MAX * ticks_per_ms).contains(&growth) && !self.ended;
+        let grows = (1..=GROWTH_MS_MAX * clock).contains(&growth) && !self.ended;
         let repeats_end = growth == 0 && event.end;
+        let pace = RESTAMP_MS_MAX * u32::from(clock) * u32::from(steps.unsigned_abs());
+        let duration = u32::from(event.duration);
+        let pauses = if since < Duration::from_millis(PAUSE_MS_MIN.into()) { 2 } else { 1 };
+        let pause = pauses * PAUSE_MS_MIN * u32::from(clock);
         (1..=2).contains(&steps)
-            && later <= u32::from(RESTAMP_MS_MAX * ticks_per_ms) * u32::from(steps.unsigned_abs())
-            && (grows || repeats_end)
+            && (grows && later <= pace.max(duration) || repeats_end && later < duration + pause)
     }
 
     /// RFC 4733 §2.5.1.3: a press too long for the duration field goes on as a new event that begins where the

@@ -183,6 +183,21 @@ fn formats_are_known_by_number_or_by_name() {
     }
 }
 
+/// Comfort noise (RFC 3389) would be one more thing to send and to hear; silence is sent as what it is.
+#[test]
+fn comfort_noise_is_not_taken_up() {
+    for cn in ["13", "13 118"] {
+        let (answer, negotiated) = answered(&format!(
+            "m=audio 4000 RTP/AVP {cn} 0 101\r\na=rtpmap:13 CN/8000\r\na=rtpmap:118 CN/16000\r\n\
+             a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+        ));
+        assert!(answer.contains("m=audio 20000 RTP/AVP 0 101\r\n") && !answer.contains("CN"), "{answer}");
+        assert_eq!((negotiated.codec, negotiated.telephone_event), (Codec::Pcmu, Some(101)));
+    }
+    let alone = refused("m=audio 4000 RTP/AVP 13 101\r\na=rtpmap:101 telephone-event/8000\r\n");
+    assert_eq!(alone, Incompatible::NoCodec);
+}
+
 #[test]
 fn packet_times() {
     let table = [

@@ -23,6 +23,7 @@ mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod sound;
 mod strain;
 mod support;
 mod test_caller;

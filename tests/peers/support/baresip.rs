@@ -49,6 +49,12 @@ impl Baresip {
         Self::start_with(server.loopback.ip(), server, user, &opus, "")
     }
 
+    /// One that speaks nothing but G.722.
+    pub fn start_g722(server: &Server, user: &str) -> Self {
+        let g722 = Speech { module: "g722.so", codecs: "g722", rate: 16_000, channels: 1 };
+        Self::start_with(server.loopback.ip(), server, user, &g722, "")
+    }
+
     /// One that encrypts sound: `srtp-mand` insists on it, `srtp` offers it in a stream of RTP/AVP.
     pub fn start_encrypted(server: &Server, user: &str, how: &str) -> Self {
         Self::start_with(server.loopback.ip(), server, user, &G711, &format!(";mediaenc={how}"))
