@@ -13,8 +13,29 @@ pub struct Media {
     pub voice: Voice,
     /// Where the peer takes it.
     pub remote: SocketAddr,
-    /// How it is encrypted, if it is; and by which keys.
-    encryption: Option<(Sealer, Opener, Box<Keys>)>,
+    encryption: Option<Box<Encryption>>,
+}
+
+/// How a stream is encrypted, and by which keys.
+struct Encryption {
+    keys: Keys,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl Encryption {
+    fn new(keys: &Keys) -> Self {
+        let (sealer, opener) = (Sealer::new(&keys.ours), Opener::new(&keys.theirs, keys.their_mki));
+        Self { keys: keys.clone(), sealer, opener }
+    }
+
+    fn change(&mut self, keys: &Keys) {
+        if *keys != self.keys {
+            self.sealer.change_key(&keys.ours);
+            self.opener.change_key(&keys.theirs, keys.their_mki);
+            self.keys.clone_from(keys);
+        }
+    }
 }
 
 impl Media {
@@ -29,28 +50,19 @@ impl Media {
     pub fn change(&mut self, agreed: &Negotiated) {
         self.voice.change(agreed);
         self.remote = agreed.remote;
-        match (&mut self.encryption, &agreed.keys) {
-            (Some((sealer, opener, keys)), Some(new)) if keys != new => {
-                sealer.change_key(&new.ours);
-                opener.change_key(&new.theirs, new.their_mki);
-                keys.clone_from(new);
-            }
-            (Some(_), Some(_)) => {}
-            (encryption, new) => {
-                *encryption = new
-                    .clone()
-                    .map(|keys| (Sealer::new(&keys.ours), Opener::new(&keys.theirs, keys.their_mki), keys));
-            }
+        match (&mut self.encryption, agreed.keys.as_deref()) {
+            (Some(encryption), Some(keys)) => encryption.change(keys),
+            (encryption, keys) => *encryption = keys.map(|keys| Box::new(Encryption::new(keys))),
         }
     }
 
     /// The packet that is due at `now`, if one is; one that the key is worn out for never leaves.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let mut packet = self.voice.poll_transmit(now)?;
-        if let Some((sealer, ..)) = &mut self.encryption {
+        if let Some(encryption) = &mut self.encryption {
             let length = packet.len();
             packet.resize(length + TRAILER_LEN_MAX, 0);
-            let length = sealer.seal_rtp(&mut packet, length)?;
+            let length = encryption.sealer.seal_rtp(&mut packet, length)?;
             packet.truncate(length);
         }
         Some(packet)
@@ -59,7 +71,7 @@ impl Media {
     /// Timestamp and samples of a packet of audio; `None` for anything else, and for what has not the key.
     pub fn receive(&mut self, datagram: &mut [u8]) -> Option<(u32, Vec<i16>)> {
         match &mut self.encryption {
-            Some((_, opener, _)) => self.voice.receive(opener.open_rtp(datagram).ok()?.packet),
+            Some(encryption) => self.voice.receive(encryption.opener.open_rtp(datagram).ok()?.packet),
             None => self.voice.receive(datagram),
         }
     }
