@@ -9,10 +9,11 @@ use anyhow::{Context, Result, ensure};
 use portero::audio::{Codec, Prompt};
 use portero::media::{Command, Event, Origin, Parameters, Piece, PlayId, SessionId};
 use portero::net::media::{MediaConfig, MediaPlane};
+use portero::srtp::Keys;
 use tokio::sync::mpsc;
 
 use crate::floor::{Floor, KEYS, PACKET_TIME};
-use crate::{ENGINE_PORT, Kind, Setup, peer_port, prompts};
+use crate::{ENGINE_PORT, Kind, Setup, key, peer_port, prompts};
 
 /// Room for events. What the calls key is counted by nobody.
 const EVENTS_MAX: usize = 16_384;
@@ -73,6 +74,7 @@ fn open(kind: Kind, call: u16) -> Command {
         sends: true,
         receives: true,
         tones: kind == Kind::Listening,
+        keys: (kind == Kind::Sealed).then(|| Box::new(Keys { ours: key(), theirs: key(), their_mki: None })),
     };
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call));
     Command::Open { local, origin, parameters }

@@ -19,7 +19,7 @@ pub mod view;
 
 pub use ladder::Ladder;
 pub use one::CallId;
-pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Target, TargetUri, Tones};
+pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Srtp, Target, TargetUri, Tones};
 pub use ports::PortPool;
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
 pub use switchboard::{Action, Copied, Switchboard, Tap, WallClock};

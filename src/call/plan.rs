@@ -91,8 +91,22 @@ pub struct Sound {
     pub codecs: Codecs,
     /// Whether keys are listened for in the caller's audio.
     pub tones: Tones,
+    /// Whether media is encrypted.
+    pub srtp: Srtp,
     /// Whether calls are recorded.
     pub record: bool,
+}
+
+/// Whether a line's media is encrypted (RFC 4568).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Srtp {
+    /// Where the caller's side offers it.
+    #[default]
+    Allow,
+    /// Always; whoever does not offer it is refused (488).
+    Require,
+    /// Never; whoever insists on it is refused (488).
+    Off,
 }
 
 /// When keys are listened for in callers' audio.

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod caller;
 pub mod ear;
+pub mod media;
 pub mod phone;
 pub mod recording;
 pub mod script;
@@ -30,6 +31,7 @@ use crate::flow::Verdict;
 use crate::net::dns::Dns;
 use crate::net::sip::Tls;
 use crate::sdp::{Codec, Codecs};
+use crate::srtp::Suite;
 
 /// Places one test call.
 ///
@@ -53,6 +55,9 @@ pub struct Arguments {
     /// For TLS: who may have issued the certificate of whom is called, in PEM; without it, those that this machine trusts
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Insist on encrypted sound (SRTP) by this suite, such as `AEAD_AES_128_GCM`; without it, none is offered
+    #[arg(long, value_name = "SUITE", value_parser = suite)]
+    srtp: Option<Suite>,
     /// The only codec to offer: pcmu, pcma, g722 or, in a build that speaks it, opus; without this, either of the first two
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     codec: Option<Codec>,
@@ -78,6 +83,10 @@ pub struct Arguments {
 
 fn expected_verdict(word: &str) -> Result<Verdict, String> {
     Verdict::parse(word).ok_or_else(|| "a verdict is one of verified, identified, unidentified".to_owned())
+}
+
+fn suite(name: &str) -> Result<Suite, String> {
+    Suite::parse(name).ok_or_else(|| format!("a suite is one of {}", Suite::ALL.map(Suite::name).join(", ")))
 }
 
 fn codec(word: &str) -> Result<Codec, String> {
@@ -130,7 +139,8 @@ async fn place(arguments: &Arguments) -> anyhow::Result<(Caller, recording::Reco
     let caller = Caller::new(arguments.keys.clone(), arguments.on_refer(), timeout, phone::now());
     let tls = Tls::client(arguments.trust.as_deref())?;
     let dns = Dns::new(&arguments.name_server);
-    let phone = Phone::dial(&arguments.from, &arguments.to, arguments.codecs(), caller, dns, tls).await?;
+    let sound = (arguments.codecs(), arguments.srtp);
+    let phone = Phone::dial(&arguments.from, &arguments.to, sound, caller, dns, tls).await?;
     let mut told = 0;
     let tell = |caller: &Caller| {
         if !arguments.json {
@@ -191,6 +201,8 @@ mod tests {
             ("sip:1000@127.0.0.1 --keys prompt,4711# --expect verified --timeout 5", Some(OnRefer::Follow)),
             ("sip:1000@127.0.0.1 --no-follow --json", Some(OnRefer::Claim)),
             ("sip:1000@127.0.0.1 --refuse-refer 603", Some(OnRefer::Refuse(603))),
+            ("sip:1000@127.0.0.1 --srtp aead_aes_256_gcm", Some(OnRefer::Follow)),
+            ("sip:1000@127.0.0.1 --srtp F8_128_HMAC_SHA1_80", None),
             ("sip:1000@127.0.0.1 --refuse-refer 200", None),
             ("sip:1000@127.0.0.1 --refuse-refer 603 --no-follow", None),
             ("sip:1000@127.0.0.1 --keys prompt,x", None),

@@ -1,10 +1,11 @@
-//! How a line sounds: which codecs it takes, whether it listens for keys, and whether it is recorded.
+//! How a line sounds: which codecs it takes, whether it listens for keys, whether its media is encrypted, and whether
+//! it is recorded.
 
 use super::fault::Fault;
 use super::nearest::one_of;
 use super::section::{Complaint, Section};
 use crate::audio::OPUS_SPOKEN;
-use crate::call::{Sound, Tones};
+use crate::call::{Sound, Srtp, Tones};
 use crate::sdp::{Codec, Codecs};
 
 const CODECS: [(&str, Codec); 4] =
@@ -13,11 +14,22 @@ const CODECS: [(&str, Codec); 4] =
 const TONES: [(&str, Tones); 3] =
     [("needed", Tones::Needed), ("always", Tones::Always), ("never", Tones::Never)];
 
+const SRTP: [(&str, Srtp); 3] = [("allow", Srtp::Allow), ("require", Srtp::Require), ("off", Srtp::Off)];
+
 /// What a line says of it.
 pub(super) fn read(section: &mut Section<'_>, keeps_recordings: bool) -> Sound {
     let codecs = codecs(section).map_or_else(Codecs::default, Codecs::Ours);
-    let tones = section.read("tones", tones).unwrap_or_default();
-    Sound { codecs, tones, record: record(section, keeps_recordings) }
+    Sound {
+        codecs,
+        tones: section.read("tones", tones).unwrap_or_default(),
+        srtp: section.read("srtp", srtp).unwrap_or_default(),
+        record: record(section, keeps_recordings),
+    }
+}
+
+fn srtp(text: &str) -> Result<Srtp, Complaint> {
+    one_of(&SRTP, text, "ways")
+        .map_err(|help| Complaint::new(format!("`{text}` is no way to have media encrypted"), help))
 }
 
 fn record(section: &mut Section<'_>, keeps_recordings: bool) -> bool {

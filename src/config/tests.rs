@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Here, Intake, Sound, Strangers, Tones};
+use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
 use crate::crm::{Method, Reading, demo};
 use crate::flow::{ActionName, Question};
 use crate::records::{Kept, Retention};
@@ -231,7 +231,7 @@ fn what_is_said_is_taken() {
         .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\nlate_percent = 25\n[[lines]]")
         .replace(
             "identifier.digits = 6",
-            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nrecord = true\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
+            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nsrtp = \"require\"\nrecord = true\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(read.wideband(), audio::Wideband::Encoded);
@@ -253,8 +253,8 @@ fn what_is_said_is_taken() {
     assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
-    let sound =
-        Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always, record: true };
+    let codecs = Codecs::Ours(vec![Codec::G722, Codec::Pcma]);
+    let sound = Sound { codecs, tones: Tones::Always, srtp: Srtp::Require, record: true };
     assert_eq!(read.sounds[&line.number], sound);
     assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
     assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));

@@ -3,7 +3,8 @@
 //! A caller behind a NAT sends from another address than its SDP says. Sending to wherever packets come from is
 //! how calls are stolen, so: packets from the very address in the SDP always win; another source must show a few
 //! packets in sequence, of one SSRC and a negotiated type, within seconds of the answer; and once a source is
-//! believed no third one is, until the SDP names another address.
+//! believed no third one is, until the SDP names another address. Where packets are encrypted, whoever has the key is
+//! the caller, wherever the newest packet comes from.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -90,6 +91,13 @@ impl Latch {
             self.believe(source);
         }
         shown
+    }
+
+    /// Takes a packet that has proven to be authentic. One that is late says nothing of where its sender is by now.
+    pub(super) fn accept_authentic(&mut self, source: SocketAddr, newest: bool) {
+        if newest {
+            self.believe(source);
+        }
     }
 
     fn believe(&mut self, source: SocketAddr) {
@@ -230,6 +238,17 @@ mod tests {
         assert_eq!(latch.destination(), address(2, 4000));
         latch.renegotiated(address(4, 4000), at(30_000));
         assert_eq!(latch.destination(), address(4, 4000), "the peer is somewhere else now");
+    }
+
+    #[test]
+    fn an_authentic_packet_moves_the_stream_unless_it_is_late() {
+        let zero = start();
+        let mut latch = Latch::new(address(1, 4000), zero);
+        let table = [(1, true, 1), (2, false, 1), (2, true, 2), (1, false, 2), (3, true, 3), (1, true, 1)];
+        for (who, newest, expected) in table {
+            latch.accept_authentic(address(who, 4000), newest);
+            assert_eq!(latch.destination(), address(expected, 4000), "{who} {newest}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Media sessions without sockets: playout, digits, latching.
 //!
 //! A [`Session`] is what a media thread does for one call. It is given packets, commands and the time and gives
-//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no SRTP, no
+//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no
 //! mixing and no transcoding here, and the caller's audio is listened to for keys at the most, but where a call is
 //! recorded: then a [`Tape`] leads to a [`Reel`], on which another thread makes of the packets what can be written.
 
 mod grid;
 mod latch;
 mod playout;
+mod protection;
 mod punctuality;
 mod reel;
 mod reports;
@@ -16,6 +17,7 @@ mod tape;
 mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
+pub use crate::srtp::Refused;
 pub use punctuality::Punctuality;
 pub use reel::Reel;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Prompt};
 use crate::secret::Digit;
+use crate::srtp::Keys;
 
 /// Names a media session. One call has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +60,8 @@ pub struct Parameters {
     pub receives: bool,
     /// Whether keys are also listened for in the audio, until a telephone-event shows that there is no need.
     pub tones: bool,
+    /// The keys, where packets are encrypted both ways.
+    pub keys: Option<Box<Keys>>,
 }
 
 /// What never changes in a session's life.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::grid::{Grid, SAMPLES_MAX, Slot};
 use super::latch::Latch;
 use super::playout::Playout;
+use super::protection::Protection;
 use super::reports::Reports;
 use super::tape::Head;
 use super::tones::ToneDetector;
@@ -22,15 +23,16 @@ use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
 use crate::rtp::telephone_event::TelephoneEvent;
 use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
+use crate::srtp::{self, Refused};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 /// The same of a caller who has put us on hold, who may have gone all the same.
 const HOLD_LIMIT: Duration = Duration::from_hours(1);
 
-/// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name.
-pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
-const _: () = assert!(rtcp::REPORT_LEN_MAX <= DATAGRAM_LEN_MAX);
+/// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name, and sealed.
+pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX + srtp::TRAILER_LEN_MAX;
+const _: () = assert!(rtcp::REPORT_LEN_MAX + srtp::TRAILER_LEN_MAX <= DATAGRAM_LEN_MAX);
 
 /// Where a session writes what it has to send. All sessions of a thread share one, which stays in its caches.
 pub type Room = [u8; DATAGRAM_LEN_MAX];
@@ -72,6 +74,10 @@ pub struct Session {
     ear: Option<Box<Ear>>,
     /// A telephone-event has come: whoever sends those need not be listened to.
     sends_events: bool,
+    /// Present once packets have been encrypted; in force while the parameters have keys.
+    protection: Option<Box<Protection>>,
+    /// Why the last datagram was refused, if it was, until somebody asks.
+    refused: Option<Refused>,
     /// Present while the call is recorded.
     recording: Option<Box<Head>>,
     reception: Option<Reception>,
@@ -136,6 +142,18 @@ impl Ear {
     }
 }
 
+/// What speaks for a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Where it comes from, and what it looks like.
+    Claimed,
+    /// Whoever sent it has the key.
+    Proven {
+        /// None of its source that was sent later has come yet.
+        newest: bool,
+    },
+}
+
 /// What a received packet carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
@@ -157,6 +175,8 @@ impl Session {
             digits: DigitReceiver::default(),
             ear: parameters.tones.then(Box::default),
             sends_events: false,
+            protection: parameters.keys.as_deref().map(|keys| Box::new(Protection::new(keys))),
+            refused: None,
             recording: None,
             reception: None,
             has_left: false,
@@ -233,6 +253,11 @@ impl Session {
         if parameters.codec != self.parameters.codec || parameters.tones != self.parameters.tones {
             self.ear = (parameters.tones && !self.sends_events).then(Box::default);
         }
+        match (&mut self.protection, parameters.keys.as_deref()) {
+            (Some(protection), Some(keys)) => protection.change(keys),
+            (absent @ None, Some(keys)) => *absent = Some(Box::new(Protection::new(keys))),
+            (_, None) => {}
+        }
         self.parameters = parameters;
         self.grid.set_packet_time(self.parameters.packet_time);
         self.take_clock();
@@ -249,10 +274,29 @@ impl Session {
         if is_rtcp(datagram) {
             return self.receive_rtcp(source, datagram, now);
         }
+        let Some(protection) = self.protection_in_force() else {
+            return self.take_rtp(source, datagram, Standing::Claimed, now);
+        };
+        let mut room = [0; _];
+        match protection.open_rtp(datagram, &mut room) {
+            Ok(opened) => {
+                let standing = Standing::Proven { newest: opened.newest };
+                self.take_rtp(source, opened.packet, standing, now);
+            }
+            Err(reason) => self.refused = Some(reason),
+        }
+    }
+
+    fn take_rtp(&mut self, source: SocketAddr, datagram: &[u8], standing: Standing, now: Instant) {
         let Some(packet) = Packet::read(datagram).filter(|_| self.parameters.receives) else { return };
         let content = self.content(&packet.header);
-        if !self.latch.accepts(source, &packet.header, content != Content::Other, now) {
-            return;
+        match standing {
+            Standing::Proven { newest } => self.latch.accept_authentic(source, newest),
+            Standing::Claimed => {
+                if !self.latch.accepts(source, &packet.header, content != Content::Other, now) {
+                    return;
+                }
+            }
         }
         self.heard(now);
         self.has_left = false;
@@ -283,6 +327,15 @@ impl Session {
             }
             Content::Other => {}
         }
+    }
+
+    fn protection_in_force(&mut self) -> Option<&mut Protection> {
+        self.protection.as_deref_mut().filter(|_| self.parameters.keys.is_some())
+    }
+
+    /// Why the last datagram was refused, if it was and nobody has asked yet: only encrypted ones are.
+    pub fn take_refused(&mut self) -> Option<Refused> {
+        self.refused.take()
     }
 
     /// Has a recording leave out a key, be it one that counts or none.
@@ -323,7 +376,8 @@ impl Session {
     pub fn dispensable(&self) -> Option<u8> {
         let established = self.reception.as_ref().is_some_and(Reception::is_established);
         let followed = self.parameters.receives && self.latch.is_settled() && established;
-        if self.ear.is_some() || self.recording.is_some() {
+        // What is encrypted cannot be told apart unopened, and each packet of it counts.
+        if self.ear.is_some() || self.recording.is_some() || self.parameters.keys.is_some() {
             return None;
         }
         // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
@@ -341,12 +395,28 @@ impl Session {
 
     /// The one address from which RTP can still be believed, if it is down to one.
     pub fn only_source(&self) -> Option<SocketAddr> {
-        self.latch.only_source()
+        self.latch.only_source().filter(|_| self.parameters.keys.is_none())
     }
 
     /// Takes a datagram that came to the RTCP port.
     pub fn receive_rtcp(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
-        let expected = source == self.parameters.remote_rtcp || source.ip() == self.latch.destination().ip();
+        let Some(protection) = self.protection_in_force() else {
+            return self.take_rtcp(source, datagram, Standing::Claimed, now);
+        };
+        let mut room = [0; _];
+        match protection.open_rtcp(datagram, &mut room) {
+            Ok(opened) => {
+                let standing = Standing::Proven { newest: opened.newest };
+                self.take_rtcp(source, opened.packet, standing, now);
+            }
+            Err(reason) => self.refused = Some(reason),
+        }
+    }
+
+    fn take_rtcp(&mut self, source: SocketAddr, datagram: &[u8], standing: Standing, now: Instant) {
+        let expected = standing != Standing::Claimed
+            || source == self.parameters.remote_rtcp
+            || source.ip() == self.latch.destination().ip();
         let Some(heard) = rtcp::read(datagram, self.origin.ssrc).filter(|_| expected) else { return };
         self.rtcp_source = Some(source);
         if heard.bye {
@@ -384,7 +454,7 @@ impl Session {
         if self.is_sending()
             && let Some(slot) = self.grid.take(now)
         {
-            return Some(self.audio(slot, room));
+            return self.audio(slot, room);
         }
         if self.reports.take(now) { self.report(now, false, room) } else { None }
     }
@@ -448,7 +518,7 @@ impl Session {
         if self.is_waited_for() { self.silence_limit } else { self.silence_limit.max(HOLD_LIMIT) }
     }
 
-    fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Outgoing<'a> {
+    fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Option<Outgoing<'a>> {
         self.slots_missed += slot.missed;
         let header = Header {
             payload_type: self.parameters.payload_type,
@@ -458,7 +528,8 @@ impl Session {
             timestamp: slot.timestamp,
             ssrc: self.origin.ssrc,
         };
-        let (head, payload) = room.split_at_mut(HEADER_LEN);
+        // What seals it, if anything does, stands behind it.
+        let (head, payload) = room[..DATAGRAM_LEN_MAX - srtp::TRAILER_LEN_MAX].split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
         let filled = self.playout.fill(self.parameters.codec, slot.samples, payload);
         let length = HEADER_LEN + filled.octets;
@@ -470,7 +541,19 @@ impl Session {
         self.gapless = Some(slot.timestamp.wrapping_add(slot.ticks));
         self.packets_sent += 1;
         self.octets_sent += filled.octets as u64;
-        Outgoing { port: Port::Rtp, destination: self.latch.destination(), datagram: &room[..length] }
+        let length = self.seal_rtp(room, length, header.sequence)?;
+        Some(Outgoing { port: Port::Rtp, destination: self.latch.destination(), datagram: &room[..length] })
+    }
+
+    /// Seals a packet where that is agreed on. One that cannot be sealed, because its key is worn out, never leaves.
+    fn seal_rtp(&mut self, room: &mut Room, length: usize, sequence: u16) -> Option<usize> {
+        if let Some(protection) = self.protection_in_force() {
+            return protection.sealer().seal_rtp(room, length);
+        }
+        if let Some(protection) = &mut self.protection {
+            protection.sealer().pass_over(sequence);
+        }
+        Some(length)
     }
 
     fn report<'a>(&mut self, now: Instant, bye: bool, room: &'a mut Room) -> Option<Outgoing<'a>> {
@@ -493,6 +576,10 @@ impl Session {
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
         let length = report.write(room)?;
         self.has_reported = true;
+        let length = match self.protection_in_force() {
+            Some(protection) => protection.sealer().seal_rtcp(room, length)?,
+            None => length,
+        };
         Some(Outgoing { port, destination, datagram: &room[..length] })
     }
 

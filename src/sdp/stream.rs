@@ -6,7 +6,7 @@ use std::time::Duration;
 use sipx_sdp::rtpmap::same_format;
 use sipx_sdp::{Direction, MediaDescription, SessionDescription};
 
-use super::{Codec, Codecs, Incompatible, Negotiated};
+use super::{Codec, Codecs, Incompatible, Negotiated, crypto};
 
 /// The packet time where the peer asks for none, or for one that we do not make, in milliseconds.
 const PACKET_TIME_DEFAULT_MS: u64 = 20;
@@ -67,12 +67,12 @@ impl Codec {
 /// What all rtpmaps of telephone-events begin with.
 const EVENTS: &str = "telephone-event/";
 
-/// Whether a stream is audio that we could take, its codecs aside.
+/// Whether a stream is audio that we could take, its codecs and its encryption aside.
 pub(super) fn is_acceptable(media: &MediaDescription) -> bool {
-    media.media == "audio" && media.port != 0 && media.protocol == "RTP/AVP"
+    media.media == "audio" && media.port != 0 && crypto::is_known(&media.protocol)
 }
 
-/// Settles what the peer's `media` leaves open. `mux` says whether both want rtcp-mux.
+/// Settles what the peer's `media` leaves open, but for its encryption. `mux` says whether both want rtcp-mux.
 pub(super) fn settle(
     description: &SessionDescription,
     media: &MediaDescription,
@@ -91,6 +91,7 @@ pub(super) fn settle(
         remote_rtcp: if mux { remote } else { remote_rtcp(media, remote) },
         sends: direction.receives() && !remote.ip().is_unspecified(),
         receives: direction.sends(),
+        keys: None,
     })
 }
 

@@ -50,6 +50,7 @@ fn an_ordinary_offer_is_answered_in_full() {
             remote_rtcp: SocketAddr::from(([192, 0, 2, 1], 4001)),
             sends: true,
             receives: true,
+            keys: None,
         }
     );
 }
@@ -309,7 +310,7 @@ fn what_has_nothing_in_common_says_why() {
         ("", Incompatible::NoAudio),
         ("m=video 4000 RTP/AVP 0\r\n", Incompatible::NoAudio),
         ("m=audio 0 RTP/AVP 0\r\n", Incompatible::NoAudio),
-        ("m=audio 4000 RTP/SAVP 0\r\n", Incompatible::NoAudio),
+        ("m=audio 4000 RTP/SAVP 0\r\n", Incompatible::Encrypted),
         ("m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n", Incompatible::NoAudio),
         ("m=audio 4000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000\r\n", Incompatible::NoCodec),
         ("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 PCMU/16000\r\n", Incompatible::NoCodec),

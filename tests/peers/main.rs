@@ -8,6 +8,7 @@
 )]
 
 mod canary;
+mod encrypted;
 mod extensions;
 mod features;
 mod hostile;

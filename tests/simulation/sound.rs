@@ -108,6 +108,7 @@ fn parameters(remote: SocketAddr) -> Parameters {
         sends: true,
         receives: true,
         tones: false,
+        keys: None,
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
             remote_rtcp: "127.0.0.1:4001".parse().expect("an address"),
             sends: true,
             receives: true,
+            keys: None,
         }
     }
 

@@ -342,6 +342,7 @@ mod tests {
             remote_rtcp: remote,
             sends: true,
             receives: true,
+            keys: None,
         };
         let origin = Origin { ssrc: call as u32, sequence: 0, timestamp: 0 };
         Command::Begin(Box::new(Begin { call, socket, origin, agreed, script: Script::default() }))

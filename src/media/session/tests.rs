@@ -15,6 +15,7 @@ use crate::secret::Digit;
 
 mod attacks;
 mod captures;
+mod encrypted;
 mod keys;
 mod leaving;
 mod opus;
@@ -54,6 +55,7 @@ fn parameters() -> Parameters {
         sends: true,
         receives: true,
         tones: false,
+        keys: None,
     }
 }
 

@@ -76,6 +76,7 @@ impl Stage {
             sends: true,
             receives: true,
             tones: false,
+            keys: None,
         }
     }
 

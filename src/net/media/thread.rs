@@ -27,8 +27,8 @@ use super::told::Told;
 use super::wheel::Wheel;
 use super::{Lateness, MediaConfig};
 use crate::media::{
-    Command, DATAGRAM_LEN_MAX, Event, Origin, Outgoing, Parameters, Port, Punctuality, Room, Session,
-    SessionId,
+    Command, DATAGRAM_LEN_MAX, Event, Origin, Outgoing, Parameters, Port, Punctuality, Refused, Room,
+    Session, SessionId,
 };
 
 /// Sockets asked about at a time.
@@ -321,6 +321,9 @@ impl MediaThread {
         match running.sockets.receive(port, buffer) {
             Ok(received) => {
                 self.tally.unseen += running.received(port, received, buffer, now);
+                if let Some(reason) = running.session.take_refused() {
+                    self.tally.refuse(reason);
+                }
                 running.keep_out(self.config.kernel_filter);
             }
             Err(error) => tracing::debug!(%error, "a datagram could not be received"),
@@ -374,8 +377,10 @@ struct Tally {
     missed: u64,
     failures: u64,
     unseen: u64,
+    refused: [u64; Refused::ALL.len()],
     lateness: Histogram,
     counters: [Counter; 3],
+    refusals: [Counter; Refused::ALL.len()],
 }
 
 impl Tally {
@@ -384,19 +389,26 @@ impl Tally {
             missed: 0,
             failures: 0,
             unseen: 0,
+            refused: [0; _],
             lateness: histogram!("portero_rtp_lateness_seconds"),
             counters: [
                 counter!("portero_rtp_slots_missed_total"),
                 counter!("portero_rtp_send_failures_total"),
                 counter!("portero_rtp_packets_filtered_total"),
             ],
+            refusals: Refused::ALL
+                .map(|reason| counter!("portero_srtp_packets_refused_total", "reason" => reason.as_str())),
         }
     }
 
+    fn refuse(&mut self, reason: Refused) {
+        self.refused[reason as usize] += 1;
+    }
+
     fn show(&mut self) {
-        for (count, counter) in
-            [&mut self.missed, &mut self.failures, &mut self.unseen].into_iter().zip(&self.counters)
-        {
+        let counts = [&mut self.missed, &mut self.failures, &mut self.unseen].into_iter();
+        let all = counts.zip(&self.counters).chain(self.refused.iter_mut().zip(&self.refusals));
+        for (count, counter) in all {
             if *count > 0 {
                 counter.increment(std::mem::take(count));
             }

@@ -23,6 +23,7 @@ fn session(codec: Codec, tape: Tape, now: Instant) -> Session {
         sends: true,
         receives: true,
         tones: false,
+        keys: None,
     };
     let origin = Origin { ssrc: 1, sequence: 1, timestamp: 7, cname: "a@b".to_owned(), seed: 1 };
     let mut session = Session::new(origin, parameters, now);
