@@ -4,12 +4,15 @@
 //! known; so what comes out needs no further checking, and what is wrong can be pointed at. Whether the
 //! recordings exist is not checked here: [`Configuration::prompt_ids`] says which are needed.
 
+mod actions;
 mod back_end;
+mod bodies;
 mod demo;
 mod fault;
 mod lines;
 mod nearest;
 mod read;
+mod readings;
 mod section;
 mod settings;
 mod sip;

@@ -100,9 +100,8 @@ impl Client {
             request.headers_mut().insert(name, value.clone());
         }
         if let Some(body) = &action.body {
-            let body = Filled(body.fill(&values)?);
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(Bytes::from_owner(body).into());
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
+            *request.body_mut() = Some(Bytes::from_owner(Filled(body.template.fill(&values)?)).into());
         }
         for (name, value) in &action.headers {
             let mut value = HeaderValue::from_bytes(value.fill(&values)?.as_bytes()).ok()?;

@@ -5,8 +5,10 @@
 //! whatever the back end does. What is deliberately absent: no redirect is followed and no proxy taken from
 //! the environment, as either would carry a secret to where nobody configured it to go; no answer is kept.
 
+mod attributes;
 mod client;
 pub mod demo;
+mod filters;
 mod reading;
 mod template;
 
@@ -16,14 +18,15 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
+pub use attributes::{Attribute, Attributes};
 pub use client::{Client, Misconfigured};
-pub use reading::{Check, LookUp, Reading};
+pub use reading::{Check, Condition, LookUp, Reading, Sending};
 pub use reqwest::header::{HeaderName, HeaderValue};
 pub use reqwest::{Method, Url};
 pub use serde_json_path::JsonPath;
-pub use template::{Place, Template, TemplateFault};
+pub use template::{Place, Template, TemplateFault, Values};
 
-use crate::flow::{ActionName, Query};
+use crate::flow::{ActionName, Customer, Query};
 
 /// What is to be known of a back end.
 #[derive(Debug, Clone)]
@@ -49,10 +52,19 @@ pub struct Action {
     pub path: Template,
     /// Headers besides those of [`Config::headers`].
     pub headers: Vec<(HeaderName, Template)>,
-    /// A JSON body.
-    pub body: Option<Template>,
+    /// What is sent along, and as what.
+    pub body: Option<Body>,
     /// How the answer is understood.
     pub reading: Reading,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// What it is filled from: its place is that of `media_type`.
+    pub template: Template,
+    /// What `Content-Type` says of it.
+    pub media_type: &'static str,
 }
 
 impl Config {
@@ -63,17 +75,25 @@ impl Config {
 }
 
 /// The names and values that a template may use to ask `query`.
-fn variables(query: &Query) -> Vec<(&'static str, &str)> {
+fn variables(query: &Query) -> Values {
+    let customer = |customer: &Customer, more: &[(&str, &str)]| {
+        let mut names = vec![("customer", customer.id.as_str())];
+        names.extend(customer.name.as_deref().map(|name| ("name", name)));
+        names.extend_from_slice(more);
+        Values::new(&names, Some(&customer.attributes))
+    };
     match query {
-        Query::Number(ani) => vec![("ani", ani.number.as_str())],
-        Query::Identifier(identifier) => vec![("identifier", identifier.expose())],
-        Query::Secret { customer, secret, .. } => {
-            vec![("customer", customer.id.as_str()), ("secret", secret.expose())]
+        Query::Number(ani) => Values::new(&[("ani", ani.number.as_str())], None),
+        Query::Identifier(identifier) => Values::new(&[("identifier", identifier.expose())], None),
+        Query::Secret { customer: of, secret, positions } => {
+            customer(of, &[("secret", secret.expose()), ("positions", &listed(positions))])
         }
-        Query::Code { customer, contact } => {
-            let contact = contact.as_deref().map(|contact| ("contact", contact));
-            [Some(("customer", customer.id.as_str())), contact].into_iter().flatten().collect()
-        }
-        Query::Record(customer) => vec![("customer", customer.id.as_str())],
+        Query::Code { customer: to, contact: Some(contact) } => customer(to, &[("contact", contact)]),
+        Query::Code { customer: of, contact: None } | Query::Record(of) => customer(of, &[]),
     }
+}
+
+/// Places of a secret, as in `2,4`.
+fn listed(positions: &[u8]) -> String {
+    positions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -31,6 +31,7 @@ fn look_up(source: &str) -> Action {
         results: path("$.customers[*]"),
         customer: path("$.id"),
         name: path("$.name"),
+        attributes: Attributes::new(),
         no_match: vec![404],
     };
     Action {
@@ -48,8 +49,11 @@ fn check() -> Action {
         method: Method::POST,
         path: template("/check", Place::Path),
         headers: vec![header],
-        body: Some(template(r#"{"customer": "{{ customer }}", "pin": "{{ secret }}"}"#, Place::Json)),
-        reading: Reading::Check(Check { accepted: path("$.accepted"), rejected: vec![403] }),
+        body: Some(Body {
+            template: template(r#"{"customer": "{{ customer }}", "pin": "{{ secret }}"}"#, Place::Json),
+            media_type: "application/json",
+        }),
+        reading: Reading::Check(Check { accepted: Condition::True(path("$.accepted")), rejected: vec![403] }),
     }
 }
 
