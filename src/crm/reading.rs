@@ -68,38 +68,33 @@ pub enum Condition {
     Status(Vec<u16>),
 }
 
-/// What an answer comes to before its body is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
-    Yes,
-    No,
-    /// The body tells.
-    Open,
-    Failed,
-}
-
 impl Reading {
     /// What an answer with this status means before its body is looked at; `None` if the body tells.
     pub fn of_status(&self, status: u16) -> Option<Answer> {
-        let (says, no) = match self {
-            Self::LookUp(look_up) => {
-                (plain_status(status, &look_up.no_match, None), Answer::LookUp(Matches::None))
-            }
-            Self::Check(check) => {
-                (plain_status(status, &check.rejected, Some(&check.accepted)), Answer::Check(false))
-            }
-            Self::Sending(sending) => {
-                (plain_status(status, &sending.not_sent, sending.sent.as_ref()), Answer::Sent(false))
-            }
-            Self::Record(_) => (plain_status(status, &[], None), Answer::Failed(Failure::Status)),
+        let (no, condition): (&[u16], Option<&Condition>) = match self {
+            Self::LookUp(look_up) => (&look_up.no_match, None),
+            Self::Check(check) => (&check.rejected, Some(&check.accepted)),
+            Self::Sending(sending) => (&sending.not_sent, sending.sent.as_ref()),
+            Self::Record(_) => (&[], None),
         };
-        match (says, self) {
-            (Status::No, _) => Some(no),
-            (Status::Failed, _) => Some(Answer::Failed(Failure::Status)),
-            (Status::Yes, Self::Check(_)) => Some(Answer::Check(true)),
-            (Status::Yes, _) => Some(Answer::Sent(true)),
-            (Status::Open, Self::Sending(Sending { sent: None, .. })) => Some(Answer::Sent(true)),
-            (Status::Open, _) => None,
+        let is_success = (200..300).contains(&status);
+        match condition {
+            _ if no.contains(&status) => Some(self.says(false)),
+            Some(Condition::Status(yes)) if yes.contains(&status) => Some(self.says(true)),
+            Some(Condition::Status(_)) if is_success => Some(self.says(false)),
+            None if is_success && matches!(self, Self::Sending(_)) => Some(self.says(true)),
+            _ if is_success => None,
+            _ => Some(Answer::Failed(Failure::Status)),
+        }
+    }
+
+    /// What a status alone can say.
+    fn says(&self, yes: bool) -> Answer {
+        match self {
+            Self::LookUp(_) => Answer::LookUp(Matches::None),
+            Self::Check(_) => Answer::Check(yes),
+            Self::Sending(_) => Answer::Sent(yes),
+            Self::Record(_) => Answer::Failed(Failure::Status),
         }
     }
 
@@ -121,17 +116,6 @@ impl Reading {
             Self::Record(record) => Some(record),
             Self::Check(_) | Self::Sending(_) => None,
         }
-    }
-}
-
-fn plain_status(status: u16, says_no: &[u16], condition: Option<&Condition>) -> Status {
-    let is_success = (200..300).contains(&status);
-    match condition {
-        _ if says_no.contains(&status) => Status::No,
-        Some(Condition::Status(yes)) if yes.contains(&status) => Status::Yes,
-        Some(Condition::Status(_)) if is_success => Status::No,
-        _ if is_success => Status::Open,
-        _ => Status::Failed,
     }
 }
 

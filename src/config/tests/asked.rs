@@ -107,7 +107,9 @@ fn bare(mut answer: Answer) -> Answer {
     match &mut answer {
         Answer::LookUp(Matches::One(customer)) => customer.attributes.clear(),
         Answer::LookUp(Matches::Several(customers)) => {
-            customers.iter_mut().for_each(|customer| customer.attributes.clear());
+            for customer in customers {
+                customer.attributes.clear();
+            }
         }
         _ => {}
     }
