@@ -1,21 +1,24 @@
 //! Reads `[actions]`: what the back end can be asked, each with an eye to what it is used for.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::back_end::header_name;
+use super::back_end::{DEADLINE, header_name};
 use super::bodies;
 use super::fault::Fault;
 use super::lines::{Purpose, Use};
 use super::nearest::nearest;
 use super::readings::{self, Kind};
 use super::section::{Complaint, Section, Text};
+use super::values;
 use crate::crm::{Action, HeaderName, Method, Place, Template};
 use crate::flow::ActionName;
 
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
 
 /// Reads every action of the file.
-pub(super) fn read(section: &Section<'_>, uses: &[Use]) -> HashMap<ActionName, Action> {
+pub(super) fn read(section: &Section<'_>, uses: &[Use], back_ends: &[&str]) -> HashMap<ActionName, Action> {
     let attributes = attribute_names(section);
     let mut actions = HashMap::new();
     for (name, mut section) in section.named_sections("actions") {
@@ -25,7 +28,7 @@ pub(super) fn read(section: &Section<'_>, uses: &[Use]) -> HashMap<ActionName, A
             section.note(fault.help("delete it, or name it where a line should use it").warning());
         }
         let kind = readings::kind(&mut section, &uses);
-        let asked = Asked { given: given(kind, &uses, &attributes) };
+        let asked = Asked { given: given(kind, &uses, &attributes), back_ends };
         let action = asked.action(&mut section, kind, &uses);
         section.finish();
         actions.extend(action.map(|action| (ActionName::new(*name.get_ref()), action)));
@@ -33,10 +36,18 @@ pub(super) fn read(section: &Section<'_>, uses: &[Use]) -> HashMap<ActionName, A
     actions
 }
 
+/// The longest deadline that any action says. What is wrong with one is told when the action is read.
+pub(super) fn longest_deadline(section: &Section<'_>) -> Option<Duration> {
+    let entries = section.entries();
+    let tables = entries.iter().filter_map(|(_, value)| value.get_ref().as_table());
+    let texts = tables.filter_map(|table| table.get("deadline")?.get_ref().as_str());
+    texts.filter_map(|text| values::duration(DEADLINE)(text).ok()).max()
+}
+
 /// What any action tells of customers, as templates name it: `record.segment`.
 fn attribute_names(section: &Section<'_>) -> BTreeSet<String> {
-    let tables = section.entries();
-    let tables = tables.iter().filter_map(|(_, value)| value.get_ref().as_table());
+    let entries = section.entries();
+    let tables = entries.iter().filter_map(|(_, value)| value.get_ref().as_table());
     let attributes = tables.filter_map(|table| table.get("attributes")?.get_ref().as_table());
     attributes.flat_map(|table| table.keys()).map(|name| format!("record.{}", name.get_ref())).collect()
 }
@@ -58,18 +69,34 @@ fn given(kind: Kind, uses: &[&Use], attributes: &BTreeSet<String>) -> BTreeSet<S
 }
 
 /// What an action may be filled in with.
-pub(super) struct Asked {
+pub(super) struct Asked<'b> {
     given: BTreeSet<String>,
+    /// The names of the back ends that can be asked besides the default one.
+    back_ends: &'b [&'b str],
 }
 
-impl Asked {
+impl Asked<'_> {
     fn action(&self, section: &mut Section<'_>, kind: Kind, uses: &[&Use]) -> Option<Action> {
         let method = section.read("method", method).unwrap_or(Method::GET);
         let path = self.path(section);
         let headers = self.headers(section);
         let body = bodies::read(section, self, &method, &headers);
+        let deadline = section.read("deadline", values::duration(DEADLINE));
+        // RFC 9110 §9.2.2: a GET that is sent twice does no more than one that is sent once.
+        let retry = section.flag("retry").unwrap_or(method == Method::GET);
+        let back_end = self.back_end(section);
         let reading = readings::read(section, kind, uses);
-        Some(Action { method, path: path?, headers, body, reading: reading? })
+        Some(Action { back_end, method, path: path?, headers, body, deadline, retry, reading: reading? })
+    }
+
+    fn back_end(&self, section: &mut Section<'_>) -> Option<Arc<str>> {
+        let text = section.text("back_end")?;
+        let name = *text.get_ref();
+        if !self.back_ends.contains(&name) {
+            let fault = Fault::at(text.span(), format!("there is no back end `{name}`"));
+            section.note(fault.help(nearest(name, self.back_ends, "back ends")));
+        }
+        Some(name.into())
     }
 
     fn path(&self, section: &mut Section<'_>) -> Option<Template> {

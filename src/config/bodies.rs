@@ -14,7 +14,7 @@ const TYPES: [&str; 3] = ["json", "xml", "form"];
 /// Reads `body` and `body_type`.
 pub(super) fn read(
     section: &mut Section<'_>,
-    asked: &Asked,
+    asked: &Asked<'_>,
     method: &Method,
     headers: &[(HeaderName, Template)],
 ) -> Option<Body> {

@@ -31,7 +31,7 @@ pub enum Place {
 }
 
 /// RFC 3986 §2.3: letters, digits and these four stand for themselves.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What writes one value in its place.
 type Escape = fn(&mut Output, &str) -> Result<(), Error>;
@@ -43,6 +43,11 @@ static XML: LazyLock<Environment<'static>> = LazyLock::new(|| environment(write_
 static FORM: LazyLock<Environment<'static>> = LazyLock::new(|| environment(write_form));
 
 impl Place {
+    /// A value as it stands in this place; `None` where it cannot.
+    pub fn escape(self, value: &str) -> Option<Zeroizing<String>> {
+        Template::new("{{ it }}", self).ok()?.fill(&Values::new(&[("it", value)], None))
+    }
+
     fn environment(self) -> &'static Environment<'static> {
         match self {
             Self::Path => &PATH,
