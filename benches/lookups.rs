@@ -135,7 +135,7 @@ async fn paced(rate: u32, seconds: u32, ask: Box<dyn Fn() -> Asked + Send>) -> R
         failed += usize::from(!answered?);
     }
     ensure!(failed == 0, "{failed} of {requests} requests failed");
-    Ok(Cost { processor: processor_time() - began.0, elapsed: began.1.elapsed(), requests })
+    Ok(Cost { processor: processor_time().saturating_sub(began.0), elapsed: began.1.elapsed(), requests })
 }
 
 /// The processor time of this thread.

@@ -1,6 +1,7 @@
 //! The pages of docs/backends: each part of a configuration that they show is one without faults, and asks a stand-in that
 //! answers as the service's own documentation has it.
 
+mod command;
 mod page;
 mod stand_in;
 

@@ -61,8 +61,12 @@ impl Page {
 
     /// The page's actions, asked of whoever serves at `address`.
     pub fn config(&self, address: SocketAddr, credential: &str) -> Config {
-        let moved = self.file().lines().map(|line| moved(line, address) + "\n").collect::<String>();
-        Self::parse(&moved, credential).back_end
+        Self::parse(&self.moved(address), credential).back_end
+    }
+
+    /// The page's file, with whoever serves at `address` in place of the services.
+    pub fn moved(&self, address: SocketAddr) -> String {
+        self.file().lines().map(|line| moved(line, address) + "\n").collect()
     }
 }
 

@@ -54,11 +54,11 @@ fn found(fits: impl Fn(&(&str, &str, &str)) -> bool, show: impl Fn(usize, &str) 
 
 fn ok(body: &Value) -> Option<Response> {
     let json = [("content-type", "application/json")];
-    Some((json, body.to_string()).into_response())
+    Some((json, serde_json::to_string(body).ok()?).into_response())
 }
 
 fn refused(body: &Value) -> Option<Response> {
-    Some((StatusCode::UNAUTHORIZED, body.to_string()).into_response())
+    Some((StatusCode::UNAUTHORIZED, serde_json::to_string(body).ok()?).into_response())
 }
 
 impl Request {

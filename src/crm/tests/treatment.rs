@@ -115,7 +115,7 @@ async fn no_second_try_goes_past_the_deadline() {
 
 #[tokio::test]
 async fn a_back_end_that_keeps_failing_is_left_alone_and_tried_again() {
-    let limits = Limits { failures: 3, percent: 50, open_for: Duration::from_millis(50), ..Limits::USUAL };
+    let limits = Limits { failures: 3, percent: 50, open_for: Duration::from_secs(1), ..Limits::USUAL };
     let fails = |n, _: &Asked| match n {
         0..3 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => nobody(),
@@ -125,14 +125,53 @@ async fn a_back_end_that_keeps_failing_is_left_alone_and_tried_again() {
             assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Status));
         }
         assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Open));
-        // It is asked again as soon as the time is over, however long this takes to notice.
-        while ask(client.clone()).await == Answer::Failed(Failure::Open) {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(ask_until_closed(&client).await, NOBODY);
         assert_eq!(ask(client.clone()).await, NOBODY);
     };
     let ((), seen) = with_back_end(fails, |it| Service { breaker: Some(limits), ..it }, false, work).await;
     assert_eq!(seen.len(), 5, "three that failed, the probe and one more");
+}
+
+/// Asks every now and then until that is let pass, and gives what comes of it.
+async fn ask_until_closed(client: &Client) -> Answer {
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        beat.tick().await;
+        match ask(client.clone()).await {
+            Answer::Failed(Failure::Open) => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// The head of an answer, and then nothing more.
+fn endless() -> Response {
+    let nothing = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+    axum::body::Body::from_stream(nothing).into_response()
+}
+
+#[tokio::test]
+async fn hundreds_of_callers_wait_no_longer_than_the_deadline_for_a_back_end_that_is_slow_for_half_of_them() {
+    const CALLERS: usize = 300;
+    let limits = Limits { percent: 40, open_for: Duration::from_secs(1), ..Limits::USUAL };
+    let service = |it| Service {
+        breaker: Some(limits),
+        max_concurrent: CALLERS,
+        deadline: Duration::from_secs(1),
+        ..it
+    };
+    let half = |n, _: &Asked| if n < CALLERS && n % 2 == 0 { endless() } else { nobody() };
+    let work = |client: Client| async move {
+        let asks = (0..CALLERS).map(|_| ask(client.clone()));
+        let answers = futures_util::future::join_all(asks).await;
+        let count = |answer: Answer| answers.iter().filter(|it| **it == answer).count();
+        let timed_out = Answer::Failed(Failure::TimedOut);
+        assert_eq!(count(NOBODY) + count(timed_out.clone()), CALLERS, "{answers:?}");
+        assert!(count(timed_out) >= CALLERS / 2);
+        assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Open), "the next caller does not wait");
+        assert_eq!(ask_until_closed(&client).await, NOBODY, "when it is well again, it is asked again");
+    };
+    with_back_end(half, service, false, work).await;
 }
 
 #[tokio::test]
