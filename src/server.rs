@@ -124,6 +124,7 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
     records: records::Writer,
+    recorder: records::Recorder,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
@@ -183,6 +184,9 @@ impl Server {
         }
         self.switchboard.close_traces();
         self.act();
+        if tokio::time::timeout(STOP_WITHIN, self.recorder.finish()).await.is_err() {
+            warn!("recordings are still being written: the next start makes them whole");
+        }
         self.records.drain().await;
     }
 
@@ -275,6 +279,9 @@ impl Server {
                 call::Action::Show(view) => self.live.update(*view),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
+                call::Action::Tape(session, name) => {
+                    self.command(session, media::Command::Record(self.recorder.begin(name)));
+                }
                 call::Action::Record(record) => {
                     // A loss has been counted and logged where it happened.
                     if let Err(lost) = self.records.submit(*record) {

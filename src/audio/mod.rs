@@ -15,9 +15,9 @@ mod wav;
 
 pub use codec::{Codec, Law};
 pub use g722::Decoder as G722Decoder;
-pub use library::{Library, PromptFault, Source, Wideband};
+pub use library::{Library, PromptFault, Source, Wanted, Wideband};
 pub use prompt::Prompt;
-pub use recording::{Recording, RecordingFault};
+pub use recording::{Recording, RecordingFault, read as read_recording};
 pub use wav::read as read_wav;
 
 /// Octets and RTP ticks a second of everything that we send and receive (RFC 3551 §4.5); in G.711 samples, too.

@@ -48,6 +48,8 @@ pub(super) struct Call {
     pub plan: Arc<Plan>,
     pub party: Party,
     pub sound: Sound,
+    /// The language that the caller is spoken to in.
+    pub language: Arc<str>,
     pub phase: Phase,
     /// The reserved RTP port.
     pub port: u16,
@@ -67,6 +69,10 @@ pub(super) struct Call {
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
+    /// The name of the recording, once there is one.
+    pub recording: Option<String>,
+    /// Whether the recording has been told that the caller is being asked for a secret.
+    pub concealed: bool,
     /// What the peer said of why it ends the call, where that is out of the ordinary.
     pub parting: Option<Reason>,
     /// The look of the call when it was last shown.
@@ -244,6 +250,7 @@ impl Call {
             hand_over: self.hand_over.as_ref().map(FollowedHandOver::record),
             ended_by: ending.by,
             reason: ending.reason.clone(),
+            recording: self.recording.clone(),
             media: media_figures(figures),
         })
     }

@@ -27,6 +27,8 @@ pub struct Plan {
     pub agents: Option<Agents>,
     /// The recordings. Every prompt that a line names is here.
     pub prompts: Library,
+    /// The language that calls begin in.
+    pub language: Arc<str>,
     /// Who may call.
     pub trunks: Trunks,
     /// Calls at a time; the next one gets 503.
@@ -86,6 +88,8 @@ pub struct Sound {
     pub codecs: Codecs,
     /// Whether keys are listened for in the caller's audio.
     pub tones: Tones,
+    /// Whether calls are recorded.
+    pub record: bool,
 }
 
 /// When keys are listened for in callers' audio.

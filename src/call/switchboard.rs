@@ -6,6 +6,7 @@
 mod answering;
 mod conversing;
 mod ending;
+mod recording;
 mod tapping;
 
 use tapping::FarEnds;
@@ -46,11 +47,13 @@ pub enum Action {
     Locate(SearchId, Box<Search>),
     /// Tell a media session.
     Media(media::SessionId, media::Command),
+    /// Have what is said to and by the caller of this session recorded under this name.
+    Tape(media::SessionId, String),
     /// Ask the back end of the plan that the call follows.
     Ask(CallId, Arc<Plan>, flow::Request),
     /// A call looks different now.
     Show(Box<CallView>),
-    /// A call is over; this is all that is kept of it, besides its trace.
+    /// A call is over; this is all that is kept of it, besides its trace and its recording.
     Record(Box<CallRecord>),
     /// The messages of a call that is over and quiet.
     Trace(Box<Trace>),
@@ -370,7 +373,10 @@ impl Switchboard {
         match event {
             sip::Event::Confirmed(_, answer) => self.confirmed(id, answer.as_deref(), now),
             sip::Event::Reinvited(_, offer) => self.reinvited(id, offer.as_deref(), now),
-            sip::Event::Digit(_, digit) => self.key(id, digit, keypad::Source::Info, now),
+            sip::Event::Digit(_, digit) => {
+                self.key_told(id);
+                self.key(id, digit, keypad::Source::Info, now);
+            }
             sip::Event::Referral(_, event) => self.referral_event(id, event, now),
             sip::Event::Explained(_, reason) => self.explained(id, reason),
             sip::Event::Ended(_, cause) => self.ended(id, cause, now),

@@ -10,7 +10,7 @@ use super::serve::{EXIT_CONFIGURATION, look};
 use crate::audio::{Library, PromptFault};
 use crate::config::{Configuration, Fault, Faults};
 use crate::crm::Client;
-use crate::flow::PromptId;
+use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -56,10 +56,10 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
 
 /// What is wrong with the recordings that calls may need.
 fn unusable_prompts(configuration: &Configuration) -> Vec<PromptFault> {
-    let prompts = &configuration.prompts;
-    let ids = configuration.prompt_ids();
-    let ids = ids.iter().map(PromptId::as_str);
-    let loaded = Library::load(&prompts.source(), &prompts.language, ids, configuration.wideband());
+    let progress = Progress::of_loading("prompts");
+    let tell = |done, total| progress.tell(done, total);
+    let source = configuration.prompts.source();
+    let loaded = Library::load_all(&source, &configuration.wanted_prompts(), configuration.wideband(), &tell);
     loaded.err().unwrap_or_default()
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Surroundings<'t> {
     pub(super) targets: Vec<&'t str>,
     /// `back_end.deadline`.
     pub(super) deadline: Duration,
+    /// Whether `records.recordings` keeps any.
+    pub(super) keeps_recordings: bool,
 }
 
 /// What an action is used for, which decides what it is given and what it has to answer.
@@ -74,7 +76,7 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     let mut numbers = HashSet::new();
     for mut section in sections {
         let line = reader.line(&mut section, &mut numbers);
-        let sound = sound::read(&mut section);
+        let sound = sound::read(&mut section, surroundings.keeps_recordings);
         section.finish();
         if let Some(line) = line {
             reader.found.sounds.insert(Arc::clone(&line.number), sound);

@@ -169,6 +169,11 @@ impl Configuration {
         if wide { audio::Wideband::Encoded } else { audio::Wideband::Unused }
     }
 
+    /// The recordings that calls may need, by language.
+    pub fn wanted_prompts(&self) -> audio::Wanted {
+        audio::Wanted::from([(self.prompts.language.as_str().into(), self.prompt_ids())])
+    }
+
     /// Every prompt that a call may need.
     pub fn prompt_ids(&self) -> BTreeSet<PromptId> {
         let lines = self.lines.iter().flat_map(|line| line_prompts(line));

@@ -14,7 +14,7 @@ use super::{Configuration, Environment, actions, demo, sip, targets, trunks, val
 use crate::call::{HandOverTimes, Intake};
 use crate::net::hep;
 use crate::net::sip::Listen;
-use crate::records::Retention;
+use crate::records::{Kept, Retention};
 use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
@@ -28,8 +28,12 @@ const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 /// What Homer's examples call their first agent.
 const HEP_ID: u32 = 2001;
-const TRACES: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
+const KEPT: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
 const TRACES_KEPT: Duration = Duration::from_hours(7 * 24);
+const RECORDINGS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// 12 h of wideband are 2.8 GB; a WAV file cannot have more than 4.
+const RECORDING: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(12);
+const RECORDING_MAX: Duration = Duration::from_hours(2);
 const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
@@ -70,8 +74,12 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
     let back_ends = BackEnds::read(back_end, &others, environment);
     let asked = file.section("actions", "[actions]");
     let targets = file.section("targets", "[targets]");
-    let deadline = back_ends.longest(actions::longest_deadline(&asked));
-    let surroundings = Surroundings { actions: names(&asked), targets: names(&targets), deadline };
+    let surroundings = Surroundings {
+        actions: names(&asked),
+        targets: names(&targets),
+        deadline: back_ends.longest(actions::longest_deadline(&asked)),
+        keeps_recordings: records.kept.recordings != Retention::Off,
+    };
     let lines = lines::read(&mut file, &surroundings);
     unused_targets(&targets, &lines);
     let actions = actions::read(&asked, &lines.uses, &back_ends.names());
@@ -164,11 +172,17 @@ fn web(mut section: Section<'_>) -> Web {
 
 fn records(mut section: Section<'_>) -> Records {
     let folder = section.read("folder", values::folder);
-    let traces = section.read("traces", values::retention(TRACES));
+    let traces = section.read("traces", values::retention(KEPT));
+    let recordings = section.read("recordings", values::retention(KEPT));
+    let length = section.read("recording_length", values::duration(RECORDING));
     section.finish();
     Records {
         folder: folder.unwrap_or_else(|| "portero-data".into()),
-        traces: traces.unwrap_or(Retention::For(TRACES_KEPT)),
+        kept: Kept {
+            traces: traces.unwrap_or(Retention::For(TRACES_KEPT)),
+            recordings: recordings.unwrap_or(Retention::For(RECORDINGS_KEPT)),
+        },
+        recording_max: length.unwrap_or(RECORDING_MAX),
     }
 }
 

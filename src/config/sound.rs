@@ -1,4 +1,4 @@
-//! How a line sounds: which codecs it takes, and whether it listens for keys.
+//! How a line sounds: which codecs it takes, whether it listens for keys, and whether it is recorded.
 
 use super::fault::Fault;
 use super::nearest::one_of;
@@ -12,9 +12,20 @@ const TONES: [(&str, Tones); 3] =
     [("needed", Tones::Needed), ("always", Tones::Always), ("never", Tones::Never)];
 
 /// What a line says of it.
-pub(super) fn read(section: &mut Section<'_>) -> Sound {
+pub(super) fn read(section: &mut Section<'_>, keeps_recordings: bool) -> Sound {
     let codecs = codecs(section).map_or_else(Codecs::default, Codecs::Ours);
-    Sound { codecs, tones: section.read("tones", tones).unwrap_or_default() }
+    let tones = section.read("tones", tones).unwrap_or_default();
+    Sound { codecs, tones, record: record(section, keeps_recordings) }
+}
+
+fn record(section: &mut Section<'_>, keeps_recordings: bool) -> bool {
+    let record = section.flag("record").unwrap_or(false);
+    if record && !keeps_recordings {
+        let span = section.value("record").map_or(section.span(), toml::Spanned::span);
+        let fault = Fault::at(span, "this line is recorded, and no recording is kept");
+        section.note(fault.help("say in [records] how long `recordings` are kept, or delete this"));
+    }
+    record
 }
 
 fn tones(text: &str) -> Result<Tones, Complaint> {

@@ -14,7 +14,7 @@ use super::*;
 use crate::call::{Here, Intake, Sound, Strangers, Tones};
 use crate::crm::{Authentication, Method, Reading, demo};
 use crate::flow::{ActionName, Question};
-use crate::records::Retention;
+use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
 use crate::sip::Transport;
@@ -97,9 +97,11 @@ fn the_demo_has_the_settings_that_it_tells_of() {
         }
     );
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
+    let days = |days: u64| Retention::For(Duration::from_hours(days * 24));
+    let kept = Kept { traces: days(7), recordings: days(30) };
     assert_eq!(
         demo.records,
-        Records { folder: "portero-data".into(), traces: Retention::For(Duration::from_hours(168)) }
+        Records { folder: "portero-data".into(), kept, recording_max: Duration::from_hours(2) }
     );
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });
     assert_eq!(demo.hand_over, HandOverTimes { timeout: seconds(10), progress_timeout: seconds(60) });
@@ -223,10 +225,10 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
         .replace(
             "identifier.digits = 6",
-            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
+            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nrecord = true\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(read.wideband(), audio::Wideband::Encoded);
@@ -236,7 +238,9 @@ fn what_is_said_is_taken() {
     assert_eq!((read.limits.calls, read.limits.intake), (2, intake));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
     assert!(!read.media.pin_threads && !read.media.kernel_filter);
-    assert_eq!(read.records.traces, Retention::For(Duration::from_hours(36)));
+    assert_eq!(read.records.kept.traces, Retention::For(Duration::from_hours(36)));
+    assert_eq!(read.records.kept.recordings, Retention::For(Duration::from_hours(90 * 24)));
+    assert_eq!(read.records.recording_max, Duration::from_mins(30));
     let hep = read.hep.expect("a collector");
     assert_eq!(
         (hep.to.to_string().as_str(), hep.id, hep.password.as_deref()),
@@ -245,7 +249,8 @@ fn what_is_said_is_taken() {
     assert_eq!(read.back_end.default.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
-    let sound = Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always };
+    let sound =
+        Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always, record: true };
     assert_eq!(read.sounds[&line.number], sound);
     assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
     assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));

@@ -21,12 +21,10 @@ pub use line::{ByVerdict, HandOverPlan, Line, Prompts, Question};
 pub use machine::Flow;
 pub use standing::{Attributes, Customer, Method, Standing, Verdict};
 
+pub use crate::say::PromptId;
+
 use std::fmt;
 use std::sync::Arc;
-
-/// The name of a recording, such as `ask-identifier`: the file's name without folder and ending.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PromptId(Arc<str>);
 
 /// The name of a configured request to the back end, such as `customer_by_number`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +55,5 @@ macro_rules! name {
         }
     };
 }
-name!(PromptId);
 name!(ActionName);
 name!(TargetName);

@@ -16,6 +16,8 @@ pub(super) const SAMPLES_MAX: usize = 480;
 /// A place on the grid whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
+    /// When it fell due.
+    pub(super) due: Instant,
     /// The timestamp of its first sample.
     pub(super) timestamp: u32,
     /// How many samples it holds.
@@ -52,7 +54,8 @@ impl Grid {
     pub(super) fn take(&mut self, now: Instant) -> Option<Slot> {
         let late = now.checked_duration_since(self.next)?;
         let missed = if late < self.packet_time { 0 } else { self.skip(late) };
-        let slot = Slot { timestamp: self.timestamp, samples: self.samples() as usize, missed };
+        let slot =
+            Slot { due: self.next, timestamp: self.timestamp, samples: self.samples() as usize, missed };
         self.advance(1);
         Some(slot)
     }

@@ -2,17 +2,22 @@
 //!
 //! A [`Session`] is what a media thread does for one call. It is given packets, commands and the time and gives
 //! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no SRTP, no
-//! mixing and no transcoding here, and the caller's audio is listened to for keys at the most.
+//! mixing and no transcoding here, and the caller's audio is listened to for keys at the most, but where a call is
+//! recorded: then a [`Tape`] leads to a [`Reel`], on which another thread makes of the packets what can be written.
 
 mod grid;
 mod latch;
 mod playout;
+mod reel;
 mod reports;
 mod session;
+mod tape;
 mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
+pub use reel::Reel;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
+pub use tape::{Frame, Tape, tape};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,6 +90,12 @@ pub enum Command {
     Play(PlayId, Vec<Arc<Prompt>>),
     /// Stop what is playing: at most the packet under way is still heard. No `PlayEnded` follows.
     Stop,
+    /// Pass whatever is said from now on to this tape, both sides of it.
+    Record(Tape),
+    /// The caller is being asked for a secret (or not any more): none of that may be in a recording.
+    Conceal(bool),
+    /// The caller pressed a key that came by another way: its tone may be in the audio all the same.
+    KeyTold,
     /// Send RTCP BYE, close the socket, answer with `Closed`.
     Close,
 }

@@ -13,12 +13,14 @@ use super::grid::{Grid, SAMPLES_MAX, Slot};
 use super::latch::Latch;
 use super::playout::Playout;
 use super::reports::Reports;
+use super::tape::Head;
 use super::tones::ToneDetector;
 use super::{Command, Event, Figures, Origin, Parameters};
 use crate::audio::{Codec, G722Decoder, Law};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
+use crate::rtp::telephone_event::TelephoneEvent;
 use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
@@ -68,6 +70,8 @@ pub struct Session {
     ear: Option<Box<Ear>>,
     /// A telephone-event has come: whoever sends those need not be listened to.
     sends_events: bool,
+    /// Present while the call is recorded.
+    recording: Option<Box<Head>>,
     reception: Option<Reception>,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
@@ -139,6 +143,7 @@ impl Session {
             digits: DigitReceiver::default(),
             ear: parameters.tones.then(Box::default),
             sends_events: false,
+            recording: None,
             reception: None,
             lost_before: 0,
             rtcp_source: None,
@@ -177,6 +182,16 @@ impl Session {
                 self.events.extend(ended.map(Event::PlayEnded));
             }
             Command::Stop => self.playout.stop(),
+            Command::Record(tape) => {
+                self.recording = Some(Box::new(Head::new(tape, now)));
+            }
+            Command::Conceal(concealed) => {
+                self.recording.iter_mut().for_each(|head| head.conceal(concealed));
+            }
+            Command::KeyTold => {
+                let codec = self.parameters.codec;
+                self.recording.iter_mut().for_each(|head| head.told(codec, now));
+            }
             Command::Open { .. } | Command::Close => {}
         }
     }
@@ -221,6 +236,9 @@ impl Session {
                 if let Some(reception) = &mut self.reception {
                     reception.time(&packet.header, now);
                 }
+                if let Some(head) = &mut self.recording {
+                    head.heard(self.parameters.codec, packet.header.timestamp, packet.payload, now);
+                }
                 if let Some(ear) = &mut self.ear {
                     ear.hear(self.parameters.codec, &packet, &mut self.events);
                 }
@@ -229,10 +247,19 @@ impl Session {
                 self.packets_received += 1;
                 self.sends_events = true;
                 self.ear = None;
+                self.record_key(&packet, now);
                 let digit = self.digits.telephone_event(&packet, now);
                 self.events.extend(digit.map(Event::Digit));
             }
             Content::Other => {}
+        }
+    }
+
+    /// Has a recording leave out a key, be it one that counts or none.
+    fn record_key(&mut self, packet: &Packet<'_>, now: Instant) {
+        if let Some(head) = &mut self.recording {
+            let duration = TelephoneEvent::read(packet.payload).map_or(0, |event| event.duration);
+            head.keyed(self.parameters.codec, packet.header.timestamp, duration, now);
         }
     }
 
@@ -258,13 +285,13 @@ impl Session {
 
     /// The payload type of audio of which one packet in [`SAMPLED`] is enough. An IVR does not listen to what callers
     /// say; their keys are not audio. Nothing while the source is not settled, and has not shown its sequence, nor
-    /// while keys are listened for.
+    /// while keys are listened for, or the call is recorded.
     ///
     /// [`SAMPLED`]: crate::rtp::sequence::SAMPLED
     pub fn dispensable(&self) -> Option<u8> {
         let established = self.reception.as_ref().is_some_and(Reception::is_established);
         let followed = self.parameters.receives && self.latch.is_settled() && established;
-        if self.ear.is_some() {
+        if self.ear.is_some() || self.recording.is_some() {
             return None;
         }
         // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
@@ -383,6 +410,9 @@ impl Session {
         let (head, payload) = room[..length].split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
         let ended = self.playout.fill(self.parameters.codec, payload);
+        if let Some(head) = &mut self.recording {
+            head.said(self.parameters.codec, slot.due, payload);
+        }
         self.events.extend(ended.map(Event::PlayEnded));
         self.sequence = self.sequence.wrapping_add(1);
         self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));

@@ -16,6 +16,7 @@ mod life;
 mod load;
 mod names;
 mod proxy;
+mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;

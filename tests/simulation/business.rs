@@ -1,12 +1,11 @@
 //! The business that is called: one line, one customer, one trunk, and a back end.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
-use portero::call::{HandOverTimes, Intake, Plan, Strangers, Target, TargetUri, Trunk, Trunks};
+use portero::call::{HandOverTimes, Intake, Plan, Sound, Strangers, Target, TargetUri, Trunk, Trunks};
 use portero::flow::{
     self, ActionName, AniSource, Answer, Attributes, ByVerdict, Customer, HandOverPlan, Line, Matches,
     PromptId, Query,
@@ -63,7 +62,7 @@ pub fn make_plan() -> Plan {
     };
     Plan {
         lines: [("1000".into(), Arc::new(line()))].into(),
-        sounds: HashMap::new(),
+        sounds: [("1000".into(), Sound { record: true, ..Sound::default() })].into(),
         targets: [(flow::TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {
             timeout: Duration::from_secs(10),
@@ -71,6 +70,7 @@ pub fn make_plan() -> Plan {
         },
         agents: None,
         prompts,
+        language: "en".into(),
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
         intake: Intake::default(),

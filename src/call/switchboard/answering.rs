@@ -50,6 +50,7 @@ impl Switchboard {
             plan: Arc::clone(&self.plan),
             party,
             sound,
+            language: Arc::clone(&self.plan.language),
             phase: Phase::Opening { answer: String::new(), offer, tries: 0 },
             port,
             media_open: false,
@@ -63,6 +64,8 @@ impl Switchboard {
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
+            recording: None,
+            concealed: false,
             parting: None,
             shown: None,
         };

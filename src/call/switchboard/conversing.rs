@@ -7,19 +7,20 @@ use rand::Rng;
 
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
 use super::super::keypad;
-use super::super::one::{CallId, Party, Phase, Script};
+use super::super::one::{Call, CallId, Party, Phase, Script};
 use super::super::plan::Here;
 use super::super::record::EndedBy;
 use super::{Action, Switchboard, Timer};
 use crate::flow::{self, Flow, PromptId, Standing, TargetName};
 use crate::secret::Digit;
-use crate::{audio, media, sip};
+use crate::{media, sip};
 
 /// The most keys kept between our 200 and its ACK; further ones are dropped.
 const EARLY_KEYS_MAX: usize = 64;
 
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
+        self.begin_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
@@ -31,7 +32,7 @@ impl Switchboard {
                 self.follow(id, now);
             }
             Party::Agents(prompts) => {
-                let play = play_command(&call.plan.prompts, flow::PlayId(0), prompts);
+                let play = play_command(call, flow::PlayId(0), prompts);
                 self.actions.push_back(Action::Media(call.session(), play));
                 let stay = call.plan.agents.as_ref().map_or(Duration::ZERO, |agents| agents.hang_up_after);
                 self.timers.set((id, Timer::Agents), now + stay);
@@ -76,12 +77,14 @@ impl Switchboard {
 
     /// Does what the conversation wants.
     fn follow(&mut self, id: CallId, now: Instant) {
+        // Before anything is asked that must not be recorded.
+        self.conceal(id);
         while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {
             let Some(call) = self.calls.get(&id) else { return };
             let session = call.session();
             match action {
                 flow::Action::Play(play, prompts) => {
-                    let command = play_command(&call.plan.prompts, play, &prompts);
+                    let command = play_command(call, play, &prompts);
                     self.actions.push_back(Action::Media(session, command));
                 }
                 flow::Action::StopPlaying => {
@@ -141,7 +144,8 @@ impl Switchboard {
     }
 }
 
-fn play_command(library: &audio::Library, play: flow::PlayId, prompts: &[PromptId]) -> media::Command {
-    let prompts = prompts.iter().filter_map(|prompt| library.prompt(prompt.as_str())).collect();
+fn play_command(call: &Call, play: flow::PlayId, prompts: &[PromptId]) -> media::Command {
+    let prompts =
+        prompts.iter().filter_map(|prompt| call.plan.prompts.prompt(&call.language, prompt)).collect();
     media::Command::Play(media::PlayId(play.0), prompts)
 }

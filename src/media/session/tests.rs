@@ -14,6 +14,7 @@ use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
 
 mod keys;
+mod recording;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -207,22 +207,23 @@ fn after_a_long_gap_it_begins_anew() {
     assert_eq!(keys, "555");
 }
 
-/// An hour of the voice that speaks our prompts, at speeds from 0.75 to 1.3, which moves its pitch along.
+/// An hour of the voices that speak our prompts, at speeds from 0.75 to 1.3, which moves their pitch along.
 #[test]
 fn an_hour_of_speech_holds_no_key() {
     let mut spoken = Vec::new();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .expect("the recordings are there")
+    let prompts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
+    let mut paths: Vec<_> = ["en", "de"]
+        .iter()
+        .flat_map(|language| std::fs::read_dir(prompts.join(language)).expect("the recordings are there"))
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending != "toml"))
         .collect();
     paths.sort();
     for path in paths {
-        let mut reader = hound::WavReader::open(path).expect("a recording");
+        let bytes = std::fs::read(path).expect("a recording");
+        let samples = crate::audio::read_recording(&bytes).expect("a recording").samples;
         // From 16 000 to 8000 Hz by the mean of two, which leaves more above 4000 Hz than it should: no help.
-        let samples: Vec<i32> =
-            reader.samples::<i16>().map(|sample| i32::from(sample.expect("a sample"))).collect();
-        spoken.extend(samples.chunks_exact(2).map(|pair| i32::midpoint(pair[0], pair[1]) as f32));
+        spoken.extend(samples.chunks_exact(2).map(|pair| f32::midpoint(pair[0], pair[1]) * 32_768.0));
     }
     let mut detector = ToneDetector::new();
     let (mut timestamp, mut keys, mut variation) = (0_u32, 0, 0);
