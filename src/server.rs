@@ -206,6 +206,7 @@ impl Server {
             }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
+                self.feel_strain();
                 measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
                 self.show_trunks();
             }
@@ -227,6 +228,20 @@ impl Server {
         for _ in 0..AT_ONCE_MAX {
             let Ok((session, event)) = inputs.media.try_recv() else { break };
             self.switchboard.media(session, &event, Instant::now());
+        }
+    }
+
+    /// Has the switchboard know how punctual the media threads are, and says so where it refuses calls for it.
+    fn feel_strain(&mut self) {
+        let lateness = self.media.lateness();
+        let was_strained = self.switchboard.is_strained();
+        self.switchboard.set_lateness(lateness);
+        measure::lateness(lateness);
+        let is_strained = self.switchboard.is_strained();
+        if is_strained && !was_strained {
+            warn!("new calls are refused: of a second's packets {:.0} % left late", lateness * 100.0);
+        } else if was_strained && !is_strained {
+            info!("new calls are taken again: packets leave on time");
         }
     }
 

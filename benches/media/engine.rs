@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use portero::audio::{Codec, Prompt};
-use portero::media::{Command, Event, Origin, Parameters, PlayId, SessionId};
+use portero::media::{Command, Event, Origin, Parameters, Piece, PlayId, SessionId};
 use portero::net::media::{MediaConfig, MediaPlane};
 use tokio::sync::mpsc;
 
@@ -35,10 +35,11 @@ fn portero(setup: &Setup) -> Result<()> {
     let plane = MediaPlane::start(&config, &sender)?;
     let seconds = setup.seconds as usize + 30;
     let prompt = Arc::new(Prompt::from_samples(&prompts::tone(8000 * seconds)));
+    let play = Command::Play { id: PlayId(1), pieces: vec![Piece::Prompt(prompt)], repeat: false };
     wait_for_go()?;
     for call in 0..setup.calls {
         command(&plane, call, &open(setup.kind, call));
-        command(&plane, call, &Command::Play(PlayId(1), vec![Arc::clone(&prompt)]));
+        command(&plane, call, &play);
     }
     for _ in 0..setup.calls {
         let event = events.blocking_recv().context("the plane is running")?.1;

@@ -47,12 +47,15 @@ pub enum Source {
     Embedded,
 }
 
-/// Whether recordings are encoded for wideband codecs as well, which is most of the work.
+/// Whether recordings are encoded for wideband codecs as well, which is most of the work. In those for which they are
+/// not, because nobody will ask for them, they are silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wideband {
-    /// They are.
+    /// For G.722.
     Encoded,
-    /// They are not, because nobody will ask for it; they are silent in those codecs.
+    /// For G.722 and for Opus.
+    WithOpus,
+    /// For neither.
     Unused,
 }
 
@@ -272,8 +275,12 @@ impl Source {
         let mut recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
         loudness::level(&mut recording);
         let narrow = resampler.convert(&recording, SAMPLE_RATE);
-        let wide = (wideband == Wideband::Encoded).then(|| resampler.convert(&recording, WIDE_RATE));
-        Ok(Prompt::new(&narrow, wide.as_deref()))
+        let wide = (wideband != Wideband::Unused).then(|| resampler.convert(&recording, WIDE_RATE));
+        let prompt = Prompt::new(&narrow, wide.as_deref());
+        Ok(match wide.filter(|_| wideband == Wideband::WithOpus) {
+            Some(wide) => prompt.with_opus(&wide),
+            None => prompt,
+        })
     }
 
     /// The recording of this name: the first there is by its ending. Where there is none, that is told of the first.

@@ -9,6 +9,7 @@ mod one;
 mod plan;
 mod ports;
 pub mod record;
+mod strain;
 mod switchboard;
 mod trace;
 mod trunk;

@@ -47,11 +47,14 @@ pub struct Intake {
     /// Messages that an address on no trunk may send in a second; more are dropped unread. It is the least that an
     /// address of a trunk with limited calls may send, too.
     pub messages_per_second: usize,
+    /// Of a second's packets of sound, the most that may leave late, in percent: beyond that new calls get 503. At 100
+    /// none does.
+    pub late_percent: u8,
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { calls_per_second: None, transactions: 200_000, messages_per_second: 1000 }
+        Self { calls_per_second: None, transactions: 200_000, messages_per_second: 1000, late_percent: 20 }
     }
 }
 

@@ -26,6 +26,7 @@ use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
+use super::strain::Strain;
 use super::trace::{Trace, Traces};
 use super::trunk::{Admission, Arrivals, Loads};
 use super::turnstile::Turnstile;
@@ -107,6 +108,7 @@ pub struct Switchboard {
     loads: Loads,
     arrivals: Arrivals,
     turnstile: Turnstile,
+    strain: Strain,
     uplinks: Uplinks,
     timers: Timers<(CallId, Timer)>,
     actions: VecDeque<Action>,
@@ -142,6 +144,7 @@ impl Switchboard {
             loads: Loads::default(),
             arrivals: Arrivals::default(),
             turnstile: Turnstile::default(),
+            strain: Strain::default(),
             uplinks: Uplinks::default(),
             timers: Timers::default(),
             actions: VecDeque::new(),
@@ -285,6 +288,17 @@ impl Switchboard {
     /// Whether new calls get 503.
     pub fn is_draining(&self) -> bool {
         self.draining
+    }
+
+    /// Takes in which share of the last second's packets left late, 0 to 1, at the thread that fared worst. To be told
+    /// once a second.
+    pub fn set_lateness(&mut self, late: f64) {
+        self.strain.note(late, f64::from(self.plan.intake.late_percent) / 100.0);
+    }
+
+    /// Whether new calls get 503 because those that are up sound badly.
+    pub fn is_strained(&self) -> bool {
+        self.strain.is_strained()
     }
 
     /// Ends every call.

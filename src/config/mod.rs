@@ -165,8 +165,12 @@ impl Configuration {
 
     /// Whether a line takes a codec that prompts have to be encoded for in wideband.
     pub fn wideband(&self) -> audio::Wideband {
-        let wide = self.sounds.values().any(|sound| sound.codecs.list().contains(&Codec::G722));
-        if wide { audio::Wideband::Encoded } else { audio::Wideband::Unused }
+        let takes = |codec| self.sounds.values().any(|sound| sound.codecs.list().contains(&codec));
+        match (takes(Codec::Opus), takes(Codec::G722)) {
+            (true, _) => audio::Wideband::WithOpus,
+            (false, true) => audio::Wideband::Encoded,
+            (false, false) => audio::Wideband::Unused,
+        }
     }
 
     /// The recordings that calls may need, by language.

@@ -21,6 +21,7 @@ const CALLS: RangeInclusive<u32> = 1..=100_000;
 const CALLS_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
 const TRANSACTIONS: RangeInclusive<u32> = 1000..=2_000_000;
 const MESSAGES_PER_SECOND: RangeInclusive<u32> = 10..=1_000_000;
+const LATE_PERCENT: RangeInclusive<u32> = 1..=100;
 const CONNECTIONS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
@@ -132,6 +133,8 @@ fn intake(section: &mut Section<'_>) -> Intake {
         transactions: number("transactions", TRANSACTIONS).unwrap_or(usual.transactions),
         messages_per_second: number("messages_per_second", MESSAGES_PER_SECOND)
             .unwrap_or(usual.messages_per_second),
+        late_percent: number("late_percent", LATE_PERCENT)
+            .map_or(usual.late_percent, |percent| percent as u8),
     }
 }
 

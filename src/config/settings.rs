@@ -36,7 +36,7 @@ pub struct Media {
     pub ports: RangeInclusive<u16>,
     /// What SDP says to peers outside of the local networks, behind a NAT; absent: what SIP says to them.
     pub external_address: Option<IpAddr>,
-    /// A call without RTP and RTCP for this long is ended; 5 s to 1 h.
+    /// A call without RTP and RTCP for this long is ended, unless it is on hold; 5 s to 1 h.
     pub silence_timeout: Duration,
     /// How many media threads there are; absent: one a processor, but for one processor, and one at the least.
     pub threads: Option<NonZeroUsize>,

@@ -3,10 +3,12 @@
 use super::fault::Fault;
 use super::nearest::one_of;
 use super::section::{Complaint, Section};
+use crate::audio::OPUS_SPOKEN;
 use crate::call::{Sound, Tones};
 use crate::sdp::{Codec, Codecs};
 
-const CODECS: [(&str, Codec); 3] = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("g722", Codec::G722)];
+const CODECS: [(&str, Codec); 4] =
+    [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("g722", Codec::G722), ("opus", Codec::Opus)];
 
 const TONES: [(&str, Tones); 3] =
     [("needed", Tones::Needed), ("always", Tones::Always), ("never", Tones::Never)];
@@ -42,9 +44,7 @@ fn codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {
     }
     let mut codecs = Vec::new();
     for text in texts {
-        let read = one_of(&CODECS, text.get_ref(), "codecs")
-            .map_err(|help| Complaint::new(format!("`{}` is no codec of ours", text.get_ref()), help));
-        let Some(codec) = section.accept(text.span(), read) else { continue };
+        let Some(codec) = section.accept(text.span(), codec(text.get_ref())) else { continue };
         if codecs.contains(&codec) {
             let fault = Fault::at(text.span(), format!("`{}` is named already", text.get_ref()));
             section.note(fault.help("name each codec once, the best first"));
@@ -52,4 +52,14 @@ fn codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {
         codecs.push(codec);
     }
     Some(codecs)
+}
+
+fn codec(text: &str) -> Result<Codec, Complaint> {
+    let codec = one_of(&CODECS, text, "codecs")
+        .map_err(|help| Complaint::new(format!("`{text}` is no codec of ours"), help))?;
+    if codec == Codec::Opus && !OPUS_SPOKEN {
+        let help = "build Portero with `--features opus`, or leave it out";
+        return Err(Complaint::new("this build does not speak `opus`", help));
+    }
+    Ok(codec)
 }

@@ -90,7 +90,12 @@ fn the_demo_has_the_settings_that_it_tells_of() {
         demo.limits,
         Limits {
             calls: 1000,
-            intake: Intake { calls_per_second: None, transactions: 200_000, messages_per_second: 1000 },
+            intake: Intake {
+                calls_per_second: None,
+                transactions: 200_000,
+                messages_per_second: 1000,
+                late_percent: 20
+            },
             connections: 4096,
             connections_per_source: 256,
             drain: seconds(60),
@@ -225,7 +230,7 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\nlate_percent = 25\n[[lines]]")
         .replace(
             "identifier.digits = 6",
             "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nrecord = true\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
@@ -234,7 +239,8 @@ fn what_is_said_is_taken() {
     assert_eq!(read.wideband(), audio::Wideband::Encoded);
     assert_eq!(read.sip.external, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
-    let intake = Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10 };
+    let intake =
+        Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10, late_percent: 25 };
     assert_eq!((read.limits.calls, read.limits.intake), (2, intake));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
     assert!(!read.media.pin_threads && !read.media.kernel_filter);
@@ -264,6 +270,22 @@ fn what_is_said_is_taken() {
         if name == "authorization" && value == "Bearer open sesame"));
     let unused: Vec<_> = read.warnings.iter().map(Fault::message).collect();
     assert_eq!(unused, ["no line uses the action `customer_by_number`"]);
+}
+
+#[test]
+fn opus_is_taken_where_the_build_speaks_it() {
+    let text =
+        SHORTEST.replace("identifier.digits = 6", "codecs = [\"opus\", \"pcma\"]\nidentifier.digits = 6");
+    let read = parse(&text);
+    if audio::OPUS_SPOKEN {
+        let read = read.unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(read.wideband(), audio::Wideband::WithOpus);
+        let codecs = Codecs::Ours(vec![Codec::Opus, Codec::Pcma]);
+        assert!(read.sounds.values().all(|sound| sound.codecs == codecs));
+    } else {
+        let faults = read.expect_err("nobody would hear it").to_string();
+        assert!(faults.contains("this build does not speak `opus`"), "{faults}");
+    }
 }
 
 #[test]
@@ -401,6 +423,7 @@ fn one_fault_is_told_once() {
             "there is no target `agent`",
         ),
         ("[[lines]]", "[limits]\ncalls_per_second = 0\n[[lines]]", "`calls_per_second` is out of range"),
+        ("[[lines]]", "[limits]\nlate_percent = 101\n[[lines]]", "`late_percent` is out of range"),
         ("[[lines]]", "[limits]\ntransactions = 999\n[[lines]]", "`transactions` is out of range"),
         (
             "[[lines]]",

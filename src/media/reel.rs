@@ -14,7 +14,7 @@ use placing::Placing;
 
 use super::tape::{Frame, Part};
 use super::tones::ToneDetector;
-use crate::audio::{Codec, G722Decoder, Law};
+use crate::audio::{Codec, G722Decoder, Law, OpusDecoder};
 
 /// Ticks in a piece that is looked at and written as one: 5 ms, in which the detector looks once.
 const BLOCK: i64 = 40;
@@ -65,7 +65,7 @@ impl Reel {
     /// An empty one, as wide as the codec with which its call begins.
     pub fn new(codec: Codec) -> Self {
         let per_tick = match codec {
-            Codec::Pcmu | Codec::Pcma => 1,
+            Codec::Pcmu | Codec::Pcma | Codec::Opus => 1,
             Codec::G722 => 2,
         };
         Self {
@@ -204,14 +204,24 @@ struct Track {
     /// What has been decoded last, and is to be put to its place.
     decoded: Vec<i16>,
     wide: G722Decoder,
-    /// The last sample of G.711, from which a wideband recording goes on.
+    /// Made when it is needed: it is larger than all else here.
+    opus: Option<Box<OpusDecoder>>,
+    /// The last sample of G.711 or Opus, from which a wideband recording goes on.
     last: i16,
 }
 
 impl Track {
     fn new(per_tick: usize) -> Self {
         let samples = vec![0; SPAN as usize * per_tick];
-        Self { per_tick, samples, end: 0, decoded: Vec::new(), wide: G722Decoder::default(), last: 0 }
+        Self {
+            per_tick,
+            samples,
+            end: 0,
+            decoded: Vec::new(),
+            wide: G722Decoder::default(),
+            opus: None,
+            last: 0,
+        }
     }
 
     /// Puts what was decoded last to its place, as far as there is `room`: what is too late is silence already.
@@ -233,18 +243,26 @@ impl Track {
             Codec::Pcmu => self.decode_law(Law::Mu, frame.octets()),
             Codec::Pcma => self.decode_law(Law::A, frame.octets()),
             Codec::G722 => self.decode_wide(frame.octets()),
+            Codec::Opus => self.decode_opus(frame.octets()),
         }
         (self.decoded.len() / self.per_tick).cast_signed() as i64
     }
 
-    /// In a wideband recording, what is between two samples is half-way between them.
     fn decode_law(&mut self, law: Law, octets: &[u8]) {
-        for &octet in octets {
-            let sample = law.decode(octet);
-            let pair = [i16::midpoint(self.last, sample), sample];
-            self.decoded.extend_from_slice(&pair[2 - self.per_tick..]);
-            self.last = sample;
-        }
+        octets.iter().for_each(|octet| self.push_narrow(law.decode(*octet)));
+    }
+
+    fn decode_opus(&mut self, octets: &[u8]) {
+        let mut decoder = self.opus.take().unwrap_or_default();
+        decoder.decode(octets).iter().for_each(|sample| self.push_narrow(*sample));
+        self.opus = Some(decoder);
+    }
+
+    /// In a wideband recording, what is between two samples is half-way between them.
+    fn push_narrow(&mut self, sample: i16) {
+        let pair = [i16::midpoint(self.last, sample), sample];
+        self.decoded.extend_from_slice(&pair[2 - self.per_tick..]);
+        self.last = sample;
     }
 
     fn decode_wide(&mut self, octets: &[u8]) {

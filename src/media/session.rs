@@ -16,7 +16,7 @@ use super::reports::Reports;
 use super::tape::Head;
 use super::tones::ToneDetector;
 use super::{Command, Event, Figures, Origin, Parameters};
-use crate::audio::{Codec, G722Decoder, Law};
+use crate::audio::{Codec, G722Decoder, Law, OpusDecoder};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
 use crate::rtp::sequence::Arrival;
@@ -25,6 +25,8 @@ use crate::rtp::{DigitReceiver, Header, Packet, Reception, quality};
 
 /// How long a caller may be unheard before that is told, unless set otherwise.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+/// The same of a caller who has put us on hold, who may have gone all the same.
+const HOLD_LIMIT: Duration = Duration::from_hours(1);
 
 /// Room for the longest datagram of ours, which is an RTP packet of 60 ms or a report with a long name.
 pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + SAMPLES_MAX;
@@ -73,10 +75,13 @@ pub struct Session {
     /// Present while the call is recorded.
     recording: Option<Box<Head>>,
     reception: Option<Reception>,
+    /// The peer has said goodbye, and has not been heard since.
+    has_left: bool,
     /// What was lost of sources before the one that is now received.
     lost_before: u64,
     /// Where RTCP came from, if it has come.
     rtcp_source: Option<SocketAddr>,
+    /// That of a caller who has not put us on hold.
     silence_limit: Duration,
     /// When silence will be told, while it can be.
     silent_at: Option<Instant>,
@@ -86,6 +91,7 @@ pub struct Session {
     packets_sent: u64,
     octets_sent: u64,
     packets_sent_at_report: u64,
+    has_reported: bool,
     packets_received: u64,
     slots_missed: u64,
     remote_loss: Option<f64>,
@@ -97,12 +103,14 @@ pub struct Session {
 /// What listens for keys in the audio.
 struct Ear {
     wide: G722Decoder,
+    /// Made when it is needed: it is larger than all else of a session.
+    opus: Option<Box<OpusDecoder>>,
     detector: ToneDetector,
 }
 
 impl Default for Ear {
     fn default() -> Self {
-        Self { wide: G722Decoder::default(), detector: ToneDetector::new() }
+        Self { wide: G722Decoder::default(), opus: None, detector: ToneDetector::new() }
     }
 }
 
@@ -117,6 +125,12 @@ impl Ear {
             Codec::G722 => {
                 let narrow = octets.map(|octet| self.wide.decode_narrow(octet));
                 self.detector.hear(timestamp, narrow, tell);
+            }
+            Codec::Opus => {
+                let samples = self.opus.get_or_insert_default().decode(packet.payload);
+                // It counts six ticks where the detector has a sample; that this wraps elsewhere, once a day, is to the
+                // detector a sender's clock that was set anew.
+                self.detector.hear(timestamp / 6, samples.iter().copied(), tell);
             }
         }
     }
@@ -134,7 +148,7 @@ enum Content {
 impl Session {
     /// Begins a session whose first packet falls due at `now`.
     pub fn new(origin: Origin, parameters: Parameters, now: Instant) -> Self {
-        Self {
+        let mut session = Self {
             started: now,
             grid: Grid::new(now, origin.timestamp, parameters.packet_time),
             playout: Playout::default(),
@@ -145,15 +159,17 @@ impl Session {
             sends_events: false,
             recording: None,
             reception: None,
+            has_left: false,
             lost_before: 0,
             rtcp_source: None,
             silence_limit: SILENCE_LIMIT,
-            silent_at: parameters.receives.then_some(now + SILENCE_LIMIT),
+            silent_at: None,
             sequence: origin.sequence,
             gapless: None,
             packets_sent: 0,
             octets_sent: 0,
             packets_sent_at_report: 0,
+            has_reported: false,
             packets_received: 0,
             slots_missed: 0,
             remote_loss: None,
@@ -162,6 +178,18 @@ impl Session {
             events: VecDeque::new(),
             origin,
             parameters,
+        };
+        session.take_clock();
+        session.with_silence_limit(SILENCE_LIMIT)
+    }
+
+    /// Has everything that counts in ticks count in those of the codec.
+    fn take_clock(&mut self) {
+        let ticks_per_ms = self.parameters.codec.ticks_per_ms();
+        self.grid.set_clock(ticks_per_ms);
+        self.digits.set_clock(ticks_per_ms);
+        if let Some(reception) = &mut self.reception {
+            reception.set_clock(ticks_per_ms);
         }
     }
 
@@ -169,7 +197,7 @@ impl Session {
     #[must_use]
     pub fn with_silence_limit(mut self, limit: Duration) -> Self {
         self.silence_limit = limit;
-        self.silent_at = self.parameters.receives.then_some(self.started + limit);
+        self.silent_at = Some(self.started + self.silence_limit());
         self
     }
 
@@ -177,8 +205,8 @@ impl Session {
     pub fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Change(parameters) => self.change(parameters, now),
-            Command::Play(id, prompts) => {
-                let ended = self.playout.play(id, prompts);
+            Command::Play { id, pieces, repeat } => {
+                let ended = self.playout.play(id, pieces, repeat);
                 self.events.extend(ended.map(Event::PlayEnded));
             }
             Command::Stop => self.playout.stop(),
@@ -197,21 +225,22 @@ impl Session {
     }
 
     fn change(&mut self, parameters: Parameters, now: Instant) {
-        let was_sending = self.is_sending();
+        let (was_sending, was_waited_for) = (self.is_sending(), self.is_waited_for());
         self.latch.renegotiated(parameters.remote, now);
         if parameters.remote != self.parameters.remote {
             self.rtcp_source = None;
-        }
-        if parameters.receives != self.parameters.receives {
-            self.silent_at = parameters.receives.then_some(now + self.silence_limit);
         }
         if parameters.codec != self.parameters.codec || parameters.tones != self.parameters.tones {
             self.ear = (parameters.tones && !self.sends_events).then(Box::default);
         }
         self.parameters = parameters;
         self.grid.set_packet_time(self.parameters.packet_time);
+        self.take_clock();
         if self.is_sending() && !was_sending {
             self.grid.resume(now);
+        }
+        if self.is_waited_for() != was_waited_for {
+            self.heard(now);
         }
     }
 
@@ -226,6 +255,7 @@ impl Session {
             return;
         }
         self.heard(now);
+        self.has_left = false;
         if self.count(&packet.header, now) == Arrival::OutOfStep {
             return;
         }
@@ -278,7 +308,9 @@ impl Session {
         if let Some(reception) = self.reception.as_mut().filter(|reception| reception.ssrc() == header.ssrc) {
             return reception.receive(header);
         }
-        let former = self.reception.replace(Reception::new(header, now));
+        let mut reception = Reception::new(header, now);
+        reception.set_clock(self.parameters.codec.ticks_per_ms());
+        let former = self.reception.replace(reception);
         self.lost_before += former.map_or(0, |reception| reception.lost());
         Arrival::Probation
     }
@@ -317,13 +349,15 @@ impl Session {
         let expected = source == self.parameters.remote_rtcp || source.ip() == self.latch.destination().ip();
         let Some(heard) = rtcp::read(datagram, self.origin.ssrc).filter(|_| expected) else { return };
         self.rtcp_source = Some(source);
-        if self.parameters.receives {
+        if heard.bye {
+            self.has_left = true;
+        } else {
             self.heard(now);
         }
         if let Some(block) = heard.about_us {
             let lost = f64::from(block.cumulative_lost.max(0));
             self.remote_loss = Some((lost / self.packets_sent.max(1) as f64).min(1.0));
-            self.remote_jitter = Some(Duration::from_micros(u64::from(block.jitter) * 125));
+            self.remote_jitter = Some(self.duration(block.jitter));
             self.round_trip = block.round_trip(self.ntp(now)).or(self.round_trip);
         }
         if let (Some((ssrc, ntp)), Some(reception)) = (heard.sender_report, &mut self.reception)
@@ -333,8 +367,13 @@ impl Session {
         }
     }
 
+    /// How long so many ticks of the RTP clock are.
+    fn duration(&self, ticks: u32) -> Duration {
+        Duration::from_micros(u64::from(ticks) * 1000 / u64::from(self.parameters.codec.ticks_per_ms()))
+    }
+
     fn heard(&mut self, now: Instant) {
-        self.silent_at = Some(now + self.silence_limit);
+        self.silent_at = Some(now + self.silence_limit());
     }
 
     /// Gives the next datagram that is due at `now`; to be asked until there is none.
@@ -361,8 +400,11 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// The last report, with BYE (RFC 3550 §6.6).
+    /// The last report, with BYE (RFC 3550 §6.6); none from a session of which nobody has ever heard (§6.3.7).
     pub fn farewell<'a>(&mut self, now: Instant, room: &'a mut Room) -> Option<Outgoing<'a>> {
+        if self.packets_sent == 0 && !self.has_reported {
+            return None;
+        }
         self.report(now, true, room)
     }
 
@@ -396,6 +438,16 @@ impl Session {
         self.parameters.sends && is_usable(self.latch.destination())
     }
 
+    /// Whether the caller has not put us on hold, in whatever way: under hold many a phone sends nothing, RTCP included.
+    fn is_waited_for(&self) -> bool {
+        self.parameters.receives && self.is_sending()
+    }
+
+    /// After how long a caller of whom nothing is heard has gone.
+    fn silence_limit(&self) -> Duration {
+        if self.is_waited_for() { self.silence_limit } else { self.silence_limit.max(HOLD_LIMIT) }
+    }
+
     fn audio<'a>(&mut self, slot: Slot, room: &'a mut Room) -> Outgoing<'a> {
         self.slots_missed += slot.missed;
         let header = Header {
@@ -406,18 +458,18 @@ impl Session {
             timestamp: slot.timestamp,
             ssrc: self.origin.ssrc,
         };
-        let length = HEADER_LEN + slot.samples;
-        let (head, payload) = room[..length].split_at_mut(HEADER_LEN);
+        let (head, payload) = room.split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header.octets());
-        let ended = self.playout.fill(self.parameters.codec, payload);
+        let filled = self.playout.fill(self.parameters.codec, slot.samples, payload);
+        let length = HEADER_LEN + filled.octets;
         if let Some(head) = &mut self.recording {
-            head.said(self.parameters.codec, slot.due, payload);
+            head.said(self.parameters.codec, slot.due, &payload[..filled.octets]);
         }
-        self.events.extend(ended.map(Event::PlayEnded));
+        self.events.extend(filled.ended.map(Event::PlayEnded));
         self.sequence = self.sequence.wrapping_add(1);
-        self.gapless = Some(slot.timestamp.wrapping_add(slot.samples as u32));
+        self.gapless = Some(slot.timestamp.wrapping_add(slot.ticks));
         self.packets_sent += 1;
-        self.octets_sent += slot.samples as u64;
+        self.octets_sent += filled.octets as u64;
         Outgoing { port: Port::Rtp, destination: self.latch.destination(), datagram: &room[..length] }
     }
 
@@ -435,9 +487,12 @@ impl Session {
             packets: self.packets_sent as u32,
             octets: self.octets_sent as u32,
         });
-        let reception = self.reception.as_mut().map(|reception| reception.report(now));
+        // RFC 3550 §6.6: whoever has said BYE is a participant no more, and is not reported on.
+        let reception = self.reception.as_mut().filter(|_| !self.has_left);
+        let reception = reception.map(|reception| reception.report(now));
         let report = Report { ssrc: self.origin.ssrc, sender, reception, cname: &self.origin.cname, bye };
         let length = report.write(room)?;
+        self.has_reported = true;
         Some(Outgoing { port, destination, datagram: &room[..length] })
     }
 

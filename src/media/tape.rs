@@ -88,7 +88,12 @@ impl Head {
 
     /// A packet of the caller's.
     pub(super) fn heard(&mut self, codec: Codec, timestamp: u32, octets: &[u8], now: Instant) {
-        let mut timestamp = timestamp;
+        let mut timestamp = timestamp / clock(codec);
+        if codec == Codec::Opus {
+            // A packet of it cannot be divided; those that are too long for a frame are of rates that no voice needs.
+            let octets = if octets.len() > FRAME_LEN_MAX { &[] } else { octets };
+            return self.pass(codec, self.ticks(now), Part::Heard { timestamp }, octets);
+        }
         for octets in octets.chunks(FRAME_LEN_MAX) {
             self.pass(codec, self.ticks(now), Part::Heard { timestamp }, octets);
             timestamp = timestamp.wrapping_add(octets.len() as u32);
@@ -97,6 +102,7 @@ impl Head {
 
     /// A packet of a telephone-event.
     pub(super) fn keyed(&mut self, codec: Codec, timestamp: u32, duration: u16, now: Instant) {
+        let (timestamp, duration) = (timestamp / clock(codec), duration / clock(codec) as u16);
         self.pass(codec, self.ticks(now), Part::Keyed { timestamp, duration }, &[]);
     }
 
@@ -119,6 +125,12 @@ impl Head {
         let _ =
             self.tape.0.try_send(Frame { serial, at, concealed, codec, part, length: length as u16, octets });
     }
+}
+
+/// How many ticks of a codec's clock are one of ours. Where that is more than one, the clock wraps elsewhere than ours,
+/// once a day: that is to us a sender's clock that was set anew.
+fn clock(codec: Codec) -> u32 {
+    u32::from(codec.ticks_per_ms() / 8)
 }
 
 /// So many ticks of the 8000 Hz clock.

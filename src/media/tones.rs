@@ -31,8 +31,8 @@ const GONE_LOOKS: u8 = 8;
 const DEVIATION_MAX: f32 = 0.025;
 /// The least share of the energy that the two tones must make up. At a signal-to-noise ratio of 15 dB they are 0.97.
 const PURITY_MIN: f32 = 0.8;
-/// How much stronger one tone may be than the other: 8 dB, and a little for the window's own error.
-const TWIST_MAX: f32 = 7.6;
+/// How much stronger one tone may be than the other: 8 dB, and what noise 15 dB below both makes of the weaker one.
+const TWIST_MAX: f32 = 12.0;
 /// The least power of the weaker tone, as the square of its amplitude: -40 dB below full scale. Q.24 has administrations
 /// ask for -25 dBm0 and more.
 const POWER_MIN: f32 = 327.0 * 327.0;

@@ -243,7 +243,7 @@ mod tests {
         let odd = data.path().join("recordings/2026-11-25/0.wav");
         fs::create_dir(&odd).expect("a folder, which is no recording");
         fs::write(odd.join("x"), "").expect("room");
-        fs::File::open(&odd).and_then(|odd| odd.set_modified(SystemTime::UNIX_EPOCH)).expect("an old one");
+        File::open(&odd).and_then(|odd| odd.set_modified(SystemTime::UNIX_EPOCH)).expect("an old one");
         assert!(delete_older(data.path(), Duration::from_mins(1), later).is_err());
         fs::remove_dir_all(&odd).expect("to be removed");
         assert_eq!(count(), 1, "one is being written");

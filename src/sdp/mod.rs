@@ -1,4 +1,4 @@
-//! Session descriptions and their negotiation (RFC 8866, RFC 3264) for one audio stream of G.711 or G.722.
+//! Session descriptions and their negotiation (RFC 8866, RFC 3264) for one audio stream of G.711, G.722 or Opus (RFC 7587).
 //!
 //! Negotiation is a pure function from the peer's offer to our answer and what both settled. Not here: other
 //! codecs, encryption, ICE. A stream that would need them is refused, as is video and a second audio stream.
@@ -22,11 +22,13 @@ pub enum Codec {
     Pcma,
     /// G.722, static payload type 9, whose RTP clock is 8000 Hz (RFC 3551 §4.5.2).
     G722,
+    /// Opus: a dynamic payload type, `opus/48000/2` whatever is sent (RFC 7587 §7), in packets of 20 ms.
+    Opus,
 }
 
 impl Codec {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::G722];
+    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 }
 
 /// Which codecs are taken.
@@ -69,9 +71,9 @@ pub struct Negotiated {
     pub codec: Codec,
     /// The payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of `telephone-event/8000` that we send and receive.
+    /// The payload type of telephone-event that we send and receive.
     pub telephone_event: Option<u8>,
-    /// The packet time that we send, 10-60 ms in steps of 10.
+    /// The packet time that we send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer takes RTP. Its address is unspecified while the peer holds the call in the manner of
     /// RFC 2543 (`c=IN IP4 0.0.0.0`): nothing may be sent there, RTCP included.

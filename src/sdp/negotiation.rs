@@ -4,11 +4,8 @@ use std::net::SocketAddr;
 
 use sipx_sdp::{Attribute, Direction, MediaDescription, SessionDescription};
 
-use super::stream::{self, TELEPHONE_EVENT};
+use super::stream;
 use super::{Codec, Codecs, Incompatible, Negotiated, SdpError, Session};
-
-/// The payload type under which we offer telephone-event: the one that most of the field uses.
-const EVENT_FORMAT: &str = "101";
 
 /// The packet time that our descriptions ask for, in milliseconds.
 const PACKET_TIME_MS: &str = "20";
@@ -45,16 +42,22 @@ pub fn negotiate(
     // RFC 3264 §6: the answer repeats the offer's t= lines.
     answer.timing.clone_from(&offered.timing);
     answer.media = offered.media.iter().map(refused).collect();
-    answer.media[chosen] = accepted(&negotiated, local, mux);
+    answer.media[chosen] = accepted(&negotiated, &offered.media[chosen], local, mux);
     Ok((answer.to_string_sdp(), negotiated))
 }
 
-/// An offer of `codecs` and telephone-event for media at `local`.
+/// An offer of `codecs` and telephone-event, with the clocks of all of them, for media at `local`.
 pub fn offer(local: SocketAddr, session: Session, codecs: &Codecs) -> String {
-    let codecs: Vec<_> =
-        codecs.list().iter().map(|codec| (codec.static_format().to_owned(), *codec)).collect();
+    let formats = codecs.list().iter().map(|codec| (codec.offered_format().to_owned(), *codec)).collect();
+    let mut events = Vec::new();
+    for codec in codecs.list() {
+        let event = (codec.offered_events().to_owned(), codec.events().to_owned());
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
     let mut description = describe(local, session);
-    description.media = vec![audio(local, &codecs, Some(EVENT_FORMAT.to_owned()), Direction::SendRecv)];
+    description.media = vec![audio(local, &Formats { codecs: formats, events }, Direction::SendRecv)];
     description.to_string_sdp()
 }
 
@@ -85,30 +88,51 @@ fn refused(offered: &MediaDescription) -> MediaDescription {
     }
 }
 
-fn accepted(negotiated: &Negotiated, local: SocketAddr, mux: bool) -> MediaDescription {
-    let codec = (negotiated.payload_type.to_string(), negotiated.codec);
-    let event = negotiated.telephone_event.map(|payload_type| payload_type.to_string());
-    let mut media = audio(local, &[codec], event, stream::direction(negotiated));
+fn accepted(
+    negotiated: &Negotiated,
+    offered: &MediaDescription,
+    local: SocketAddr,
+    mux: bool,
+) -> MediaDescription {
+    let event = negotiated.telephone_event.map(|payload_type| {
+        let format = payload_type.to_string();
+        let name = offered.rtpmap(&format).unwrap_or(negotiated.codec.events()).to_owned();
+        (format, name)
+    });
+    let formats = Formats {
+        codecs: vec![(negotiated.payload_type.to_string(), negotiated.codec)],
+        events: event.into_iter().collect(),
+    };
+    let mut media = audio(local, &formats, stream::direction(negotiated));
     if mux {
         media.attributes.push(Attribute::flag("rtcp-mux"));
     }
     media
 }
 
-fn audio(
-    local: SocketAddr,
-    codecs: &[(String, Codec)],
-    event: Option<String>,
-    direction: Direction,
-) -> MediaDescription {
-    let formats = codecs.iter().map(|(format, _)| format).chain(&event).cloned().collect();
-    let mut media = MediaDescription::audio(local.port(), formats);
+/// What an audio stream of ours is to have, by payload types.
+struct Formats {
+    codecs: Vec<(String, Codec)>,
+    /// With their names.
+    events: Vec<(String, String)>,
+}
+
+fn audio(local: SocketAddr, formats: &Formats, direction: Direction) -> MediaDescription {
+    let Formats { codecs, events } = formats;
+    let numbers = codecs.iter().map(|(format, _)| format).chain(events.iter().map(|(format, _)| format));
+    let mut media = MediaDescription::audio(local.port(), numbers.cloned().collect());
+    let mut says = |name, format: &str, what: &str| {
+        media.attributes.push(Attribute::valued(name, format!("{format} {what}")));
+    };
     for (format, codec) in codecs {
-        media.attributes.push(Attribute::valued("rtpmap", format!("{format} {}", codec.rtpmap())));
+        says("rtpmap", format, codec.rtpmap());
+        if let Some(parameters) = codec.fmtp() {
+            says("fmtp", format, parameters);
+        }
     }
-    if let Some(format) = event {
-        media.attributes.push(Attribute::valued("rtpmap", format!("{format} {TELEPHONE_EVENT}")));
-        media.attributes.push(Attribute::valued("fmtp", format!("{format} {KEYS}")));
+    for (format, name) in events {
+        says("rtpmap", format, name);
+        says("fmtp", format, KEYS);
     }
     media.attributes.push(Attribute::valued("ptime", PACKET_TIME_MS));
     media.set_direction(direction);

@@ -15,11 +15,15 @@ mod kill;
 mod life;
 mod load;
 mod names;
+#[cfg(feature = "opus")]
+mod opus;
 mod proxy;
 mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod sound;
+mod strain;
 mod support;
 mod test_caller;
 mod trace;

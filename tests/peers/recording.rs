@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portero::audio::{Codec, Law, Library, Source, Wideband};
+use portero::say::PromptId;
 use serde_json::Value;
 
 use crate::support::capture::{COLUMNS, Capture, ROWS};
@@ -73,7 +74,7 @@ impl Recording {
 /// A prompt of the demo as µ-law has it.
 fn prompt(id: &str) -> Vec<i16> {
     let library = Library::load(&Source::Embedded, "en", [id], Wideband::Unused).expect("it is there");
-    let prompt = library.prompt(id).expect("it is there");
+    let prompt = library.prompt("en", &PromptId::new(id)).expect("it is there");
     prompt.octets(Codec::Pcmu).iter().map(|octet| Law::Mu.decode(*octet)).collect()
 }
 

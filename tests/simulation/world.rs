@@ -430,9 +430,11 @@ impl World {
                 }
                 self.after(0, Due::Media(session, if failed { taken } else { media::Event::Opened }));
             }
-            media::Command::Play(play, _) => {
-                self.playing.insert(session, *play);
-                self.after(500, Due::PlayEnds(session, *play));
+            media::Command::Play { id, repeat, .. } => {
+                self.playing.insert(session, *id);
+                if !repeat {
+                    self.after(500, Due::PlayEnds(session, *id));
+                }
             }
             media::Command::Stop => {
                 self.playing.remove(&session);

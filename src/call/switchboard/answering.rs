@@ -89,6 +89,8 @@ impl Switchboard {
             Some(Rejection::Draining)
         } else if self.calls.len() >= self.plan.calls_max {
             Some(Rejection::CallsMax)
+        } else if self.strain.is_strained() {
+            Some(Rejection::Late)
         } else {
             (!self.arrivals.admit(self.plan.intake.calls_per_second, now)).then_some(Rejection::CallRate)
         }
@@ -278,6 +280,7 @@ fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
             sdp::Codec::Pcma => audio::Codec::Pcma,
             sdp::Codec::G722 => audio::Codec::G722,
+            sdp::Codec::Opus => audio::Codec::Opus,
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,

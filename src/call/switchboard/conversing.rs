@@ -145,7 +145,7 @@ impl Switchboard {
 }
 
 fn play_command(call: &Call, play: flow::PlayId, prompts: &[PromptId]) -> media::Command {
-    let prompts =
-        prompts.iter().filter_map(|prompt| call.plan.prompts.prompt(&call.language, prompt)).collect();
-    media::Command::Play(media::PlayId(play.0), prompts)
+    let prompts = prompts.iter().filter_map(|prompt| call.plan.prompts.prompt(&call.language, prompt));
+    let pieces = prompts.map(media::Piece::Prompt).collect();
+    media::Command::Play { id: media::PlayId(play.0), pieces, repeat: false }
 }

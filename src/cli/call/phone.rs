@@ -60,6 +60,7 @@ struct Line {
     /// Held so that the peer's RTCP has somewhere to go; nothing reads it.
     _control: UdpSocket,
     session: Session,
+    codecs: Codecs,
     answered: bool,
     /// The stream, and where the peer takes it.
     media: Option<(Voice, SocketAddr)>,
@@ -92,6 +93,7 @@ impl Phone {
     pub async fn dial(
         from: &str,
         to: &Address,
+        codecs: Codecs,
         caller: Caller,
         dns: Dns,
         tls: Tls,
@@ -132,7 +134,7 @@ impl Phone {
             found,
             targets: mpsc::channel(1),
         };
-        phone.service = Some(phone.place(to, &destinations)?);
+        phone.service = Some(phone.place(to, &destinations, codecs)?);
         Ok(phone)
     }
 
@@ -185,7 +187,12 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destinations: &[Destination]) -> Result<Line, PhoneError> {
+    fn place(
+        &mut self,
+        to: &Address,
+        destinations: &[Destination],
+        codecs: Codecs,
+    ) -> Result<Line, PhoneError> {
         let mut hops = self.hops_to(destinations);
         // The target may be at an address of the other family than the service.
         let hop = hops.pop_front().ok_or_else(|| to.unresolved())?;
@@ -197,11 +204,11 @@ impl Phone {
             from_display: None,
             hop,
             spares: hops.into(),
-            sdp: sdp::offer(rtp.local_addr()?, session, &Codecs::default()),
+            sdp: sdp::offer(rtp.local_addr()?, session, &codecs),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
-        Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
+        Ok(Line { dialog, rtp, _control: control, session, codecs, answered: false, media: None })
     }
 
     fn hops_to(&self, destinations: &[Destination]) -> VecDeque<Hop> {
@@ -220,7 +227,7 @@ impl Phone {
     }
 
     fn hear(&mut self, leg: Leg, datagram: &[u8], now: Instant) {
-        let audio = self.line(leg).and_then(|line| line.media.as_ref()?.0.receive(datagram));
+        let audio = self.line(leg).and_then(|line| line.media.as_mut()?.0.receive(datagram));
         let Some((timestamp, samples)) = audio else { return };
         if leg == self.caller.listens_to() {
             self.recording.push(timestamp, &samples);
@@ -324,13 +331,13 @@ impl Phone {
         let Ok(local) = line.rtp.local_addr() else { return };
         let session = Session { version: line.session.version + 1, ..line.session };
         line.session = session;
+        let codecs = line.codecs.clone();
         let Some(offer) = offer else {
-            self.endpoint.accept(dialog, &sdp::offer(local, session, &Codecs::default()), now);
+            self.endpoint.accept(dialog, &sdp::offer(local, session, &codecs), now);
             return;
         };
-        let answer = Offer::parse(offer)
-            .ok()
-            .and_then(|offer| sdp::negotiate(&offer, local, session, &Codecs::default()).ok());
+        let answer =
+            Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session, &codecs).ok());
         match answer {
             Some((answer, agreed)) => {
                 self.endpoint.accept(dialog, &answer, now);
@@ -390,7 +397,7 @@ impl Phone {
     }
 
     fn call_target(&mut self, address: &Address, destinations: &[Destination]) {
-        if let Ok(line) = self.place(address, destinations) {
+        if let Ok(line) = self.place(address, destinations, Codecs::default()) {
             self.target = Some(line);
         } else {
             // RFC 3261 §21.4.5: whom we cannot find is not found.

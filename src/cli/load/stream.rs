@@ -119,6 +119,11 @@ impl Stream {
         }
     }
 
+    /// Whether what it does next depends on what it hears.
+    pub fn listens(&self) -> bool {
+        self.script.listens()
+    }
+
     /// The next packet that is due; ask until there is none.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.voice.poll_transmit(now)

@@ -117,6 +117,7 @@ fn decoded(codec: Codec, octets: &[u8]) -> Vec<i16> {
         Codec::Pcmu => vec![Law::Mu.decode(octet)],
         Codec::Pcma => vec![Law::A.decode(octet)],
         Codec::G722 => decoder.decode(octet).to_vec(),
+        Codec::Opus => unreachable!("no octet of it is a sample"),
     });
     samples.collect()
 }

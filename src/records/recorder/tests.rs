@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::audio::{Codec, Law, Prompt};
-use crate::media::{Command, DATAGRAM_LEN_MAX, Origin, Parameters, PlayId, Session};
+use crate::media::{Command, DATAGRAM_LEN_MAX, Origin, Parameters, Piece, PlayId, Session};
 
 const NAME: &str = "2026-11-24/0123456789abcdef.wav";
 
@@ -58,7 +58,10 @@ async fn a_call_is_a_file_when_it_is_over() {
     let now = Instant::now();
     let mut session = session(Codec::Pcmu, recorder.begin(NAME.to_owned()), now);
     let (samples, prompt) = prompt();
-    session.command(Command::Play(PlayId(1), vec![prompt.into()]), now);
+    session.command(
+        Command::Play { id: PlayId(1), pieces: vec![Piece::Prompt(prompt.into())], repeat: false },
+        now,
+    );
     run(&mut session, now, 50);
     drop(session);
     recorder.finish().await;
