@@ -249,7 +249,9 @@ impl Track {
     }
 
     fn decode_law(&mut self, law: Law, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.push_narrow(law.decode(*octet)));
+        for octet in octets {
+            self.push_narrow(law.decode(*octet));
+        }
     }
 
     fn decode_opus(&mut self, octets: &[u8]) {

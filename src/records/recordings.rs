@@ -137,7 +137,11 @@ pub(super) fn delete_older(data: &Path, age: Duration, now: Timestamp) -> io::Re
     // Longer ago than there is time: nothing is that old.
     let Ok(before) = now.checked_sub(age) else { return Ok(()) };
     let whole = files(&folder_of(data)).filter(|path| path.extension().is_some_and(|ending| ending == "wav"));
-    whole.map(|path| delete_if_before(&path, before)).fold(Ok(()), |told, deleted| deleted.and(told))
+    let mut told = Ok(());
+    for path in whole {
+        told = delete_if_before(&path, before).and(told);
+    }
+    told
 }
 
 fn delete_if_before(path: &Path, before: Timestamp) -> io::Result<()> {
