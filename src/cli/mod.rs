@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod crm;
 mod demo;
 mod load;
 mod records;
@@ -30,6 +31,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every fault of a configuration file.
     Check(check::Arguments),
+    /// Try what the back end is asked.
+    Crm(crm::Arguments),
     /// Place a test call.
     Call(call::Arguments),
     /// Place many calls at a time and tell how they fared.
@@ -47,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
+        Command::Crm(arguments) => crm::run(&arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),

@@ -34,6 +34,10 @@ pub(super) enum Purpose {
     Identifier,
     /// To check a keyed secret.
     Secret,
+    /// To send a one-time code.
+    Code,
+    /// To learn what is told to a customer.
+    Record,
 }
 
 /// A place in the file that refers to an action.

@@ -4,12 +4,16 @@
 //! known; so what comes out needs no further checking, and what is wrong can be pointed at. Whether the
 //! recordings exist is not checked here: [`Configuration::prompt_ids`] says which are needed.
 
+mod actions;
 mod back_end;
+mod bodies;
 mod demo;
 mod fault;
+mod letting_in;
 mod lines;
 mod nearest;
 mod read;
+mod readings;
 mod section;
 mod settings;
 mod sip;
@@ -153,7 +157,7 @@ impl Configuration {
         }
         if let Some(crm) = overrides.crm {
             let base_url = format!("http://{crm}").parse();
-            self.back_end.base_url = base_url.expect("an address with a port makes a URL");
+            self.back_end.default.base_url = base_url.expect("an address with a port makes a URL");
             self.demo_back_end.iter_mut().for_each(|back_end| back_end.listen = crm);
         }
         self

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::back_end::{self, BackEnd};
+use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, demo, sip, targets, trunks, values};
+use super::{Configuration, Environment, actions, demo, sip, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
 use crate::net::hep;
 use crate::net::sip::Listen;
@@ -70,18 +70,21 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let hand_over = hand_over(file.section("hand_over", "[hand_over]"));
-    let back_end = BackEnd::read(file.section("back_end", "[back_end]"), environment);
-    let actions = file.section("actions", "[actions]");
+    let back_end = file.section("back_end", "[back_end]");
+    let others = file.section("back_ends", "[back_ends]");
+    let back_ends = BackEnds::read(back_end, &others, environment);
+    let asked = file.section("actions", "[actions]");
     let targets = file.section("targets", "[targets]");
     let surroundings = Surroundings {
-        actions: names(&actions),
+        actions: names(&asked),
         targets: names(&targets),
-        deadline: back_end.deadline,
+        deadline: back_ends.longest(actions::longest_deadline(&asked)),
         keeps_recordings: records.kept.recordings != Retention::Off,
     };
     let lines = lines::read(&mut file, &surroundings);
     unused_targets(&targets, &lines);
-    let back_end = back_end.with_actions(back_end::actions(&actions, &lines.uses));
+    let actions = actions::read(&asked, &lines.uses, &back_ends.names());
+    let back_end = back_ends.with_actions(actions);
     let mut demo = file.section("demo", "[demo]");
     let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
     let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.usable);

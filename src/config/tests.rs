@@ -1,6 +1,7 @@
 //! The demo's file value by value, bad files fault by fault, and whatever else a file may be.
 
 mod asked;
+mod back_ends;
 mod name_servers;
 mod trunks;
 
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
-use crate::crm::{Method, Reading, demo};
+use crate::crm::{Authentication, Method, Reading, demo};
 use crate::flow::{ActionName, Question};
 use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
@@ -198,7 +199,7 @@ fn the_command_line_overrides_the_demo() {
     assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.2:5070", "tcp:127.0.0.2:5070"]));
     assert_eq!(Some(demo.web.listen), overrides.web);
     assert_eq!(demo.demo_back_end.map(|back_end| back_end.listen), overrides.crm);
-    assert_eq!(demo.back_end.base_url.as_str(), "http://127.0.0.4:8091/");
+    assert_eq!(demo.back_end.default.base_url.as_str(), "http://127.0.0.4:8091/");
     assert_eq!(Some(demo.records.folder), overrides.data);
 }
 
@@ -209,8 +210,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((&read.media, &read.limits, &read.web), (&demo.media, &demo.limits, &demo.web));
     assert_eq!((&read.records, &read.prompts), (&demo.records, &demo.prompts));
     assert_eq!((read.hand_over, &read.hep), (demo.hand_over, &None));
-    assert_eq!(read.back_end.deadline, demo.back_end.deadline);
-    assert_eq!(read.back_end.max_concurrent, demo.back_end.max_concurrent);
+    let (ours, demos) = (&read.back_end.default, &demo.back_end.default);
+    assert_eq!((ours.deadline, ours.max_concurrent), (demos.deadline, demos.max_concurrent));
+    assert_eq!((ours.breaker, &ours.tls), (demos.breaker, &demos.tls));
     let [line] = &read.lines[..] else { panic!("there is one line") };
     let expected = Line {
         number: "100".into(),
@@ -250,7 +252,7 @@ fn what_is_said_is_taken() {
         (hep.to.to_string().as_str(), hep.id, hep.password.as_deref()),
         ("192.0.2.1:9060", 2001, Some("open sesame"))
     );
-    assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
+    assert_eq!(read.back_end.default.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
     let codecs = Codecs::Ours(vec![Codec::G722, Codec::Pcma]);
@@ -262,8 +264,10 @@ fn what_is_said_is_taken() {
     assert_eq!(shown(&line.identifier.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);
     assert_eq!(line.hand_over.identified.prompt.as_str(), "bye");
     let headers: Vec<_> =
-        read.back_end.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    assert_eq!(headers, [("x-key", b"a b".as_slice()), ("authorization", b"Bearer open sesame")]);
+        read.back_end.default.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(headers, [("x-key", b"a b".as_slice())]);
+    assert!(matches!(&read.back_end.default.authentication, Authentication::Header(name, value)
+        if name == "authorization" && value == "Bearer open sesame"));
     let unused: Vec<_> = read.warnings.iter().map(Fault::message).collect();
     assert_eq!(unused, ["no line uses the action `customer_by_number`"]);
 }
@@ -287,7 +291,10 @@ fn opus_is_taken_where_the_build_speaks_it() {
 #[test]
 fn paths_stand_behind_the_base_url() {
     let read = parse(SHORTEST).expect("it says enough");
-    assert_eq!(read.back_end.url("/c?n=1").expect("a URL").as_str(), "https://crm.example.com/api/c?n=1");
+    assert_eq!(
+        read.back_end.default.url("/c?n=1").expect("a URL").as_str(),
+        "https://crm.example.com/api/c?n=1"
+    );
 }
 
 #[test]

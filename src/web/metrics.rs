@@ -45,6 +45,7 @@ const COUNTERS: &[(&str, &str)] = &[
 const GAUGES: &[(&str, &str)] = &[
     ("portero_calls_active", "Calls under way."),
     ("portero_ports_in_use", "Media ports in use."),
+    ("portero_crm_breaker_open", "Whether a back end is left alone because it keeps failing, by back end."),
     ("portero_recordings_active", "Calls that are being recorded."),
     ("portero_trunk_up", "Whether a trunk can be used as far as is known, by trunk."),
     ("portero_trunk_registered", "Whether our registration with a trunk holds, by trunk."),
