@@ -20,6 +20,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::agents::Expected;
+use super::emergency::Emergencies;
 use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
@@ -103,6 +104,7 @@ pub struct Switchboard {
     expected: Expected,
     loads: Loads,
     arrivals: Arrivals,
+    emergencies: Emergencies,
     turnstile: Turnstile,
     uplinks: Uplinks,
     timers: Timers<(CallId, Timer)>,
@@ -138,6 +140,7 @@ impl Switchboard {
             expected: Expected::default(),
             loads: Loads::default(),
             arrivals: Arrivals::default(),
+            emergencies: Emergencies::default(),
             turnstile: Turnstile::default(),
             uplinks: Uplinks::default(),
             timers: Timers::default(),

@@ -1,8 +1,10 @@
 //! The command line: one file for each subcommand.
 
+mod api;
 mod call;
 mod check;
 mod demo;
+mod emergency;
 mod load;
 mod records;
 mod serve;
@@ -34,6 +36,8 @@ enum Command {
     Call(call::Arguments),
     /// Place many calls at a time and tell how they fared.
     Load(load::Arguments),
+    /// Turn the emergency switch of a line, or of all lines.
+    Emergency(emergency::Arguments),
     /// Print call records.
     Records(records::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
@@ -49,6 +53,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
+        Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     };

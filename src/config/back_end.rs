@@ -217,6 +217,8 @@ fn given(uses: &[&Use]) -> BTreeSet<&'static str> {
         Purpose::Number => BTreeSet::from(["ani"]),
         Purpose::Identifier => BTreeSet::from(["identifier"]),
         Purpose::Secret => BTreeSet::from(["customer", "secret"]),
+        Purpose::Code => BTreeSet::from(["contact", "customer"]),
+        Purpose::Record => BTreeSet::from(["customer"]),
     };
     uses.iter()
         .map(|used| of(used.purpose))

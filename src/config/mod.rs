@@ -10,6 +10,7 @@ mod fault;
 mod lines;
 mod nearest;
 mod read;
+mod schema;
 mod section;
 mod settings;
 mod sip;
@@ -33,9 +34,9 @@ pub use fault::{Fault, Faults, Look};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
 use crate::audio;
-use crate::call::{Agents, HandOverTimes, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
-use crate::flow::{Line, PromptId, TargetName};
+use crate::flow::{self, Announcement, Line, LineName, Next, PromptId, Question, TargetName};
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::sdp::Codec;
@@ -69,10 +70,12 @@ pub struct Configuration {
     pub trunks: Trunks,
     /// `[targets]`: every target that a line names, and perhaps more.
     pub targets: HashMap<TargetName, Target>,
-    /// `[[lines]]`: at least one, each with a number of its own, in the order of the file.
+    /// `[[lines]]`: at least one, each with a name of its own, in the order of the file.
     pub lines: Vec<Arc<Line>>,
-    /// How those lines sound, by their numbers.
-    pub sounds: HashMap<Arc<str>, Sound>,
+    /// The same lines, and what leads to each.
+    pub directory: Directory,
+    /// How those lines sound, by their names.
+    pub sounds: HashMap<LineName, Sound>,
     /// `[back_end]` and `[actions]`: every action that a line names, and perhaps more.
     pub back_end: crm::Config,
     /// `[demo.back_end]`: the stand-in for the business's service.
@@ -101,6 +104,11 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The JSON Schema of a configuration's file, for editors.
+pub fn schema() -> String {
+    schema::schema()
 }
 
 /// What answers to `env:NAME`.
@@ -174,14 +182,44 @@ impl Configuration {
 }
 
 fn line_prompts(line: &Line) -> impl Iterator<Item = &PromptId> {
-    let questions = std::iter::once(&line.identifier).chain(&line.verification);
-    let asked = questions.flat_map(|question| {
-        let prompts = &question.prompts;
-        let lists = [&prompts.no_match, &prompts.no_input, &prompts.too_short];
-        std::iter::once(&prompts.ask).chain(lists.into_iter().flatten())
-    });
-    let plans = line.hand_over.iter().map(|plan| &plan.prompt);
-    [&line.greeting, &line.apology, &line.hand_over_failed].into_iter().chain(asked).chain(plans)
+    let pieces = announcements(line).into_iter().flat_map(|announcement| &announcement.pieces);
+    pieces.filter_map(|piece| lines::prompt_of(piece).map(|(_, prompt)| prompt))
+}
+
+/// Everything that a line may say.
+fn announcements(line: &Line) -> Vec<&Announcement> {
+    let mut said = vec![&line.greeting, &line.apology, &line.hand_over_failed, &line.emergency.say];
+    said.extend(line.hours.as_ref().map(|(_, closed)| &closed.say));
+    said.extend(line.patience.hold.as_ref().map(|(_, hold)| hold));
+    said.extend(line.next.iter().map(|next: &Next| &next.say));
+    said.extend(questions(line).into_iter().flat_map(question_says));
+    for plan in line.factors.iter().filter_map(flow::Factor::code) {
+        said.extend([&plan.offer, &plan.sent, &plan.expired]);
+    }
+    let menus = line.service.iter().flat_map(|service| &service.menus);
+    said.extend(menus.flat_map(|menu| menu.choices.iter().map(|(_, choice)| &choice.say)));
+    said
+}
+
+/// Everything that a line may ask.
+fn questions(line: &Line) -> Vec<&Question> {
+    let mut asked = Vec::new();
+    asked.extend(line.languages.menu.as_ref().map(|(question, _)| question));
+    asked.extend(line.identification.choice.as_ref().map(|(question, _)| question));
+    asked.extend(line.identification.questions.iter().map(|identifier| &identifier.question));
+    for factor in &line.factors {
+        asked.push(&factor.question);
+        asked.extend(factor.code().filter(|plan| plan.contacts.is_some()).map(|plan| &plan.choose));
+    }
+    asked.extend(line.service.iter().flat_map(|service| &service.menus).map(|menu| &menu.question));
+    asked
+}
+
+fn question_says(question: &Question) -> impl Iterator<Item = &Announcement> {
+    let prompts = &question.prompts;
+    let lists = [&prompts.no_match, &prompts.no_input, &prompts.too_short];
+    let help = question.help.as_ref().map(|(_, help)| help);
+    std::iter::once(&prompts.ask).chain(lists.into_iter().flatten()).chain(&question.confirm).chain(help)
 }
 
 /// What the demo's agents may say.

@@ -55,7 +55,8 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
     one.span().zip(other.span()).is_some_and(|(one, other)| line(one) == line(other))
 }
 
-fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
+/// Reads the sections of a file.
+pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
     let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
@@ -68,14 +69,19 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
     let back_end = BackEnd::read(file.section("back_end", "[back_end]"), environment);
     let actions = file.section("actions", "[actions]");
     let targets = file.section("targets", "[targets]");
-    let surroundings =
-        Surroundings { actions: names(&actions), targets: names(&targets), deadline: back_end.deadline };
+    let surroundings = Surroundings {
+        actions: names(&actions),
+        targets: names(&targets),
+        trunks: trunks.list.iter().map(|trunk| trunk.name.to_string()).collect(),
+        deadline: back_end.deadline,
+        language: prompts.language.clone(),
+    };
     let lines = lines::read(&mut file, &surroundings);
     unused_targets(&targets, &lines);
     let back_end = back_end.with_actions(back_end::actions(&actions, &lines.uses));
     let mut demo = file.section("demo", "[demo]");
     let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
-    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.usable);
+    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.directory);
     demo.finish();
     let targets = targets::read(&targets);
     file.finish();
@@ -91,6 +97,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         trunks,
         targets,
         lines: lines.usable,
+        directory: lines.directory,
         sounds: lines.sounds,
         back_end: back_end?,
         demo_back_end,

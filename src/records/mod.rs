@@ -7,6 +7,7 @@
 mod row;
 mod spool;
 mod store;
+pub mod switches;
 mod trace;
 mod writer;
 

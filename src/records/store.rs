@@ -34,6 +34,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
         step(5, "traces", include_str!("migrations/0005_traces.sql")),
         step(6, "quality", include_str!("migrations/0006_quality.sql")),
+        step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
     ])
 });
 
