@@ -333,9 +333,9 @@ impl Flow {
     }
 
     fn opt_out(&mut self, now: Instant) {
-        self.summary.opted_out = true;
         let line = Arc::clone(&self.line);
         let State::Asking(subject, _) = self.state else { return };
+        self.summary.opted_out |= !matches!(subject, Subject::Language | Subject::Menu(_));
         if let Some(question) = subject.question(&line) {
             self.give_up(subject, &question.opted_out, now);
         }
