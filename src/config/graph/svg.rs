@@ -53,10 +53,12 @@ pub(super) fn draw(graph: &Graph) -> String {
         let to = tops[way.to] + BOX_HEIGHT / 2;
         let right = BOX_LEFT + BOX_WIDTH;
         let bend = right + 260 + (nth % 24) * BEND;
-        text(&mut out, "small", BOX_LEFT + 28, from + 4, &shortened(&way.when, 56));
+        let words = format!("{} → {}", way.when, graph.steps[way.to].name);
+        text(&mut out, "small", BOX_LEFT + 28, from + 4, &shortened(&words, 56));
         let _ = writeln!(
             out,
-            "<path class=\"way\" marker-end=\"url(#tip)\" d=\"M{right} {from}H{bend}V{to}H{}\"/>",
+            "<path class=\"way\" marker-end=\"url(#tip)\" d=\"M{} {from}H{bend}V{to}H{}\"/>",
+            right + 30,
             right + 2
         );
     }
