@@ -86,6 +86,7 @@ struct Inputs {
     answers: mpsc::Receiver<Answered>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
+    switches: mpsc::Receiver<web::SwitchRequest>,
     hang_up: Signal,
     reread: mpsc::Receiver<(Reread, Reply)>,
     /// The way in for what has been read again beside the loop.
@@ -100,7 +101,7 @@ impl Inputs {
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         answers: mpsc::Receiver<Answered>,
         reloads: mpsc::Receiver<web::ReloadRequest>,
-        traces: mpsc::Receiver<web::TraceRequest>,
+        (traces, switches): (mpsc::Receiver<web::TraceRequest>, mpsc::Receiver<web::SwitchRequest>),
         sip: Inlet,
         found: Found,
     ) -> Result<Self, StartError> {
@@ -108,7 +109,19 @@ impl Inputs {
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hang_up = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let (rereader, reread) = mpsc::channel(1);
-        Ok(Self { media, answers, reloads, traces, hang_up, reread, rereader, housekeeping, sip, found })
+        Ok(Self {
+            media,
+            answers,
+            reloads,
+            traces,
+            switches,
+            hang_up,
+            reread,
+            rereader,
+            housekeeping,
+            sip,
+            found,
+        })
     }
 }
 
@@ -211,6 +224,7 @@ impl Server {
                 self.show_trunks();
             }
             Some(asked) = inputs.traces.recv() => self.show_trace(asked),
+            Some(asked) = inputs.switches.recv() => self.switch(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
@@ -344,6 +358,14 @@ impl Server {
         let trace = self.switchboard.trace(&asked.call).cloned();
         // Whoever asked may have gone.
         let _ = asked.reply.send(trace);
+    }
+
+    /// Shows the emergency switches, once the one that is to be turned has been.
+    fn switch(&mut self, asked: web::SwitchRequest) {
+        let turned =
+            asked.turn.map_or(Ok(()), |(line, on)| self.switchboard.turn_emergency(line.as_deref(), on));
+        // Whoever asked may have gone.
+        let _ = asked.reply.send(turned.map(|()| self.switchboard.emergencies().clone()));
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.

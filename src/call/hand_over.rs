@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::plan::{HandOverTimes, Here, Target};
 use super::record::{HandOver, HandOverOutcome};
-use crate::flow::{Standing, TargetName};
+use crate::flow::{HandOverEnd, Standing, TargetName};
 use crate::sip::{Referral, ReferralEvent};
 
 /// Everything but RFC 3986's unreserved characters (§2.3) is encoded.
@@ -50,8 +50,8 @@ pub struct FollowedHandOver {
 pub enum Progress {
     /// Wait on, until then at the longest.
     Until(Instant),
-    /// The target took the call (`true`), or did not.
-    Decided(bool),
+    /// It has come to its end.
+    Decided(HandOverEnd),
     /// Old news: the outcome stands already.
     Unchanged,
 }
@@ -112,7 +112,12 @@ impl FollowedHandOver {
     fn decide(&mut self, outcome: HandOverOutcome, status: Option<u16>) -> Progress {
         self.outcome = outcome;
         self.status = status;
-        Progress::Decided(outcome == HandOverOutcome::Completed)
+        Progress::Decided(match outcome {
+            HandOverOutcome::Completed => HandOverEnd::Taken,
+            // Whoever has accepted may still be about to call the target.
+            HandOverOutcome::TimedOut if self.accepted => HandOverEnd::Unclear,
+            _ => HandOverEnd::Refused,
+        })
     }
 
     /// How it stands.
@@ -186,14 +191,14 @@ mod tests {
         let table: [(&[ReferralEvent], Progress, Outcome, Option<u16>); 7] = [
             (
                 &[Accepted, Notified(100), Notified(200)],
-                Progress::Decided(true),
+                Progress::Decided(HandOverEnd::Taken),
                 Outcome::Completed,
                 Some(200),
             ),
-            (&[Notified(200)], Progress::Decided(true), Outcome::Completed, Some(200)),
-            (&[Accepted, Notified(486)], Progress::Decided(false), Outcome::Failed, Some(486)),
-            (&[Refused(603)], Progress::Decided(false), Outcome::Refused, Some(603)),
-            (&[Accepted, Terminated], Progress::Decided(false), Outcome::Failed, None),
+            (&[Notified(200)], Progress::Decided(HandOverEnd::Taken), Outcome::Completed, Some(200)),
+            (&[Accepted, Notified(486)], Progress::Decided(HandOverEnd::Refused), Outcome::Failed, Some(486)),
+            (&[Refused(603)], Progress::Decided(HandOverEnd::Refused), Outcome::Refused, Some(603)),
+            (&[Accepted, Terminated], Progress::Decided(HandOverEnd::Refused), Outcome::Failed, None),
             (&[Notified(200), Notified(503)], Progress::Unchanged, Outcome::Completed, Some(200)),
             (&[Refused(405), Accepted], Progress::Unchanged, Outcome::Refused, Some(405)),
         ];
@@ -212,9 +217,11 @@ mod tests {
         assert_eq!(hand_over.handle(ReferralEvent::Accepted, now), Progress::Until(now + TIMES.timeout));
         let ringing = hand_over.handle(ReferralEvent::Notified(180), now);
         assert_eq!(ringing, Progress::Until(now + TIMES.progress_timeout));
-        assert_eq!(hand_over.time_out(), Progress::Decided(false));
+        assert_eq!(hand_over.time_out(), Progress::Decided(HandOverEnd::Unclear));
         assert_eq!(hand_over.outcome(), HandOverOutcome::TimedOut);
         assert_eq!(hand_over.time_out(), Progress::Unchanged);
+        // Whoever has not so much as accepted calls nobody.
+        assert_eq!(followed().time_out(), Progress::Decided(HandOverEnd::Refused));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod agents;
 mod caller;
+mod directory;
+mod emergency;
 mod hand_over;
 mod keypad;
 mod ladder;
@@ -9,6 +11,7 @@ mod one;
 mod plan;
 mod ports;
 pub mod record;
+mod sounding;
 mod strain;
 mod switchboard;
 mod trace;
@@ -17,6 +20,8 @@ mod turnstile;
 mod uplink;
 pub mod view;
 
+pub use directory::{Address, Directory, Pattern};
+pub use emergency::Emergencies;
 pub use ladder::Ladder;
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Srtp, Target, TargetUri, Tones};

@@ -93,6 +93,16 @@ pub(super) enum Party {
     Agents(Vec<PromptId>),
 }
 
+impl Party {
+    /// The line, where it is one.
+    pub fn line(&self) -> Option<&Line> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Agents(_) => None,
+        }
+    }
+}
+
 /// How far a call has come.
 #[derive(Debug)]
 pub(super) enum Phase {
@@ -229,6 +239,7 @@ impl Call {
             (_, Some(Step::Greeting)) => Stage::Greeting,
             (_, Some(Step::Identifying)) => Stage::Identifying,
             (_, Some(Step::Verifying)) => Stage::Verifying,
+            (_, Some(Step::Serving)) => Stage::Serving,
             (_, Some(Step::HandingOver)) => Stage::HandingOver,
             (_, None) => Stage::Ringing,
         };
@@ -292,6 +303,12 @@ impl Call {
             customer: customer.map(|customer| customer.id.clone()),
             name: customer.and_then(|customer| customer.name.clone()),
             identified_by: summary.method,
+            identifier: summary.identifier.as_deref().map(str::to_owned),
+            factors: summary.factors.iter().map(ToString::to_string).collect(),
+            language: self.flow().map(|flow| flow.language().to_string()),
+            lines: summary.lines.iter().map(ToString::to_string).collect(),
+            closed: summary.closed,
+            contained: summary.contained,
             identifier_attempts: summary.identifier_attempts,
             secret_attempts: summary.secret_attempts,
             opted_out: summary.opted_out,

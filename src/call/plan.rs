@@ -6,19 +6,20 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::directory::Directory;
 use super::trunk::Trunks;
 use crate::audio::Library;
-use crate::flow::{Line, TargetName};
+use crate::flow::{LineName, TargetName};
 use crate::sdp::Codecs;
 use crate::sip::{Caps, Transport};
 
 /// Everything about calls that the configuration says. A call keeps the plan it began with.
 #[derive(Debug)]
 pub struct Plan {
-    /// Lines by the user part that is dialled.
-    pub lines: HashMap<Arc<str>, Arc<Line>>,
-    /// How lines sound, by the same; a line that is not here sounds as usual.
-    pub sounds: HashMap<Arc<str>, Sound>,
+    /// The lines, and what leads to each.
+    pub lines: Directory,
+    /// How lines sound, by their names; a line that is not here sounds as usual.
+    pub sounds: HashMap<LineName, Sound>,
     /// Where calls can be handed to. Every target that a line names is here.
     pub targets: HashMap<TargetName, Target>,
     /// How long a referral may take.

@@ -50,10 +50,28 @@ pub struct CallRecord {
     pub name: Option<String>,
     /// By what the customer was identified.
     pub identified_by: Option<Method>,
+    /// Name of the question by whose answer the customer was identified, where it was by an identifier.
+    #[serde(default)]
+    pub identifier: Option<String>,
     /// Entries made for the identifier.
     pub identifier_attempts: u32,
     /// Entries made for the secret.
     pub secret_attempts: u32,
+    /// Names of the factors that were shown, in the order in which they were.
+    #[serde(default)]
+    pub factors: Vec<String>,
+    /// The language that the caller heard last.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// The lines that the caller was taken on to, in order.
+    #[serde(default)]
+    pub lines: Vec<String>,
+    /// Whether the line was closed, or its emergency switch on.
+    #[serde(default)]
+    pub closed: bool,
+    /// Whether the call ended in self-service.
+    #[serde(default)]
+    pub contained: bool,
     /// Whether the caller opted out of identification or verification.
     pub opted_out: bool,
     /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `garbage`, `overloaded`).

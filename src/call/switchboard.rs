@@ -21,6 +21,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::agents::Expected;
+use super::emergency::Emergencies;
 use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
@@ -107,6 +108,7 @@ pub struct Switchboard {
     expected: Expected,
     loads: Loads,
     arrivals: Arrivals,
+    emergencies: Emergencies,
     turnstile: Turnstile,
     strain: Strain,
     uplinks: Uplinks,
@@ -143,6 +145,7 @@ impl Switchboard {
             expected: Expected::default(),
             loads: Loads::default(),
             arrivals: Arrivals::default(),
+            emergencies: Emergencies::default(),
             turnstile: Turnstile::default(),
             strain: Strain::default(),
             uplinks: Uplinks::default(),

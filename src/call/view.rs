@@ -64,6 +64,8 @@ pub enum Stage {
     Identifying,
     /// Being asked for their secret.
     Verifying,
+    /// Helping themselves.
+    Serving,
     /// On the way to a target.
     HandingOver,
     /// Over.

@@ -10,7 +10,7 @@ use clap::Args;
 use super::serve;
 use crate::config::{Configuration, Overrides};
 use crate::crm::demo::{Customer, Fault};
-use crate::flow::{Line, Question};
+use crate::flow::{EntryRules, FactorKind, Line};
 use crate::secret::Secret;
 use crate::server::Addresses;
 
@@ -66,21 +66,42 @@ fn lines(configuration: &Configuration) -> String {
             "{:<7}{:<20}{:<30}{}",
             line.number,
             if line.by_number.is_some() { "yes" } else { "no" },
-            format!("customer number, {} digits", digits(&line.identifier)),
+            identification(line),
             verification(line)
         );
     }
     text
 }
 
-fn verification(line: &Line) -> String {
-    line.verification
-        .as_ref()
-        .map_or_else(|| "nothing more".into(), |pin| format!("a PIN of {} digits", digits(pin)))
+fn identification(line: &Line) -> String {
+    match &line.identification.questions[..] {
+        [] => "nothing".into(),
+        [only] => format!("customer number, {} digits", digits(&only.question.entry)),
+        several => {
+            let names: Vec<&str> = several.iter().map(|identifier| &*identifier.name).collect();
+            names.join(if line.identification.choice.is_some() { " or " } else { ", then " })
+        }
+    }
 }
 
-fn digits(question: &Question) -> String {
-    match (question.digits_min, question.digits_max) {
+fn verification(line: &Line) -> String {
+    let factors: Vec<String> = line
+        .factors
+        .iter()
+        .map(|factor| match &factor.kind {
+            FactorKind::Whole => {
+                format!("a {} of {} digits", factor.name.to_uppercase(), digits(&factor.question.entry))
+            }
+            FactorKind::Date => "a date of birth".into(),
+            FactorKind::Partial { length, count } => format!("{count} digits of a PIN of {length}"),
+            FactorKind::Code(_) => "a one-time code".into(),
+        })
+        .collect();
+    if factors.is_empty() { "nothing more".into() } else { factors.join(" and ") }
+}
+
+fn digits(entry: &EntryRules) -> String {
+    match (entry.digits_min, entry.digits_max) {
         (min, max) if min == max => max.to_string(),
         (min, max) => format!("{min}-{max}"),
     }

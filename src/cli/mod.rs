@@ -1,9 +1,12 @@
 //! The command line: one file for each subcommand.
 
+mod api;
 mod call;
 mod check;
+mod config;
 mod crm;
 mod demo;
+mod emergency;
 mod load;
 mod records;
 mod serve;
@@ -33,10 +36,14 @@ enum Command {
     Check(check::Arguments),
     /// Try what the back end is asked.
     Crm(crm::Arguments),
+    /// Print what a configuration file comes to, or draw a line's conversation.
+    Config(config::Arguments),
     /// Place a test call.
     Call(call::Arguments),
     /// Place many calls at a time and tell how they fared.
     Load(load::Arguments),
+    /// Turn the emergency switch of a line, or of all lines.
+    Emergency(emergency::Arguments),
     /// Print call records.
     Records(records::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
@@ -51,8 +58,10 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Crm(arguments) => crm::run(&arguments),
+        Command::Config(arguments) => Ok(config::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
+        Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     };

@@ -2,16 +2,15 @@
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::{Complaint, Section};
 use super::values;
-use crate::call::Agents;
+use crate::call::{Agents, Directory};
 use crate::crm::demo::{Config, Customer, Fault as CustomerFault, Profile};
-use crate::flow::{Line, PhoneNumber};
+use crate::flow::PhoneNumber;
 use crate::secret::Secret;
 
 const STAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
@@ -135,7 +134,7 @@ fn fault(text: &str) -> Result<CustomerFault, Complaint> {
 }
 
 /// Reads `[demo.agents]`, if it is there.
-pub(super) fn agents(mut section: Section<'_>, lines: &[Arc<Line>]) -> Option<Agents> {
+pub(super) fn agents(mut section: Section<'_>, lines: &Directory) -> Option<Agents> {
     if !section.is_present() {
         return None;
     }
@@ -146,8 +145,8 @@ pub(super) fn agents(mut section: Section<'_>, lines: &[Arc<Line>]) -> Option<Ag
 }
 
 /// What the agents are called, which must lead to them and not to a line.
-fn agents_user(text: &str, lines: &[Arc<Line>]) -> Result<String, Complaint> {
-    if lines.iter().any(|line| &*line.number == text) {
+fn agents_user(text: &str, lines: &Directory) -> Result<String, Complaint> {
+    if lines.find(text, None).is_some() {
         return Err(Complaint::new(format!("`{text}` is a line"), "give the agents a name that no line has"));
     }
     values::user(text)

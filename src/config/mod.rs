@@ -9,13 +9,16 @@ mod back_end;
 mod bodies;
 mod demo;
 mod fault;
+mod graph;
 mod letting_in;
 mod lines;
 mod nearest;
 mod read;
 mod readings;
+mod schema;
 mod section;
 mod settings;
+mod show;
 mod sip;
 mod sound;
 mod targets;
@@ -26,7 +29,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -34,14 +37,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
+pub use graph::Graph;
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
 use crate::audio;
-use crate::call::{Agents, HandOverTimes, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
-use crate::flow::{Line, PromptId, TargetName};
+use crate::flow::{
+    self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
+};
 use crate::net::hep;
 use crate::net::sip::Listen;
+use crate::say::Kind;
 use crate::sdp::Codec;
 
 /// The file that `portero demo` runs.
@@ -73,10 +80,12 @@ pub struct Configuration {
     pub trunks: Trunks,
     /// `[targets]`: every target that a line names, and perhaps more.
     pub targets: HashMap<TargetName, Target>,
-    /// `[[lines]]`: at least one, each with a number of its own, in the order of the file.
+    /// `[[lines]]`: at least one, each with a name of its own, in the order of the file.
     pub lines: Vec<Arc<Line>>,
-    /// How those lines sound, by their numbers.
-    pub sounds: HashMap<Arc<str>, Sound>,
+    /// The same lines, and what leads to each.
+    pub directory: Directory,
+    /// How those lines sound, by their names.
+    pub sounds: HashMap<LineName, Sound>,
     /// `[back_end]` and `[actions]`: every action that a line names, and perhaps more.
     pub back_end: crm::Config,
     /// `[demo.back_end]`: the stand-in for the business's service.
@@ -105,6 +114,21 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// What is in effect for `text`, as TOML: its defaults filled in, its credentials hidden.
+pub fn show(file_name: &str, text: &str, environment: Environment<'_>) -> Result<String, Faults> {
+    show::show(file_name, text, environment)
+}
+
+/// The text of the demo's file.
+pub fn demo_text() -> &'static str {
+    DEMO
+}
+
+/// The JSON Schema of a configuration's file, for editors.
+pub fn schema() -> String {
+    schema::schema()
 }
 
 /// What answers to `env:NAME`.
@@ -175,26 +199,97 @@ impl Configuration {
 
     /// The recordings that calls may need, by language.
     pub fn wanted_prompts(&self) -> audio::Wanted {
-        audio::Wanted::from([(self.prompts.language.as_str().into(), self.prompt_ids())])
+        let source = self.prompts.source();
+        let mut wanted = audio::Wanted::new();
+        for (language, ids) in self.prompts_by_language() {
+            // Whoever loads them tells what is wrong with the rules.
+            let rules = source.rules(language.as_str()).ok().flatten();
+            let kinds = self
+                .lines
+                .iter()
+                .filter(|line| line.languages.speak(&language))
+                .flat_map(|line| kinds_of(line));
+            let said = rules.map(|rules| rules.prompts_of(kinds)).unwrap_or_default();
+            wanted.entry(language.as_str().into()).or_default().extend(ids.into_iter().chain(said));
+        }
+        wanted
     }
 
-    /// Every prompt that a call may need.
+    /// Every prompt that a call may need, in whatever language.
     pub fn prompt_ids(&self) -> BTreeSet<PromptId> {
-        let lines = self.lines.iter().flat_map(|line| line_prompts(line));
-        let agents = self.demo_agents.iter().flat_map(|_| agents_prompts());
-        lines.cloned().chain(agents).collect()
+        self.prompts_by_language().into_values().flatten().collect()
+    }
+
+    /// Every prompt that a call may need, by the language that it is needed in.
+    pub fn prompts_by_language(&self) -> BTreeMap<LanguageName, BTreeSet<PromptId>> {
+        let mut needed: BTreeMap<LanguageName, BTreeSet<PromptId>> = BTreeMap::new();
+        for line in &self.lines {
+            let spoken = || line.languages.all.iter().map(|(language, _)| language);
+            for (fixed, prompt) in line_prompts(line) {
+                let languages: Vec<_> = fixed.map_or_else(|| spoken().collect(), |language| vec![language]);
+                for language in languages {
+                    needed.entry(language.clone()).or_default().insert(prompt.clone());
+                }
+            }
+        }
+        if self.demo_agents.is_some() {
+            let language = LanguageName::new(self.prompts.language.as_str());
+            needed.entry(language).or_default().extend(agents_prompts());
+        }
+        needed
     }
 }
 
-fn line_prompts(line: &Line) -> impl Iterator<Item = &PromptId> {
-    let questions = std::iter::once(&line.identifier).chain(&line.verification);
-    let asked = questions.flat_map(|question| {
-        let prompts = &question.prompts;
-        let lists = [&prompts.no_match, &prompts.no_input, &prompts.too_short];
-        std::iter::once(&prompts.ask).chain(lists.into_iter().flatten())
-    });
-    let plans = line.hand_over.iter().map(|plan| &plan.prompt);
-    [&line.greeting, &line.apology, &line.hand_over_failed].into_iter().chain(asked).chain(plans)
+/// What kinds of values a line says.
+fn kinds_of(line: &Line) -> Vec<Kind> {
+    let pieces = announcements(line).into_iter().flat_map(|announcement| &announcement.pieces);
+    let kind = |piece: &Piece| match piece {
+        Piece::Value(_, form) => Some(form.kind()),
+        _ => None,
+    };
+    pieces.filter_map(kind).collect()
+}
+
+/// What a line needs, each with its language where that is fixed.
+fn line_prompts(line: &Line) -> impl Iterator<Item = (Option<&LanguageName>, &PromptId)> {
+    let pieces = announcements(line).into_iter().flat_map(|announcement| &announcement.pieces);
+    pieces.filter_map(lines::prompt_of)
+}
+
+/// Everything that a line may say.
+fn announcements(line: &Line) -> Vec<&Announcement> {
+    let mut said = vec![&line.greeting, &line.apology, &line.hand_over_failed, &line.emergency.say];
+    said.extend(line.hours.as_ref().map(|(_, closed)| &closed.say));
+    said.extend(line.patience.hold.as_ref().map(|(_, hold)| hold));
+    said.extend(line.next.iter().map(|next: &Next| &next.say));
+    said.extend(questions(line).into_iter().flat_map(question_says));
+    for plan in line.factors.iter().filter_map(flow::Factor::code) {
+        said.extend([&plan.offer, &plan.sent, &plan.expired]);
+    }
+    let menus = line.service.iter().flat_map(|service| &service.menus);
+    said.extend(menus.flat_map(|menu| menu.choices.iter().map(|(_, choice)| &choice.say)));
+    said
+}
+
+/// Everything that a line may ask.
+fn questions(line: &Line) -> Vec<&Question> {
+    let mut asked = Vec::new();
+    asked.extend(line.languages.menu.as_ref().map(|(question, _)| question));
+    asked.extend(line.identification.choice.as_ref().map(|(question, _)| question));
+    asked.extend(line.identification.questions.iter().map(|identifier| &identifier.question));
+    for factor in &line.factors {
+        asked.push(&factor.question);
+        asked.extend(factor.code().filter(|plan| plan.contacts.is_some()).map(|plan| &plan.choose));
+    }
+    asked.extend(line.service.iter().flat_map(|service| &service.menus).map(|menu| &menu.question));
+    asked
+}
+
+fn question_says(question: &Question) -> impl Iterator<Item = &Announcement> {
+    let prompts = &question.prompts;
+    let lists = [&prompts.no_match, &prompts.no_input, &prompts.too_short];
+    let help = question.help.as_ref().map(|(_, help)| help);
+    std::iter::once(&prompts.ask).chain(lists.into_iter().flatten()).chain(&question.confirm).chain(help)
 }
 
 /// What the demo's agents may say.

@@ -12,6 +12,7 @@ use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::{Configuration, Environment, actions, demo, sip, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
+use crate::flow::LanguageName;
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::records::{Kept, Retention};
@@ -60,7 +61,8 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
     one.span().zip(other.span()).is_some_and(|(one, other)| line(one) == line(other))
 }
 
-fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
+/// Reads the sections of a file.
+pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
     let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
@@ -75,11 +77,19 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
     let back_ends = BackEnds::read(back_end, &others, environment);
     let asked = file.section("actions", "[actions]");
     let targets = file.section("targets", "[targets]");
+    let source = prompts.source();
+    // Whoever loads the recordings tells what is wrong with the rules beside them.
+    let rules = |language: &LanguageName| source.rules(language.as_str()).ok().flatten();
+    let date_order =
+        |language: &LanguageName| rules(language).map(|rules| rules.date_order()).unwrap_or_default();
     let surroundings = Surroundings {
         actions: names(&asked),
         targets: names(&targets),
+        trunks: trunks.list.iter().map(|trunk| trunk.name.to_string()).collect(),
         deadline: back_ends.longest(actions::longest_deadline(&asked)),
         keeps_recordings: records.kept.recordings != Retention::Off,
+        language: prompts.language.clone(),
+        date_order: &date_order,
     };
     let lines = lines::read(&mut file, &surroundings);
     unused_targets(&targets, &lines);
@@ -87,7 +97,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
     let back_end = back_ends.with_actions(actions);
     let mut demo = file.section("demo", "[demo]");
     let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
-    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.usable);
+    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.directory);
     demo.finish();
     let targets = targets::read(&targets);
     file.finish();
@@ -103,6 +113,7 @@ fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Confi
         trunks,
         targets,
         lines: lines.usable,
+        directory: lines.directory,
         sounds: lines.sounds,
         back_end: back_end?,
         demo_back_end,

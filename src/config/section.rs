@@ -11,17 +11,70 @@ use toml::de::{DeTable, DeValue};
 use super::fault::Fault;
 use super::nearest::nearest;
 
-/// Where faults are noted.
+/// Where faults are noted; and, where that is wanted, what was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Noted(RefCell<Vec<Fault>>);
+pub(super) struct Noted {
+    faults: RefCell<Vec<Fault>>,
+    asked: Option<RefCell<Vec<Asked>>>,
+}
+
+/// One setting that was asked for, as the schema tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Which table it was asked of.
+    pub(super) table: TableId,
+    /// Its key; `*` stands for names that the file's author chooses.
+    pub(super) key: String,
+    pub(super) kind: Kind,
+    /// What would have been said to somebody who had it wrong.
+    pub(super) hint: Option<String>,
+}
+
+/// Tells one table of a file from another: by where it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TableId(usize);
+
+impl TableId {
+    pub(super) fn of(table: &DeTable<'_>) -> Self {
+        Self(std::ptr::from_ref(table).addr())
+    }
+}
+
+/// What a setting can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// A whole number between these.
+    Number(u32, u32),
+    Flag,
+    Texts,
+    /// Whole numbers between these.
+    Numbers(u32, u32),
+    Section,
+    Sections,
+    /// What is said at one point, in any of its forms.
+    Announcement,
+    /// What is said at each attempt.
+    Announcements,
+}
 
 impl Noted {
+    /// For one that also keeps what is asked for.
+    pub(super) fn with_asked() -> Self {
+        Self { faults: RefCell::default(), asked: Some(RefCell::default()) }
+    }
+
     pub(super) fn note(&self, fault: Fault) {
-        self.0.borrow_mut().push(fault);
+        self.faults.borrow_mut().push(fault);
     }
 
     pub(super) fn into_list(self) -> Vec<Fault> {
-        self.0.into_inner()
+        self.faults.into_inner()
+    }
+
+    /// What was asked for, in order.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.asked.as_ref().map(|asked| asked.borrow().clone()).unwrap_or_default()
     }
 }
 
@@ -41,6 +94,11 @@ impl Complaint {
         Fault::at(span, self.message).help(self.help)
     }
 }
+
+/// Stands for names that the file's author chooses.
+pub(super) const ANY: &str = "*";
+/// A text that is right for nothing that cannot be just any text.
+const NONSENSE: &str = "\u{1}";
 
 /// A text, and where it stands.
 pub(super) type Text<'t> = Spanned<&'t str>;
@@ -90,6 +148,18 @@ impl<'t> Section<'t> {
         self.noted.note(fault);
     }
 
+    /// Keeps, where that is wanted, that `key` was asked for as one of this kind.
+    pub(super) fn ask(&self, key: &str, kind: Kind) {
+        self.ask_with(key, kind, || None);
+    }
+
+    fn ask_with(&self, key: &str, kind: Kind, hint: impl FnOnce() -> Option<String>) {
+        if let (Some(asked), Some(table)) = (&self.noted.asked, self.table) {
+            let asked_now = Asked { table: TableId::of(table), key: key.to_owned(), kind, hint: hint() };
+            asked.borrow_mut().push(asked_now);
+        }
+    }
+
     /// The value of `key`, whatever it is.
     pub(super) fn value(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.known.push(key);
@@ -116,6 +186,7 @@ impl<'t> Section<'t> {
 
     /// The text of `key`.
     pub(super) fn text(&mut self, key: &'static str) -> Option<Text<'t>> {
+        self.ask(key, Kind::Text);
         let value = self.value(key)?;
         self.text_of(key, value)
     }
@@ -132,8 +203,9 @@ impl<'t> Section<'t> {
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+        parse: impl Fn(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
+        self.ask_with(key, Kind::Text, || parse(NONSENSE).err().map(|complaint| complaint.help));
         let text = self.text(key)?;
         self.accept(text.span(), parse(text.get_ref()))
     }
@@ -148,7 +220,7 @@ impl<'t> Section<'t> {
         &mut self,
         key: &'static str,
         example: &str,
-        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+        parse: impl Fn(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
         if self.entry(key).is_none() {
             self.miss(key, example);
@@ -158,6 +230,7 @@ impl<'t> Section<'t> {
 
     /// The whole number of `key`, which lies in `range`.
     pub(super) fn number(&mut self, key: &'static str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        self.ask(key, Kind::Number(*range.start(), *range.end()));
         let value = self.value(key)?;
         self.number_of(key, value, &range)
     }
@@ -184,6 +257,7 @@ impl<'t> Section<'t> {
 
     /// The yes or no of `key`.
     pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.ask(key, Kind::Flag);
         let value = self.value(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
@@ -203,12 +277,15 @@ impl<'t> Section<'t> {
 
     /// The texts of the list `key`.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<Text<'t>>> {
+        self.ask(key, Kind::Texts);
         let items = self.items(key, "a list of texts, as in [\"…\", \"…\"]")?;
         Some(items.iter().filter_map(|item| self.text_of(key, item)).collect())
     }
 
     /// The text of `key`, or the texts of its list.
     pub(super) fn text_or_texts(&mut self, key: &'static str) -> Option<Vec<Text<'t>>> {
+        self.ask(key, Kind::Text);
+        self.ask(key, Kind::Texts);
         match self.value(key)?.get_ref() {
             DeValue::Array(_) => self.texts(key),
             _ => self.text(key).map(|text| vec![text]),
@@ -221,12 +298,14 @@ impl<'t> Section<'t> {
         key: &'static str,
         range: std::ops::RangeInclusive<u32>,
     ) -> Option<Vec<u32>> {
+        self.ask(key, Kind::Numbers(*range.start(), *range.end()));
         let items = self.items(key, "a list of numbers, as in [1, 2]")?;
         Some(items.iter().filter_map(|item| self.number_of(key, item, &range)).collect())
     }
 
     /// The section `key`. Where there is none it is empty, so that its defaults can be read all the same.
     pub(super) fn section(&mut self, key: &'static str, title: impl Into<String>) -> Self {
+        self.ask(key, Kind::Section);
         let value = self.value(key);
         let table = value.and_then(|value| self.table_of(key, value));
         let span = value.map_or(self.span(), Spanned::span);
@@ -303,6 +382,7 @@ impl<'t> Section<'t> {
 
     /// The sections of the list `key`: those under each `[[key]]`.
     pub(super) fn sections(&mut self, key: &'static str, title: &str) -> Vec<Self> {
+        self.ask(key, Kind::Sections);
         let items = self.items(key, "a list of sections, each under its own [[…]]").unwrap_or_default();
         let section = |item: &'t Spanned<DeValue<'t>>| {
             let table = Some(self.table_of(key, item)?);
@@ -326,6 +406,7 @@ impl<'t> Section<'t> {
 
     /// The sections under names that the file's author chose.
     pub(super) fn named_sections(&self, title: &str) -> Vec<(Text<'t>, Self)> {
+        self.ask(ANY, Kind::Section);
         let section = |(name, value): (Text<'t>, &'t Spanned<DeValue<'t>>)| {
             let table = Some(self.table_of(name.get_ref(), value)?);
             let title = format!("[{title}.{}]", name.get_ref());
@@ -337,11 +418,40 @@ impl<'t> Section<'t> {
 
     /// The texts under names that the file's author chose.
     pub(super) fn named_texts(&self) -> Vec<(Text<'t>, Text<'t>)> {
+        self.ask(ANY, Kind::Text);
         let text = |(name, value): (Text<'t>, &'t Spanned<DeValue<'t>>)| {
             let text = self.text_of(name.get_ref(), value)?;
             Some((name, text))
         };
         self.entries().into_iter().filter_map(text).collect()
+    }
+
+    /// `value`, which is `key`'s, as a section, if it is one.
+    pub(super) fn of(&self, key: &str, title: &str, value: &'t Spanned<DeValue<'t>>) -> Option<Self> {
+        self.ask(key, Kind::Section);
+        let table = Some(value.get_ref().as_table()?);
+        let (span, known) = (value.span(), Vec::new());
+        Some(Self { title: title.into(), span, table, is_lost: false, known, noted: self.noted })
+    }
+
+    /// Forgets the rest of the section, where something in it is wrong that decides what the rest means.
+    pub(super) fn excuse(&mut self) {
+        (self.table, self.is_lost) = (None, true);
+    }
+
+    /// Notes that `value` is of another type than is `wanted`.
+    pub(super) fn wrong(&self, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
+        self.note(wrong_type(key, wanted, value));
+    }
+
+    /// The text of `key`, if it is one, without asking for it.
+    pub(super) fn glance(&self, key: &str) -> Option<&'t str> {
+        self.entry(key)?.1.get_ref().as_str()
+    }
+
+    /// The first text of `key`'s list, if it is one, without asking for it.
+    pub(super) fn glance_first(&self, key: &str) -> Option<&'t str> {
+        self.entry(key)?.1.get_ref().as_array()?.first()?.get_ref().as_str()
     }
 
     /// Notes every key that nothing asked for.

@@ -2,6 +2,7 @@
 
 mod asked;
 mod back_ends;
+mod conversation;
 mod name_servers;
 mod trunks;
 
@@ -13,7 +14,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
 use crate::crm::{Authentication, Method, Reading, demo};
-use crate::flow::{ActionName, Question};
+use crate::flow::{ActionName, ByNumber, Question, Then, TrustLevel};
 use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
@@ -66,8 +67,14 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn shown<T: AsRef<[PromptId]>>(prompts: T) -> Vec<String> {
-    prompts.as_ref().iter().map(ToString::to_string).collect()
+/// The prompts of announcements that are made of nothing else.
+fn shown<'a>(announcements: impl IntoIterator<Item = &'a Announcement>) -> Vec<String> {
+    let pieces = announcements.into_iter().flat_map(|announcement| &announcement.pieces);
+    pieces.map(|piece| lines::prompt_of(piece).expect("a prompt").1.to_string()).collect()
+}
+
+fn to_agents() -> Then {
+    Then::HandOver(vec![TargetName::new("agents")])
 }
 
 #[test]
@@ -124,14 +131,16 @@ fn the_demo_has_the_settings_that_it_tells_of() {
 fn the_demo_has_the_lines_that_were_promised() {
     let demo = Configuration::demo(&Overrides::default());
     let one = |question: &Question| {
-        let first = question.first_digit_timeout.as_secs();
-        (question.digits_min, question.digits_max, question.retries, first)
+        let (entry, retries) = (&question.entry, question.retries);
+        assert_eq!((retries.no_match, retries.no_input), (retries.total, retries.total));
+        (entry.digits_min, entry.digits_max, retries.total, entry.first_digit_timeout.as_secs())
     };
     let lines = demo.lines.iter();
     let table: Vec<_> = lines
         .map(|line| {
-            let verification = line.verification.as_ref().map(one);
-            (&*line.number, line.by_number.is_some(), one(&line.identifier), verification)
+            let verification = line.factors.first().map(|factor| one(&factor.question));
+            let identifier = one(&line.identification.questions[0].question);
+            (line.number.as_str(), line.by_number.is_some(), identifier, verification)
         })
         .collect();
     let expected = [
@@ -142,7 +151,7 @@ fn the_demo_has_the_lines_that_were_promised() {
     ];
     assert_eq!(table, expected);
     for line in &demo.lines {
-        assert!(line.hand_over.iter().all(|plan| plan.target.as_str() == "agents"));
+        assert!(line.next.iter().all(|next| next.then == to_agents()));
     }
 }
 
@@ -157,8 +166,9 @@ fn the_demo_line_that_says_everything_says_the_defaults() {
         ..Line::clone(asked)
     };
     assert_eq!(**full, short);
-    assert_eq!(full.by_number, Some(ActionName::new("customer_by_number")));
-    assert_eq!(full.back_end_deadline, seconds(3));
+    let action = ActionName::new("customer_by_number");
+    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Any }));
+    assert_eq!((full.patience.deadline, &full.patience.hold), (seconds(3), &None));
 }
 
 #[test]
@@ -214,13 +224,14 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((ours.deadline, ours.max_concurrent), (demos.deadline, demos.max_concurrent));
     assert_eq!((ours.breaker, &ours.tls), (demos.breaker, &demos.tls));
     let [line] = &read.lines[..] else { panic!("there is one line") };
-    let expected = Line {
-        number: "100".into(),
+    let mut expected = Line {
+        number: LineName::new("100"),
         name: "100".into(),
-        identifier: Question { digits_min: 6, digits_max: 6, ..demo.lines[0].identifier.clone() },
-        verification: None,
+        factors: Vec::new(),
         ..Line::clone(&demo.lines[0])
     };
+    let entry = &mut expected.identification.questions[0].question.entry;
+    (entry.digits_min, entry.digits_max) = (6, 6);
     assert_eq!(**line, expected);
     assert!(read.demo_back_end.is_none() && read.demo_agents.is_none() && read.warnings.is_empty());
 }
@@ -259,10 +270,11 @@ fn what_is_said_is_taken() {
     let sound = Sound { codecs, tones: Tones::Always, srtp: Srtp::Require, record: true };
     assert_eq!(read.sounds[&line.number], sound);
     assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
-    assert_eq!((line.identifier.digits_max, line.identifier.terminator), (5, None));
-    assert_eq!(shown(&line.identifier.prompts.no_match), ["a", "b"]);
-    assert_eq!(shown(&line.identifier.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);
-    assert_eq!(line.hand_over.identified.prompt.as_str(), "bye");
+    let question = &line.identification.questions[0].question;
+    assert_eq!((question.entry.digits_max, question.entry.terminator), (5, None));
+    assert_eq!(shown(&question.prompts.no_match), ["a", "b"]);
+    assert_eq!(shown(&question.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);
+    assert_eq!(shown([&line.next.identified.say]), ["bye"]);
     let headers: Vec<_> =
         read.back_end.default.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     assert_eq!(headers, [("x-key", b"a b".as_slice())]);

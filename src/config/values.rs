@@ -176,6 +176,22 @@ pub(super) fn terminator(text: &str) -> Result<Option<Digit>, Complaint> {
     }
 }
 
+/// Any key of a telephone.
+pub(super) fn key(text: &str) -> Result<Digit, Complaint> {
+    let mut keys = text.chars();
+    keys.next().and_then(Digit::from_char).filter(|_| keys.next().is_none()).ok_or_else(|| {
+        Complaint::new(
+            format!("`{text}` is no key"),
+            "a telephone has the keys 0 to 9, \"*\", \"#\", and A to D",
+        )
+    })
+}
+
+/// Any key of a telephone, or `none`.
+pub(super) fn key_or_none(text: &str) -> Result<Option<Digit>, Complaint> {
+    if text == "none" { Ok(None) } else { key(text).map(Some) }
+}
+
 /// The name of a recording.
 pub(super) fn prompt(text: &str) -> Result<PromptId, Complaint> {
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

@@ -98,7 +98,40 @@ impl Check {
     }
 }
 
+/// How far a calling number can be trusted, the least first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrustLevel {
+    /// Not at all: its network's check says that it may be somebody else's.
+    #[default]
+    Any,
+    /// The caller says so.
+    Claimed,
+    /// A trunk of ours says so.
+    Trunk,
+    /// And its network's check was good, with attestation C or without one.
+    Gateway,
+    /// With attestation B.
+    Partial,
+    /// With attestation A.
+    Full,
+}
+
 impl Trust {
+    /// How far that goes.
+    pub fn level(self) -> TrustLevel {
+        match self {
+            Self::Claimed => TrustLevel::Claimed,
+            Self::Trunk => TrustLevel::Trunk,
+            Self::Checked(check) => match (check.outcome, check.attestation) {
+                (CheckOutcome::Failed, _) => TrustLevel::Any,
+                (CheckOutcome::NotChecked, _) => TrustLevel::Trunk,
+                (CheckOutcome::Passed, Some(Attestation::A)) => TrustLevel::Full,
+                (CheckOutcome::Passed, Some(Attestation::B)) => TrustLevel::Partial,
+                (CheckOutcome::Passed, Some(Attestation::C) | None) => TrustLevel::Gateway,
+            },
+        }
+    }
+
     /// What the network's check came to, where a trunk that is believed has told it.
     pub fn check(self) -> Option<Check> {
         match self {

@@ -3,79 +3,174 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ActionName, PromptId, TargetName, Verdict};
+use super::{
+    ActionName, Announcement, DateOrder, Factor, Hours, LanguageName, LineName, Question, TargetName,
+    TrustLevel, Verdict,
+};
 use crate::secret::Digit;
 
 /// A service line: what a dialled number (DNIS) maps to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The user part of the Request-URI that reaches this line.
-    pub number: Arc<str>,
+    /// What other lines, records and metrics call it: the number that reaches it, or a name of its own.
+    pub number: LineName,
     /// What people call it.
     pub name: Arc<str>,
     /// How long the line rings before it is answered; zero answers at once.
     pub ring_for: Duration,
+    /// When it is open, and what those hear who call at other times.
+    pub hours: Option<(Hours, Next)>,
+    /// What callers hear in place of everything else while the emergency switch is on.
+    pub emergency: Next,
+    /// Which language it speaks.
+    pub languages: Languages,
     /// Played as soon as the call is answered.
-    pub greeting: PromptId,
-    /// The action that looks the calling number up; `None` where ANI identification is off.
-    pub by_number: Option<ActionName>,
-    /// The question for an identifier.
-    pub identifier: Question,
-    /// The question for a secret; `None` where the line does not verify.
-    pub verification: Option<Question>,
-    /// How long the back end may take over one request.
-    pub back_end_deadline: Duration,
+    pub greeting: Announcement,
+    /// How the calling number identifies; `None` where it does not.
+    pub by_number: Option<ByNumber>,
+    /// The questions for an identifier.
+    pub identification: Identification,
+    /// What shows the caller to be the customer, in the order of asking; none where the line does not verify.
+    pub factors: Vec<Factor>,
+    /// What a caller can do here by themselves, before the verdict's next step.
+    pub service: Option<Service>,
+    /// What is expected of the back end.
+    pub patience: Patience,
     /// Played when the back end failed.
-    pub apology: PromptId,
+    pub apology: Announcement,
     /// What follows each verdict.
-    pub hand_over: ByVerdict<HandOverPlan>,
-    /// Played when the hand-over came to nothing, before we hang up.
-    pub hand_over_failed: PromptId,
+    pub next: ByVerdict<Next>,
+    /// Played when no target took the call, before we hang up.
+    pub hand_over_failed: Announcement,
 }
 
-/// One question: what to say, what counts as an entry, how often to ask.
+/// The languages of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// The action that takes the entry to the back end.
+pub struct Languages {
+    /// What it speaks until something else is known.
+    pub first: LanguageName,
+    /// All that it may speak, with the order in which each writes dates.
+    pub all: Vec<(LanguageName, DateOrder)>,
+    /// Asks the caller, before the greeting: a question of one digit, and the language of each.
+    pub menu: Option<(Question, Vec<(Digit, LanguageName)>)>,
+    /// The customer's attribute that names theirs.
+    pub attribute: Option<Arc<str>>,
+}
+
+/// How a calling number identifies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByNumber {
+    /// The action that looks it up.
     pub action: ActionName,
-    /// The fewest digits that make an entry, at least 1.
-    pub digits_min: usize,
-    /// The most digits; an entry that reaches it ends by itself.
-    pub digits_max: usize,
-    /// The key that ends an entry early.
-    pub terminator: Option<Digit>,
-    /// How many further entries are allowed after the first.
-    pub retries: u32,
-    /// How long to wait for the first digit once the prompt is over.
-    pub first_digit_timeout: Duration,
-    /// How long to wait between digits.
-    pub inter_digit_timeout: Duration,
-    /// How long one entry may take in all, from its first digit; it never cuts an inter-digit wait short.
-    pub total_timeout: Duration,
-    /// What is said.
-    pub prompts: Prompts,
+    /// How far it has to be trusted for that.
+    pub trust: TrustLevel,
 }
 
-/// What a question says at each attempt. Where a list runs out, its last prompt is repeated.
+/// How callers are asked who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompts {
-    /// The question itself.
-    pub ask: PromptId,
-    /// After the first, second, … entry that the back end did not accept.
-    pub no_match: Vec<PromptId>,
-    /// After the first, second, … time that nothing was keyed.
-    pub no_input: Vec<PromptId>,
-    /// After the first, second, … entry with too few digits.
-    pub too_short: Vec<PromptId>,
+pub struct Identification {
+    /// Lets the caller choose the question: one of one digit, and the place of each in `questions`.
+    pub choice: Option<(Question, Vec<(Digit, usize)>)>,
+    /// The questions, in the order of asking where there is no choice.
+    pub questions: Vec<Identifier>,
 }
 
-/// What happens after a verdict.
+/// A question for an identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HandOverPlan {
-    /// Played before the call is handed over.
-    pub prompt: PromptId,
-    /// Where the call goes.
-    pub target: TargetName,
+pub struct Identifier {
+    /// What records call it.
+    pub name: Arc<str>,
+    /// How it is asked for.
+    pub question: Question,
+    /// What its digits have to add up to.
+    pub check: CheckDigit,
+    /// The action that looks it up.
+    pub action: ActionName,
+}
+
+/// What the digits of an identifier have to add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CheckDigit {
+    /// Nothing.
+    #[default]
+    None,
+    /// The last digit is Luhn's (ISO/IEC 7812-1, annex B).
+    Luhn,
+    /// The last two are of MOD 97-10 (ISO/IEC 7064).
+    Mod97,
+}
+
+/// What a caller can do by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The least that the caller has to be; others go on to the verdict's next step.
+    pub needs: Verdict,
+    /// The action that fetches what is told here.
+    pub record: Option<ActionName>,
+    /// The menus; the first is where it begins.
+    pub menus: Vec<Menu>,
+    /// How many menus one caller may hear, going round in circles included, before the verdict's next step.
+    pub rounds: u32,
+}
+
+/// A choice between things to be told or done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Menu {
+    /// What the configuration calls it.
+    pub name: Arc<str>,
+    /// How it is asked: a question of one digit.
+    pub question: Question,
+    /// What each digit does.
+    pub choices: Vec<(Digit, Choice)>,
+}
+
+/// What a key in a menu does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Said first.
+    pub say: Announcement,
+    /// What follows.
+    pub then: Turn,
+}
+
+/// What follows a choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// The menu at this place.
+    Menu(usize),
+    /// What the verdict has follow.
+    Verdict,
+    /// This.
+    Then(Then),
+}
+
+/// What is expected of the back end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// How long it may take over one request.
+    pub deadline: Duration,
+    /// After how long callers hear that it takes a while, again and again until it has answered.
+    pub hold: Option<(Duration, Announcement)>,
+}
+
+/// What is said, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// Said first.
+    pub say: Announcement,
+    /// What follows.
+    pub then: Then,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// To the first of these targets that takes it; never empty.
+    HandOver(Vec<TargetName>),
+    /// On to another line, which knows what this one knew.
+    Line(LineName),
+    /// It ends.
+    HangUp,
 }
 
 /// One value for each verdict.
@@ -102,5 +197,60 @@ impl<T> ByVerdict<T> {
     /// All three values.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         [&self.verified, &self.identified, &self.unidentified].into_iter()
+    }
+}
+
+impl Languages {
+    /// Whether `language` is one of them.
+    pub fn speak(&self, language: &LanguageName) -> bool {
+        self.all.iter().any(|(name, _)| name == language)
+    }
+
+    /// In which order `language` writes dates.
+    pub fn date_order(&self, language: &LanguageName) -> DateOrder {
+        let found = self.all.iter().find(|(name, _)| name == language);
+        found.map_or_else(DateOrder::default, |(_, order)| *order)
+    }
+}
+
+impl CheckDigit {
+    /// Whether `digits` add up.
+    pub fn accepts(self, digits: &str) -> bool {
+        let values = || digits.bytes().map(|byte| u32::from(byte.wrapping_sub(b'0')));
+        match self {
+            Self::None => true,
+            Self::Luhn => {
+                let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
+                let sum: u32 = values()
+                    .rev()
+                    .enumerate()
+                    .map(|(place, digit)| if place % 2 == 1 { doubled(digit) } else { digit })
+                    .sum();
+                sum % 10 == 0
+            }
+            Self::Mod97 => values().fold(0, |rest, digit| (rest * 10 + digit) % 97) == 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_digits_add_up_or_do_not() {
+        let table = [
+            (CheckDigit::None, "12345678", true),
+            (CheckDigit::Luhn, "79927398713", true),
+            (CheckDigit::Luhn, "79927398710", false),
+            (CheckDigit::Luhn, "4111111111111111", true),
+            (CheckDigit::Luhn, "4111111111111121", false),
+            (CheckDigit::Mod97, "3214282912345698765432161182", true),
+            (CheckDigit::Mod97, "3214282912345698765432161128", false),
+            (CheckDigit::Mod97, "98", true),
+        ];
+        for (check, digits, accepted) in table {
+            assert_eq!(check.accepts(digits), accepted, "{check:?} {digits}");
+        }
     }
 }

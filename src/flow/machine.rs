@@ -1,102 +1,211 @@
-//! One caller's way through a line: greet, identify, verify, hand over.
+//! One caller's way through a line: greet, identify, verify, serve, hand over.
 //!
-//! Three rules that are not plain from the states:
-//! - Keys pressed before a question is asked are kept and feed it; they are dropped when an entry fails,
-//!   since they were keyed by someone who believed it right.
+//! Rules that are not plain from the states:
+//! - Keys pressed before a question is asked are kept and feed it, where the announcement lets them; they are dropped
+//!   when an entry fails, since they were keyed by someone who believed it right.
 //! - A terminator that trails an entry which ended by its length belongs to that entry.
 //! - The calling number is looked up while the greeting plays.
+//! - What has been asked once, on whatever line, is not asked again on the next: neither who it is nor for a secret.
 
+mod asking;
+mod filling;
 mod state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::entry::{Entry, Outcome};
+use rand::rngs::StdRng;
+
 use super::{
-    Action, ActionName, Ani, Answer, Customer, Event, Failure, Line, Matches, Method, PlayId, PromptId,
-    Query, Question, Request, RequestId, Standing, Step, Summary,
+    Action, ActionName, Ani, Announcement, Answer, Customer, Event, Failure, HandOverEnd, LanguageName, Line,
+    Matches, Method, Next, Play, PlayId, Query, Request, RequestId, Sound, Standing, Step, Summary,
+    TargetName, Then, TrustLevel, Verification,
 };
-use crate::secret::{Digit, Secret};
-use state::{Asking, Fault, Number, Phase, State};
+use crate::secret::Digit;
+use state::{Asking, Awaited, Fetch, Number, Onward, Phase, Playing, State, Subject, is_failure};
 
 /// The most keys kept ahead of their question; further ones are dropped.
 const TYPE_AHEAD_MAX: usize = 64;
+/// How many lines one caller is taken on to; lines that send callers in a circle are left then.
+const LINES_MAX: usize = 8;
 
-/// One caller on one line.
+/// What a conversation begins with.
+#[derive(Debug)]
+pub struct Start {
+    /// The line that was dialled.
+    pub line: Arc<Line>,
+    /// The calling number, where it was usable.
+    pub ani: Option<Ani>,
+    /// Whether the line takes calls now.
+    pub opening: Opening,
+    /// Draws the places of a secret that are asked for.
+    pub rng: StdRng,
+}
+
+/// Whether a line takes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// It does.
+    Open,
+    /// It is outside of its hours.
+    Closed,
+    /// Its emergency switch is on.
+    Emergency,
+}
+
+/// One caller on one line after another.
 #[derive(Debug)]
 pub struct Flow {
     line: Arc<Line>,
+    language: LanguageName,
+    ani: Option<Ani>,
+    rng: StdRng,
     state: State,
+    standing: Standing,
+    number: Number,
+    /// How far the factors of a line have come; `None` until the first is asked for.
+    verification: Option<Verification>,
+    /// Whether anybody has asked who it is.
+    asked_who: bool,
+    /// Customers to whom an identifier led that is not one's alone.
+    candidates: Candidates,
+    /// The one-time code that was sent last.
+    code: Option<SentCode>,
+    /// Where it can be sent, and the places of a secret that are asked for: those of the factor that is asked for.
+    offers: Offers,
+    rounds: u32,
+    playing: Option<Playing>,
+    awaited: Option<Awaited>,
     /// Keys that no question has taken yet, oldest first.
     type_ahead: VecDeque<Digit>,
     /// The terminator of an entry that ended by its length, which may still trail it.
     trailing: Option<Digit>,
-    /// When the back-end request under way is given up.
-    back_end_deadline: Option<Instant>,
     summary: Summary,
     actions: VecDeque<Action>,
     plays: u32,
     requests: u32,
 }
 
+/// Customers among whom another identifier picks.
+#[derive(Debug, Default)]
+struct Candidates {
+    /// Those who have the calling number. Others may call from it, too.
+    by_number: Vec<Customer>,
+    /// Those who have the identifier that was keyed before. It has to be one of them.
+    by_identifier: Vec<Customer>,
+}
+
+/// A one-time code on its way.
+#[derive(Debug)]
+struct SentCode {
+    contact: Option<String>,
+    expires: Instant,
+    /// How many more may be sent.
+    resends: u32,
+}
+
+#[derive(Debug, Default)]
+struct Offers {
+    contacts: Vec<String>,
+    positions: Vec<u8>,
+}
+
 impl Flow {
-    /// A caller who has just been answered on `line`, with their number where it was usable.
-    pub fn new(line: Arc<Line>, ani: Option<Ani>, now: Instant) -> Self {
-        let greeting = line.greeting.clone();
+    /// A caller who has just been answered.
+    pub fn new(start: Start, now: Instant) -> Self {
+        let Start { line, ani, opening, rng } = start;
         let mut flow = Self {
-            line,
-            state: State::Ended(Standing::Unidentified),
+            language: line.languages.first.clone(),
+            line: Arc::clone(&line),
+            ani,
+            rng,
+            state: State::Greeting,
+            standing: Standing::Unidentified,
+            number: Number::Unknown,
+            verification: None,
+            asked_who: false,
+            candidates: Candidates::default(),
+            code: None,
+            offers: Offers::default(),
+            rounds: 0,
+            playing: None,
+            awaited: None,
             type_ahead: VecDeque::new(),
             trailing: None,
-            back_end_deadline: None,
             summary: Summary::default(),
             actions: VecDeque::new(),
             plays: 0,
             requests: 0,
         };
-        let play = Some(flow.play(vec![greeting]));
-        let number = match (flow.line.by_number.clone(), ani) {
-            (Some(action), Some(ani)) => Number::Pending(flow.ask(action, Query::Number(ani), now)),
-            _ => Number::Unknown,
+        let instead = match opening {
+            Opening::Open => None,
+            Opening::Closed => line.hours.as_ref().map(|(_, closed)| closed),
+            Opening::Emergency => Some(&line.emergency),
         };
-        flow.state = State::Greeting { play, number };
+        match instead {
+            Some(next) => {
+                flow.summary.closed = true;
+                flow.next(next, now);
+            }
+            None => flow.open(now),
+        }
         flow
+    }
+
+    /// Goes on at `line`, which was asked for.
+    pub fn enter(&mut self, line: Arc<Line>, now: Instant) {
+        self.summary.lines.push(line.number.clone());
+        self.line = line;
+        self.rounds = 0;
+        self.open(now);
     }
 
     /// Takes an event. Late ones (a playing or a request that is no longer awaited) change nothing.
     pub fn handle(&mut self, event: Event, now: Instant) {
         match event {
-            Event::PlayEnded(play) => self.play_ended(play, now),
+            Event::PlayEnded(play) if self.playing.is_some_and(|playing| playing.id == play) => {
+                self.playing = None;
+                self.heard(now);
+            }
+            Event::PlayEnded(_) => {}
             Event::Digit(digit) => self.digit(digit, now),
             Event::Answered(request, answer) => self.answered(request, answer, now),
-            Event::HandedOver(taken) => self.handed_over(taken),
+            Event::HandedOver(end) => self.handed_over(end, now),
             Event::HungUp => self.end(),
         }
     }
 
     /// Lets time pass: an entry or a back-end request may have run out of it.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.back_end_deadline.is_some_and(|deadline| deadline <= now) {
-            if let Some(request) = self.awaited() {
-                self.answered(request, Answer::Failed(Failure::TimedOut), now);
-            }
-            return;
+        if let Some(Awaited { request, deadline, .. }) = self.awaited
+            && deadline <= now
+        {
+            return self.answered(request, Answer::Failed(Failure::TimedOut), now);
         }
-        let line = Arc::clone(&self.line);
-        let outcome = self.entry(&line).and_then(|(entry, question)| entry.handle_timeout(question, now));
-        if let Some(outcome) = outcome {
-            self.entered(outcome, now);
+        if self.hold_at().is_some_and(|at| at <= now) {
+            self.hold();
         }
+        self.entry_timeout(now);
     }
 
     /// When `handle_timeout` next has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let entry = match self.state.asking() {
-            Some(Asking { phase: Phase::Keying { entry, .. }, .. }) => entry.deadline(),
+        let entry = match &self.state {
+            State::Asking(_, Asking { phase: Phase::Keying(entry) | Phase::Confirming(_, entry), .. }) => {
+                entry.deadline()
+            }
             _ => None,
         };
-        [entry, self.back_end_deadline].into_iter().flatten().min()
+        let deadline = self.awaited.as_ref().map(|awaited| awaited.deadline);
+        [entry, deadline, self.hold_at()].into_iter().flatten().min()
+    }
+
+    /// When the caller is to hear that it takes a while: not while there is something else to hear or to key.
+    fn hold_at(&self) -> Option<Instant> {
+        let waits =
+            self.playing.is_none() && (matches!(self.state, State::Greeting) || self.state.is_awaiting());
+        self.awaited.as_ref().filter(|_| waits)?.hold_at
     }
 
     /// The next thing to do.
@@ -106,27 +215,36 @@ impl Flow {
 
     /// Where the caller is.
     pub fn step(&self) -> Step {
-        match self.state {
-            State::Greeting { .. } => Step::Greeting,
-            State::Identifying(_) => Step::Identifying,
-            State::Verifying(..) => Step::Verifying,
-            State::Parting(..) | State::HandingOver(_) | State::Failing(..) => Step::HandingOver,
-            State::Ended(_) => Step::Ended,
+        match &self.state {
+            State::Greeting | State::Asking(Subject::Language, _) => Step::Greeting,
+            State::Asking(subject, _) | State::Saying(Onward::Ask(subject, _)) => match subject {
+                Subject::Factor(_) | Subject::Contact(_) => Step::Verifying,
+                Subject::Menu(_) => Step::Serving,
+                Subject::Language | Subject::Choice | Subject::Identifier(_) => Step::Identifying,
+            },
+            State::Fetching(Fetch::Code(..)) => Step::Verifying,
+            State::Fetching(Fetch::Record) | State::Saying(Onward::Menu(_)) => Step::Serving,
+            State::Saying(_) | State::HandingOver(_) => Step::HandingOver,
+            State::Ended => Step::Ended,
         }
     }
 
     /// What is known of the caller so far.
     pub fn standing(&self) -> Standing {
-        match &self.state {
-            State::Greeting { number: Number::Known(customer), .. } | State::Verifying(customer, _) => {
-                Standing::Identified(customer.clone())
-            }
-            State::Greeting { .. } | State::Identifying(_) => Standing::Unidentified,
-            State::Parting(standing, _)
-            | State::HandingOver(standing)
-            | State::Failing(standing, _)
-            | State::Ended(standing) => standing.clone(),
+        match (&self.standing, &self.number) {
+            (Standing::Unidentified, Number::Known(customer)) => Standing::Identified(customer.clone()),
+            (standing, _) => standing.clone(),
         }
+    }
+
+    /// The line that the caller is on.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    /// The language that the caller hears.
+    pub fn language(&self) -> &LanguageName {
+        &self.language
     }
 
     /// What the record says about the conversation so far.
@@ -134,55 +252,268 @@ impl Flow {
         &self.summary
     }
 
-    fn play_ended(&mut self, ended: PlayId, now: Instant) {
+    /// Begins with the line: asks for the language where that is to be chosen, and greets.
+    fn open(&mut self, now: Instant) {
+        self.look_number_up(now);
+        let chosen = !self.summary.lines.is_empty();
+        if self.line.languages.menu.is_some() && !chosen {
+            self.ask(Subject::Language, now);
+        } else {
+            self.greet(now);
+        }
+    }
+
+    fn look_number_up(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
-        let question = self.state.question(&line);
-        match &mut self.state {
-            State::Greeting { play, .. } if *play == Some(ended) => {
-                *play = None;
-                self.greeted(now);
+        let Some(by_number) = &line.by_number else { return };
+        let Some(ani) = self.ani.clone().filter(|ani| ani.trust.level() >= by_number.trust) else { return };
+        if self.asked_who
+            || self.standing != Standing::Unidentified
+            || !matches!(self.number, Number::Unknown)
+        {
+            return;
+        }
+        self.number = Number::Pending;
+        self.request(by_number.action.clone(), Query::Number(ani), now);
+    }
+
+    fn greet(&mut self, now: Instant) {
+        self.state = State::Greeting;
+        let line = Arc::clone(&self.line);
+        if !self.announce(&line.greeting) {
+            self.greeted(now);
+        }
+    }
+
+    /// Goes on from the greeting once it is over and the calling number's look-up has its answer.
+    fn greeted(&mut self, now: Instant) {
+        if self.playing.is_some() {
+            return;
+        }
+        match std::mem::replace(&mut self.number, Number::Unknown) {
+            Number::Pending => self.number = Number::Pending,
+            Number::Known(customer) => self.identified(customer, Method::Ani, now),
+            Number::Unknown => self.identify(now),
+            Number::Failed => self.apologise(now),
+        }
+    }
+
+    /// Asks who it is, where nobody knows and nobody has asked.
+    fn identify(&mut self, now: Instant) {
+        if self.standing != Standing::Unidentified || std::mem::replace(&mut self.asked_who, true) {
+            return self.verify(now);
+        }
+        let first =
+            if self.line.identification.choice.is_some() { Subject::Choice } else { Subject::Identifier(0) };
+        self.ask_or(first, Self::serve, now);
+    }
+
+    /// Somebody is identified, if only by their own word.
+    fn identified(&mut self, customer: Customer, method: Method, now: Instant) {
+        self.asked_who = true;
+        self.summary.method = Some(method);
+        let line = Arc::clone(&self.line);
+        let theirs = line.languages.attribute.as_ref().and_then(|attribute| customer.attribute(attribute));
+        if let Some((language, _)) =
+            line.languages.all.iter().find(|(language, _)| Some(language.as_str()) == theirs)
+        {
+            self.language = language.clone();
+        }
+        self.standing = Standing::Identified(customer);
+        self.verify(now);
+    }
+
+    /// Asks for the line's factors, unless some line's have been asked for.
+    fn verify(&mut self, now: Instant) {
+        let asked = self.verification.is_some() || self.line.factors.is_empty();
+        if asked || !matches!(self.standing, Standing::Identified(_)) {
+            return self.serve(now);
+        }
+        self.verification = Some(Verification::begin(&self.line.factors, self.trust()));
+        self.next_factor(now);
+    }
+
+    /// How far the number is trusted that identified the caller; `None` where none did.
+    fn trust(&self) -> Option<TrustLevel> {
+        let ani = self.ani.as_ref().filter(|_| self.summary.method == Some(Method::Ani));
+        ani.map(|ani| ani.trust.level())
+    }
+
+    fn next_factor(&mut self, now: Instant) {
+        let Some(verification) = &self.verification else { return };
+        if let Some(nth) = verification.next() {
+            return self.ask_factor(nth, now);
+        }
+        let standing = std::mem::replace(&mut self.standing, Standing::Unidentified);
+        self.standing = verification.conclude(standing);
+        self.serve(now);
+    }
+
+    /// The back end said yes to this factor.
+    fn passed(&mut self, nth: usize, now: Instant) {
+        if let Some(verification) = &mut self.verification {
+            verification.pass(nth);
+        }
+        self.summary.factors.extend(self.line.factors.get(nth).map(|factor| Arc::clone(&factor.name)));
+        self.next_factor(now);
+    }
+
+    /// This factor came to nothing.
+    fn failed(&mut self, nth: usize, now: Instant) {
+        if let Some(verification) = &mut self.verification {
+            verification.fail(nth);
+        }
+        self.next_factor(now);
+    }
+
+    /// Lets callers help themselves, where the line does and they are who it needs.
+    fn serve(&mut self, now: Instant) {
+        let line = Arc::clone(&self.line);
+        let verdict = self.standing.verdict();
+        let Some(service) = line.service.as_ref().filter(|service| verdict.is_at_least(service.needs)) else {
+            return self.conclude(now);
+        };
+        self.summary.contained = true;
+        match (&service.record, self.standing.customer()) {
+            (Some(action), Some(customer)) => {
+                let query = Query::Record(customer.clone());
+                self.state = State::Fetching(Fetch::Record);
+                self.request(action.clone(), query, now);
             }
-            State::Identifying(asking) | State::Verifying(_, asking) => {
-                if let (Phase::Keying { play, entry }, Some(question)) = (&mut asking.phase, question)
-                    && *play == Some(ended)
-                {
-                    *play = None;
-                    entry.prompt_ended(question, now);
-                }
+            _ => self.menu(0, now),
+        }
+    }
+
+    fn menu(&mut self, nth: usize, now: Instant) {
+        self.rounds += 1;
+        let rounds = self.line.service.as_ref().map_or(0, |service| service.rounds);
+        if self.rounds > rounds {
+            return self.conclude(now);
+        }
+        self.ask_or(Subject::Menu(nth), Self::conclude, now);
+    }
+
+    /// Says what the verdict has said, and goes where it has go.
+    fn conclude(&mut self, now: Instant) {
+        let line = Arc::clone(&self.line);
+        self.next(line.next.of(self.standing.verdict()), now);
+    }
+
+    fn next(&mut self, next: &Next, now: Instant) {
+        self.say(&next.say, Onward::Then(next.then.clone()), now);
+    }
+
+    /// Says sorry for the back end, and goes on with what is known.
+    fn apologise(&mut self, now: Instant) {
+        let line = Arc::clone(&self.line);
+        let next = line.next.of(self.standing.verdict());
+        let mut sorry = next.say.clone();
+        sorry.pieces.splice(..0, line.apology.pieces.iter().cloned());
+        self.say(&sorry, Onward::Then(next.then.clone()), now);
+    }
+
+    /// Says something, and then goes on.
+    fn say(&mut self, announcement: &Announcement, onward: Onward, now: Instant) {
+        self.state = State::Saying(onward);
+        if !self.announce(announcement) {
+            self.said(now);
+        }
+    }
+
+    fn said(&mut self, now: Instant) {
+        let State::Saying(onward) = std::mem::replace(&mut self.state, State::Greeting) else { return };
+        match onward {
+            Onward::Then(then) => self.go(then, now),
+            Onward::Verdict => self.conclude(now),
+            Onward::Menu(nth) => self.menu(nth, now),
+            Onward::Ask(subject, asking) => self.ask_again(subject, asking, now),
+            Onward::HangUp => self.hang_up(),
+        }
+    }
+
+    fn go(&mut self, then: Then, now: Instant) {
+        match then {
+            Then::HandOver(targets) => {
+                self.summary.contained = false;
+                self.hand_over(targets.into(), now);
             }
-            State::Parting(_, play) if *play == ended => self.hand_over(),
-            State::Failing(_, play) if *play == ended => self.hang_up(),
-            _ => {}
+            Then::Line(line) if self.summary.lines.len() < LINES_MAX => {
+                self.state = State::Greeting;
+                self.actions.push_back(Action::Enter(line));
+            }
+            Then::Line(_) | Then::HangUp => self.hang_up(),
+        }
+    }
+
+    fn hand_over(&mut self, targets: VecDeque<TargetName>, now: Instant) {
+        let Some(target) = targets.front().cloned() else { return self.not_taken(now) };
+        self.state = State::HandingOver(targets);
+        self.actions.push_back(Action::HandOver(self.standing.clone(), target));
+    }
+
+    fn handed_over(&mut self, end: HandOverEnd, now: Instant) {
+        let State::HandingOver(targets) = &mut self.state else { return };
+        match end {
+            HandOverEnd::Taken => self.hang_up(),
+            HandOverEnd::Refused => {
+                targets.pop_front();
+                let left = std::mem::take(targets);
+                self.hand_over(left, now);
+            }
+            HandOverEnd::Unclear => self.not_taken(now),
+        }
+    }
+
+    fn not_taken(&mut self, now: Instant) {
+        let sorry = Announcement { barge_in: false, ..self.line.hand_over_failed.clone() };
+        self.say(&sorry, Onward::HangUp, now);
+    }
+
+    fn hang_up(&mut self) {
+        self.actions.push_back(Action::HangUp);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.standing = self.standing();
+        self.number = Number::Unknown;
+        self.state = State::Ended;
+        self.type_ahead.clear();
+        self.awaited = None;
+        self.playing = None;
+    }
+
+    /// What plays is over.
+    fn heard(&mut self, now: Instant) {
+        match &self.state {
+            State::Greeting => self.greeted(now),
+            State::Saying(_) => self.said(now),
+            State::Asking(..) => self.asked(now),
+            State::Fetching(_) | State::HandingOver(_) | State::Ended => {}
         }
     }
 
     fn digit(&mut self, digit: Digit, now: Instant) {
-        if self.trailing.take() == Some(digit) {
+        if self.trailing.take() == Some(digit) || matches!(self.state, State::HandingOver(_) | State::Ended) {
             return;
         }
-        match &mut self.state {
-            State::Greeting { play, .. } => {
-                let playing = play.take().is_some();
+        if let Some(playing) = self.playing {
+            if !playing.barge_in {
+                return if playing.key_ahead {
+                    self.keep(digit)
+                };
+            }
+            self.stop_playing();
+            if matches!(self.state, State::Greeting | State::Saying(_)) {
                 self.keep(digit);
-                if playing {
-                    self.actions.push_back(Action::StopPlaying);
-                    self.greeted(now);
-                }
+                return self.heard(now);
             }
-            State::Identifying(asking) | State::Verifying(_, asking) => match &mut asking.phase {
-                Phase::Awaiting(_) => self.keep(digit),
-                Phase::Keying { play, .. } => {
-                    if play.take().is_some() {
-                        self.actions.push_back(Action::StopPlaying);
-                    }
-                    self.key(digit, now);
-                }
-            },
-            State::Parting(..) => {
-                self.actions.push_back(Action::StopPlaying);
-                self.hand_over();
+        }
+        match self.state {
+            State::Asking(_, Asking { phase: Phase::Keying(_) | Phase::Confirming(..), .. }) => {
+                self.key(digit, now)
             }
-            State::HandingOver(_) | State::Failing(..) | State::Ended(_) => {}
+            _ => self.keep(digit),
         }
     }
 
@@ -193,240 +524,98 @@ impl Flow {
         }
     }
 
-    /// Takes a key for the question being asked.
-    fn key(&mut self, digit: Digit, now: Instant) {
-        let line = Arc::clone(&self.line);
-        let outcome = self.entry(&line).and_then(|(entry, question)| entry.key(digit, question, now));
-        if let Some(outcome) = outcome {
-            self.entered(outcome, now);
-        }
-    }
-
     fn answered(&mut self, request: RequestId, answer: Answer, now: Instant) {
-        if self.awaited() != Some(request) {
+        if self.awaited.as_ref().is_none_or(|awaited| awaited.request != request) {
             return;
         }
-        self.back_end_deadline = None;
+        self.awaited = None;
+        if self.playing.is_some_and(|playing| playing.is_hold) {
+            self.stop_playing();
+        }
         if let Answer::Failed(failure) = &answer {
             self.summary.back_end_failure = Some(*failure);
         }
-        match (std::mem::replace(&mut self.state, State::Ended(Standing::Unidentified)), answer) {
-            (State::Greeting { play, .. }, answer) => self.number_answered(play, answer, now),
-            (State::Identifying(_), Answer::LookUp(Matches::One(customer))) => {
-                self.identified(customer, Method::Identifier, now);
-            }
-            (State::Identifying(asking), Answer::LookUp(_)) => {
-                self.state = State::Identifying(asking);
-                self.fail(Fault::NoMatch);
-            }
-            (State::Verifying(customer, _), Answer::Check(true)) => self.part(Standing::verify(customer)),
-            (State::Verifying(customer, asking), Answer::Check(false)) => {
-                self.state = State::Verifying(customer, asking);
-                self.fail(Fault::NoMatch);
-            }
-            (State::Identifying(_), _) => self.apologise(Standing::Unidentified),
-            (State::Verifying(customer, _), _) => self.apologise(Standing::Identified(customer)),
-            (state, _) => self.state = state,
+        if matches!(self.number, Number::Pending) {
+            return self.number_answered(answer, now);
         }
-    }
-
-    fn number_answered(&mut self, play: Option<PlayId>, answer: Answer, now: Instant) {
-        let number = match answer {
-            Answer::LookUp(Matches::One(customer)) => {
-                self.summary.method = Some(Method::Ani);
-                Number::Known(customer)
+        match std::mem::replace(&mut self.state, State::Greeting) {
+            State::Asking(subject, asking) if matches!(asking.phase, Phase::Awaiting) => {
+                self.entry_answered(subject, asking, answer, now);
             }
-            Answer::LookUp(_) => Number::Unknown,
-            _ => Number::Failed,
-        };
-        self.state = State::Greeting { play, number };
-        self.greeted(now);
-    }
-
-    /// Goes on from the greeting once it is over and the calling number's look-up has its answer.
-    fn greeted(&mut self, now: Instant) {
-        match std::mem::replace(&mut self.state, State::Ended(Standing::Unidentified)) {
-            State::Greeting { play: None, number: Number::Known(customer) } => {
-                self.identified(customer, Method::Ani, now);
-            }
-            State::Greeting { play: None, number: Number::Unknown } => {
-                let line = Arc::clone(&self.line);
-                self.begin(&line.identifier, State::Identifying, now);
-            }
-            State::Greeting { play: None, number: Number::Failed } => self.apologise(Standing::Unidentified),
+            State::Fetching(Fetch::Code(nth, asking)) => self.code_answered(nth, asking, &answer, now),
+            State::Fetching(Fetch::Record) => self.record_answered(answer, now),
             state => self.state = state,
         }
     }
 
-    fn identified(&mut self, customer: Customer, method: Method, now: Instant) {
-        self.summary.method = Some(method);
-        let line = Arc::clone(&self.line);
-        match &line.verification {
-            Some(question) => self.begin(question, |asking| State::Verifying(customer, asking), now),
-            None => self.part(Standing::Identified(customer)),
-        }
-    }
-
-    /// The entry being keyed, and the question it answers.
-    fn entry<'a>(&mut self, line: &'a Line) -> Option<(&mut Entry, &'a Question)> {
-        let question = self.state.question(line)?;
-        match &mut self.state.asking_mut()?.phase {
-            Phase::Keying { entry, .. } => Some((entry, question)),
-            Phase::Awaiting(_) => None,
-        }
-    }
-
-    /// Begins to ask: at once with what was keyed ahead, or else with the question's prompt.
-    fn begin(&mut self, question: &Question, state: impl FnOnce(Asking) -> State, now: Instant) {
-        let phase = Phase::Keying { play: None, entry: Entry::new(question) };
-        self.state = state(Asking { no_match: 0, no_input: 0, too_short: 0, phase });
-        self.feed(now);
-        let untouched = match self.state.asking() {
-            Some(Asking { phase: Phase::Keying { play: None, entry }, .. }) => entry.is_empty(),
-            _ => false,
-        };
-        if untouched {
-            self.prompt(question.prompts.ask.clone(), question);
-        }
-    }
-
-    /// Says a prompt of the question that is being asked, and waits for a new entry.
-    fn prompt(&mut self, prompt: PromptId, question: &Question) {
-        let play = self.play(vec![prompt]);
-        if let Some(asking) = self.state.asking_mut() {
-            asking.phase = Phase::Keying { play: Some(play), entry: Entry::new(question) };
-        }
-    }
-
-    /// Gives keys that were pressed ahead to the question, for as long as it takes keys.
-    fn feed(&mut self, now: Instant) {
-        while matches!(self.state.asking(), Some(Asking { phase: Phase::Keying { .. }, .. })) {
-            let Some(digit) = self.type_ahead.pop_front() else { return };
-            if self.trailing.take() != Some(digit) {
-                self.key(digit, now);
+    fn number_answered(&mut self, answer: Answer, now: Instant) {
+        self.number = match answer {
+            Answer::LookUp(Matches::One(customer)) => {
+                self.summary.method = Some(Method::Ani);
+                Number::Known(customer)
             }
-        }
-    }
-
-    /// An entry has ended.
-    fn entered(&mut self, outcome: Outcome, now: Instant) {
-        if outcome == Outcome::OptedOut {
-            self.summary.opted_out = true;
-            return self.part(self.standing());
-        }
-        match self.state {
-            State::Verifying(..) => self.summary.secret_attempts += 1,
-            _ => self.summary.identifier_attempts += 1,
-        }
-        match outcome {
-            Outcome::Complete { digits, full } => self.submit(digits, full, now),
-            Outcome::TooShort => self.fail(Fault::TooShort),
-            Outcome::NoInput | Outcome::OptedOut => self.fail(Fault::NoInput),
-        }
-    }
-
-    /// Takes an entry to the back end.
-    fn submit(&mut self, digits: Secret, full: bool, now: Instant) {
-        let line = Arc::clone(&self.line);
-        let Some(question) = self.state.question(&line) else { return };
-        self.trailing = question.terminator.filter(|_| full);
-        let query = match &self.state {
-            State::Verifying(customer, _) => {
-                Query::Secret { customer: customer.clone(), secret: digits, positions: Vec::new() }
+            Answer::LookUp(Matches::Several(customers)) => {
+                self.candidates.by_number = customers;
+                Number::Unknown
             }
-            _ => Query::Identifier(digits),
+            Answer::LookUp(Matches::None) => Number::Unknown,
+            _ => Number::Failed,
         };
-        let request = self.ask(question.action.clone(), query, now);
-        if let Some(asking) = self.state.asking_mut() {
-            asking.phase = Phase::Awaiting(request);
+        if matches!(self.state, State::Greeting) {
+            self.greeted(now);
         }
     }
 
-    /// An entry failed: asks again, or gives up when there have been enough.
-    fn fail(&mut self, fault: Fault) {
-        self.type_ahead.clear();
-        let line = Arc::clone(&self.line);
-        let Some(question) = self.state.question(&line) else { return };
-        let Some(asking) = self.state.asking_mut() else { return };
-        let (count, prompts) = match fault {
-            Fault::NoMatch => (&mut asking.no_match, &question.prompts.no_match),
-            Fault::NoInput => (&mut asking.no_input, &question.prompts.no_input),
-            Fault::TooShort => (&mut asking.too_short, &question.prompts.too_short),
-        };
-        let prompt = prompts.get(*count as usize).or(prompts.last()).unwrap_or(&question.prompts.ask);
-        *count += 1;
-        if asking.failures() > question.retries {
-            return self.part(self.standing());
+    fn record_answered(&mut self, answer: Answer, now: Instant) {
+        if is_failure(&answer) {
+            return self.apologise(now);
         }
-        self.prompt(prompt.clone(), question);
-    }
-
-    /// Says the last words before the hand-over.
-    fn part(&mut self, standing: Standing) {
-        let prompt = self.line.hand_over.of(standing.verdict()).prompt.clone();
-        let play = self.play(vec![prompt]);
-        self.state = State::Parting(standing, play);
-    }
-
-    /// Says sorry for the back end, then hands over with what is known.
-    fn apologise(&mut self, standing: Standing) {
-        let prompt = self.line.hand_over.of(standing.verdict()).prompt.clone();
-        let play = self.play(vec![self.line.apology.clone(), prompt]);
-        self.state = State::Parting(standing, play);
-    }
-
-    fn hand_over(&mut self) {
-        let standing = self.standing();
-        let target = self.line.hand_over.of(standing.verdict()).target.clone();
-        self.actions.push_back(Action::HandOver(standing.clone(), target));
-        self.state = State::HandingOver(standing);
-    }
-
-    fn handed_over(&mut self, taken: bool) {
-        let State::HandingOver(standing) = &self.state else { return };
-        if taken {
-            return self.hang_up();
+        if let (Answer::Record(attributes), Some(customer)) = (answer, self.standing.customer_mut()) {
+            customer.attributes.extend(attributes);
         }
-        let standing = standing.clone();
-        let play = self.play(vec![self.line.hand_over_failed.clone()]);
-        self.state = State::Failing(standing, play);
+        self.menu(0, now);
     }
 
-    fn hang_up(&mut self) {
-        self.actions.push_back(Action::HangUp);
-        self.end();
+    /// Plays something in place of whatever plays; `false` where there is nothing to hear.
+    fn announce(&mut self, announcement: &Announcement) -> bool {
+        let sounds = self.fill(&announcement.pieces);
+        self.play(sounds, announcement.barge_in, announcement.key_ahead, false)
     }
 
-    fn end(&mut self) {
-        self.state = State::Ended(self.standing());
-        self.type_ahead.clear();
-        self.back_end_deadline = None;
-    }
-
-    fn play(&mut self, prompts: Vec<PromptId>) -> PlayId {
+    fn play(&mut self, sounds: Vec<Sound>, barge_in: bool, key_ahead: bool, looped: bool) -> bool {
+        if sounds.is_empty() {
+            return false;
+        }
         self.plays += 1;
-        let play = PlayId(self.plays);
-        self.actions.push_back(Action::Play(play, prompts));
-        play
+        let id = PlayId(self.plays);
+        self.playing = Some(Playing { id, barge_in, key_ahead, is_hold: looped });
+        self.actions.push_back(Action::Play(Play { id, language: self.language.clone(), sounds, looped }));
+        true
     }
 
-    fn ask(&mut self, action: ActionName, query: Query, now: Instant) -> RequestId {
+    fn stop_playing(&mut self) {
+        self.playing = None;
+        self.actions.push_back(Action::StopPlaying);
+    }
+
+    /// Says that it takes a while, until it is over.
+    fn hold(&mut self) {
+        let line = Arc::clone(&self.line);
+        if let Some(awaited) = &mut self.awaited {
+            awaited.hold_at = None;
+        }
+        let Some((_, announcement)) = &line.patience.hold else { return };
+        let sounds = self.fill(&announcement.pieces);
+        self.play(sounds, false, true, true);
+    }
+
+    fn request(&mut self, action: ActionName, query: Query, now: Instant) {
         self.requests += 1;
         let id = RequestId(self.requests);
-        self.back_end_deadline = Some(now + self.line.back_end_deadline);
+        let patience = &self.line.patience;
+        let hold_at = patience.hold.as_ref().map(|(after, _)| now + *after);
+        self.awaited = Some(Awaited { request: id, deadline: now + patience.deadline, hold_at });
         self.actions.push_back(Action::Ask(Request { id, action, query }));
-        id
-    }
-
-    /// The back-end request under way.
-    fn awaited(&self) -> Option<RequestId> {
-        match &self.state {
-            State::Greeting { number: Number::Pending(request), .. } => Some(*request),
-            state => match state.asking()?.phase {
-                Phase::Awaiting(request) => Some(request),
-                Phase::Keying { .. } => None,
-            },
-        }
     }
 }
 

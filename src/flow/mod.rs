@@ -5,20 +5,32 @@
 //! play, what to ask the back end and where the call goes.
 
 mod ani;
+mod announcement;
 mod asked;
 mod entry;
 mod event;
+mod factor;
+mod hours;
 mod line;
 mod machine;
+mod question;
 mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use ani::{Ani, AniSource, Attestation, Check, CheckOutcome, Country, PhoneNumber, Trust};
+pub use crate::say::DateOrder;
+pub use ani::{Ani, AniSource, Attestation, Check, CheckOutcome, Country, PhoneNumber, Trust, TrustLevel};
+pub use announcement::{Announcement, Form, Piece, Sound, Source, TextPart};
 pub use asked::{Answer, Failure, Matches, Query, Request};
-pub use event::{Action, Event, PlayId, RequestId, Step, Summary};
-pub use line::{ByVerdict, HandOverPlan, Line, Prompts, Question};
-pub use machine::Flow;
+pub use event::{Action, Event, HandOverEnd, Play, PlayId, RequestId, Step, Summary};
+pub use factor::{CodePlan, Factor, FactorKind, Need, Verification};
+pub use hours::{Day, Hours, Span};
+pub use line::{
+    ByNumber, ByVerdict, CheckDigit, Choice, Identification, Identifier, Languages, Line, Menu, Next,
+    Patience, Service, Then, Turn,
+};
+pub use machine::{Flow, Opening, Start};
+pub use question::{After, EntryRules, Prompts, Question, Retries};
 pub use standing::{Attributes, Customer, Method, Standing, Verdict};
 
 pub use crate::say::PromptId;
@@ -33,6 +45,14 @@ pub struct ActionName(Arc<str>);
 /// The name of a configured hand-over target, such as `agents`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetName(Arc<str>);
+
+/// The name of a line: the number that reaches it, or a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineName(Arc<str>);
+
+/// The name of a language, such as `en`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LanguageName(Arc<str>);
 
 macro_rules! name {
     ($type:ident) => {
@@ -57,3 +77,5 @@ macro_rules! name {
 }
 name!(ActionName);
 name!(TargetName);
+name!(LineName);
+name!(LanguageName);

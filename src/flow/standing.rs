@@ -52,7 +52,7 @@ pub enum Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// We know who it is and the back end confirmed the secret.
+    /// We know who it is and the back end confirmed what they keyed.
     Verified,
     /// We know who it claims to be.
     Identified,
@@ -77,6 +77,16 @@ impl Verdict {
             .find(|verdict| verdict.as_str() == word)
     }
 
+    /// Whether this is `least` or more.
+    pub fn is_at_least(self, least: Self) -> bool {
+        let rank = |verdict| match verdict {
+            Self::Verified => 2,
+            Self::Identified => 1,
+            Self::Unidentified => 0,
+        };
+        rank(self) >= rank(least)
+    }
+
     /// What an agent reads.
     pub fn title(self) -> &'static str {
         match self {
@@ -98,22 +108,31 @@ pub enum Standing {
     Verified(Customer, Proof),
 }
 
-/// That the back end said yes to the secret. Only this module's [`Standing::verify`] makes one.
+/// That the back end said yes to all that it had to. Only [`super::Verification::conclude`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof(());
 
-impl Standing {
-    /// The standing after the back end said yes to this customer's secret.
-    pub(super) fn verify(customer: Customer) -> Self {
-        Self::Verified(customer, Proof(()))
+impl Proof {
+    pub(super) fn new() -> Self {
+        Self(())
     }
+}
 
+impl Standing {
     /// The verdict that this standing amounts to.
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Unidentified => Verdict::Unidentified,
             Self::Identified(_) => Verdict::Identified,
             Self::Verified(..) => Verdict::Verified,
+        }
+    }
+
+    /// The customer, if known, to be told more of.
+    pub(super) fn customer_mut(&mut self) -> Option<&mut Customer> {
+        match self {
+            Self::Unidentified => None,
+            Self::Identified(customer) | Self::Verified(customer, _) => Some(customer),
         }
     }
 

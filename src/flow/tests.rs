@@ -3,8 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::{ActionName, ByVerdict, HandOverPlan, Line, PromptId, Prompts, Question, TargetName};
-use crate::secret::Digit;
+use super::{
+    ActionName, Announcement, ByNumber, ByVerdict, CheckDigit, DateOrder, EntryRules, Factor, FactorKind,
+    Identification, Identifier, LanguageName, Languages, Line, LineName, Need, Next, Patience, PromptId,
+    Prompts, Question, TargetName, Then, TrustLevel,
+};
 
 /// The instant this many seconds after the tests' beginning of time.
 pub fn at(seconds: u64) -> Instant {
@@ -14,49 +17,83 @@ pub fn at(seconds: u64) -> Instant {
     zero + Duration::from_secs(seconds)
 }
 
-/// A question of eight digits with three retries and prompts named after `name`.
-pub fn question(name: &str) -> Question {
-    let prompt = |suffix: &str| PromptId::new(format!("{name}-{suffix}"));
-    Question {
+/// Eight digits, at the usual pace.
+pub fn rules() -> EntryRules {
+    EntryRules::of(8..=8)
+}
+
+/// One prompt.
+pub fn say(prompt: &str) -> Announcement {
+    Announcement::prompt(PromptId::new(prompt))
+}
+
+/// A question of so many digits with three retries and prompts named after `name`.
+pub fn question(name: &str, digits: usize) -> Question {
+    let prompt = |suffix: &str| say(&format!("{name}-{suffix}"));
+    let prompts = Prompts {
+        ask: prompt("ask"),
+        no_match: vec![prompt("no-match-1"), prompt("no-match-2")],
+        no_input: vec![prompt("no-input")],
+        too_short: vec![],
+    };
+    Question::new(EntryRules::of(digits..=digits), prompts)
+}
+
+/// An identifier of eight digits.
+pub fn identifier(name: &str) -> Identifier {
+    Identifier {
+        name: name.into(),
+        question: question(name, 8),
+        check: CheckDigit::None,
         action: ActionName::new(name),
-        digits_min: 8,
-        digits_max: 8,
-        terminator: Some(Digit::HASH),
-        retries: 3,
-        first_digit_timeout: Duration::from_secs(5),
-        inter_digit_timeout: Duration::from_secs(3),
-        total_timeout: Duration::from_secs(30),
-        prompts: Prompts {
-            ask: prompt("ask"),
-            no_match: vec![prompt("no-match-1"), prompt("no-match-2")],
-            no_input: vec![prompt("no-input")],
-            too_short: vec![],
-        },
     }
+}
+
+/// A required factor of four digits.
+pub fn factor(name: &str) -> Factor {
+    Factor {
+        name: name.into(),
+        question: question(name, 4),
+        kind: FactorKind::Whole,
+        action: ActionName::new(name),
+        need: Need::Required,
+    }
+}
+
+/// To this target, after a prompt.
+pub fn to(prompt: &str, target: &str) -> Next {
+    Next { say: say(prompt), then: Then::HandOver(vec![TargetName::new(target)]) }
 }
 
 /// A line that looks the number up, then asks for eight digits, then for a four-digit secret.
 pub fn line() -> Line {
-    let plan = |verdict: &str| HandOverPlan {
-        prompt: PromptId::new(format!("bye-{verdict}")),
-        target: TargetName::new(format!("{verdict}-desk")),
-    };
+    let english = LanguageName::new("en");
+    let plan = |verdict: &str| to(&format!("bye-{verdict}"), &format!("{verdict}-desk"));
     Line {
-        number: "1000".into(),
+        number: LineName::new("1000"),
         name: "Test".into(),
         ring_for: Duration::ZERO,
-        greeting: PromptId::new("greeting"),
-        by_number: Some(ActionName::new("number")),
-        identifier: question("id"),
-        verification: Some(Question { digits_min: 4, digits_max: 4, ..question("pin") }),
-        back_end_deadline: Duration::from_secs(3),
-        apology: PromptId::new("apology"),
-        hand_over: ByVerdict {
+        hours: None,
+        emergency: to("emergency", "emergency-desk"),
+        languages: Languages {
+            first: english.clone(),
+            all: vec![(english, DateOrder::MonthDayYear), (LanguageName::new("de"), DateOrder::DayMonthYear)],
+            menu: None,
+            attribute: None,
+        },
+        greeting: say("greeting"),
+        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        identification: Identification { choice: None, questions: vec![identifier("id")] },
+        factors: vec![factor("pin")],
+        service: None,
+        patience: Patience { deadline: Duration::from_secs(3), hold: None },
+        apology: say("apology"),
+        next: ByVerdict {
             verified: plan("verified"),
             identified: plan("identified"),
             unidentified: plan("unidentified"),
         },
-        hand_over_failed: PromptId::new("failed"),
+        hand_over_failed: say("failed"),
     }
 }
 

@@ -9,6 +9,7 @@ mod recordings;
 mod row;
 mod spool;
 mod store;
+pub mod switches;
 mod trace;
 mod writer;
 

@@ -18,7 +18,7 @@ pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_a
     identified_by, identifier_attempts, secret_attempts, opted_out, back_end_failure, verdict, hand_over_target, \
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
     jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
-    remote_jitter_ms, round_trip_ms, remote_opinion, recording";
+    remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -54,7 +54,13 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.media.remote_jitter_ms)
         .push_bind(record.media.round_trip_ms)
         .push_bind(record.media.remote_opinion)
-        .push_bind(record.recording.clone());
+        .push_bind(record.recording.clone())
+        .push_bind(record.identifier.clone())
+        .push_bind(list(&record.factors))
+        .push_bind(record.language.clone())
+        .push_bind(list(&record.lines))
+        .push_bind(record.closed)
+        .push_bind(record.contained);
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -84,6 +90,12 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         customer: row.try_get("customer")?,
         name: row.try_get("name")?,
         identified_by: optional(row, "identified_by", unword)?,
+        identifier: row.try_get("identifier")?,
+        factors: read_list(row, "factors")?,
+        language: row.try_get("language")?,
+        lines: read_list(row, "lines")?,
+        closed: row.try_get("closed")?,
+        contained: row.try_get("contained")?,
         identifier_attempts: row.try_get("identifier_attempts")?,
         secret_attempts: row.try_get("secret_attempts")?,
         opted_out: row.try_get("opted_out")?,
@@ -95,6 +107,16 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         recording: row.try_get("recording")?,
         media: read_media(row)?,
     })
+}
+
+/// Names as one text; none of them holds a space.
+fn list(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| names.join(" "))
+}
+
+fn read_list(row: &SqliteRow, column: &str) -> sqlx::Result<Vec<String>> {
+    let names: Option<String> = row.try_get(column)?;
+    Ok(names.unwrap_or_default().split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 fn read_hand_over(row: &SqliteRow) -> sqlx::Result<Option<HandOver>> {

@@ -37,6 +37,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(5, "traces", include_str!("migrations/0005_traces.sql")),
         step(6, "quality", include_str!("migrations/0006_quality.sql")),
         step(7, "recordings", include_str!("migrations/0007_recordings.sql")),
+        step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
     ])
 });
 

@@ -338,6 +338,9 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
         ALTER TABLE calls DROP COLUMN remote_jitter_ms; ALTER TABLE calls DROP COLUMN round_trip_ms;
         ALTER TABLE calls DROP COLUMN remote_opinion; ALTER TABLE calls DROP COLUMN recording;
+        ALTER TABLE calls DROP COLUMN identifier; ALTER TABLE calls DROP COLUMN factors;
+        ALTER TABLE calls DROP COLUMN language; ALTER TABLE calls DROP COLUMN lines;
+        ALTER TABLE calls DROP COLUMN closed; ALTER TABLE calls DROP COLUMN contained;
         DROP TABLE traces;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
@@ -352,6 +355,12 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ani_verstat: None,
         ani_attestation: None,
         recording: None,
+        identifier: None,
+        factors: Vec::new(),
+        language: None,
+        lines: Vec::new(),
+        closed: false,
+        contained: false,
         media: MediaFigures {
             remote_jitter_ms: None,
             round_trip_ms: None,

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
-use crate::call::{Network, Plan, Switchboard, Tap};
+use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits, Records};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
@@ -29,6 +29,9 @@ const MEDIA_EVENTS_MAX: usize = 16_384;
 
 /// Requests for traces of live calls that may wait for the loop. One more gets 503.
 const TRACES_ASKED_MAX: usize = 16;
+
+/// Requests for the emergency switches that may wait for it, likewise.
+const SWITCHES_ASKED_MAX: usize = 16;
 
 /// Value of Retry-After on a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -113,6 +116,7 @@ pub async fn start(
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
     let store = records::Store::open(&configuration.records.folder).await?;
+    let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
     let Records { folder, recording_max, kept, .. } = &configuration.records;
@@ -130,8 +134,19 @@ pub async fn start(
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
     let (reload, reloads) = mpsc::channel(1);
     let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
-    let names = Vec::new();
-    let state = web::State { live: Arc::clone(&live), store, metrics, ready, names, dial, reload, traces };
+    let (switches, switches_asked) = mpsc::channel(SWITCHES_ASKED_MAX);
+    let state = web::State {
+        live: Arc::clone(&live),
+        store,
+        metrics,
+        ready,
+        names: Vec::new(),
+        dial,
+        reload,
+        traces,
+        switches,
+        folder: configuration.records.folder.clone(),
+    };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
@@ -151,7 +166,7 @@ pub async fn start(
     let exporter = exporter.map_err(StartError::Hep)?;
     let server = Server {
         media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
-        switchboard: switchboard(&configuration, listeners, Arc::clone(&plan)),
+        switchboard: switchboard(&configuration, listeners, Arc::clone(&plan), emergencies),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
         sip: outlet,
         locator,
@@ -165,7 +180,11 @@ pub async fn start(
         trunk_gauges: measure::TrunkGauges::default(),
     };
     let addresses = Addresses { sip: sip_address, web: web_address };
-    Ok((server, Inputs::new(media, answered, reloads, traces_asked, inlet, found)?, addresses))
+    Ok((
+        server,
+        Inputs::new(media, answered, reloads, (traces_asked, switches_asked), inlet, found)?,
+        addresses,
+    ))
 }
 
 /// Every prompt that a call may need, in every language. Tells how far it is.
@@ -206,9 +225,8 @@ async fn listener(
 
 /// What the switchboard is told of a configuration.
 pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
-    let lines = configuration.lines.iter();
     Plan {
-        lines: lines.map(|line| (Arc::clone(&line.number), Arc::clone(line))).collect(),
+        lines: configuration.directory.clone(),
         sounds: configuration.sounds.clone(),
         targets: configuration.targets.clone(),
         hand_over: configuration.hand_over,
@@ -221,7 +239,12 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
     }
 }
 
-fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Arc<Plan>) -> Switchboard {
+fn switchboard(
+    configuration: &Configuration,
+    listeners: Vec<Listener>,
+    plan: Arc<Plan>,
+    emergencies: Emergencies,
+) -> Switchboard {
     let sip = &configuration.sip;
     let network = Network {
         media_external: configuration.media.external_address.or(sip.external.map(|address| address.ip())),
@@ -238,6 +261,7 @@ fn switchboard(configuration: &Configuration, listeners: Vec<Listener>, plan: Ar
     };
     let mut switchboard = Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng());
     let keeps = configuration.records.kept.traces != records::Retention::Off;
+    switchboard.set_emergencies(emergencies);
     switchboard.set_tap(Tap { keeps, copies: configuration.hep.is_some() });
     switchboard
 }

@@ -2,11 +2,12 @@
 //!
 //! [`Live`] is the board that the server loop writes to and every viewer reads from. There are no log-ins
 //! yet: whoever may connect may read, so the listen address decides who that is. Nothing here changes
-//! anything about a call.
+//! anything about a call that is up.
 
 mod api;
 mod assets;
 mod doorway;
+mod emergency;
 mod events;
 mod guard;
 mod ladder;
@@ -22,6 +23,7 @@ pub use live::Live;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
-use crate::call::Trace;
+use crate::call::{Emergencies, Trace};
 use crate::records::Store;
 
 /// Event streams at once; one more is told 503.
@@ -65,6 +67,19 @@ pub struct State {
     pub reload: mpsc::Sender<ReloadRequest>,
     /// Where requests for the messages of live calls go.
     pub traces: mpsc::Sender<TraceRequest>,
+    /// Where requests to show or turn the emergency switches go.
+    pub switches: mpsc::Sender<SwitchRequest>,
+    /// The data folder, where they are kept.
+    pub folder: PathBuf,
+}
+
+/// Asks for the emergency switches, or for one of them to be turned.
+#[derive(Debug)]
+pub struct SwitchRequest {
+    /// Which, by its line's name (`None`: all lines'), and whether it is to be on; `None` turns none.
+    pub turn: Option<(Option<String>, bool)>,
+    /// Where they go as they are then; or why it cannot be.
+    pub reply: oneshot::Sender<Result<Emergencies, String>>,
 }
 
 /// Asks for the messages of a live call.
@@ -159,6 +174,7 @@ fn router(app: App) -> Router {
         .route("/api/v1/handovers/{token}", get(api::hand_over))
         .route("/api/v1/trunks", get(api::trunks))
         .route("/api/v1/reload", post(api::reload))
+        .route("/api/v1/emergency", get(emergency::show).post(emergency::turn))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))
         .route("/metrics", get(api::metrics))

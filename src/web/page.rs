@@ -110,6 +110,7 @@ impl Live<'_> {
             (Stage::Greeting, _) => "Hearing the greeting".to_owned(),
             (Stage::Identifying, _) => "Being identified".to_owned(),
             (Stage::Verifying, _) => "Being verified".to_owned(),
+            (Stage::Serving, _) => "In self-service".to_owned(),
             (Stage::HandingOver, None) => "About to be handed over".to_owned(),
             (Stage::HandingOver, Some(hand_over)) => {
                 format!("To {}: {}", hand_over.target, outcome(hand_over.outcome))
@@ -124,7 +125,7 @@ impl Live<'_> {
             Stage::Ringing => 0,
             Stage::Greeting => 1,
             Stage::Identifying => 2,
-            Stage::Verifying => 3,
+            Stage::Verifying | Stage::Serving => 3,
             Stage::HandingOver | Stage::Ended => 4,
         }
     }

@@ -13,11 +13,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::live::Change;
-use super::{Live, Readiness, STREAMS_MAX, State, serve};
+use super::{Live, Readiness, STREAMS_MAX, State, SwitchRequest, serve};
 use crate::call::record::{AniSource, Verdict};
 use crate::call::{
-    CallRecord, CallView, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord, ServerView,
-    Stage, TrunkState, TrunkView,
+    CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
+    ServerView, Stage, TrunkState, TrunkView,
 };
 use crate::records::{Kept, Retention, Store, Writer, sample};
 
@@ -33,7 +33,7 @@ struct Site {
     ready: watch::Sender<Readiness>,
     shutdown: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 async fn site() -> Site {
@@ -51,6 +51,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
     let (traces, mut traces_asked) = tokio::sync::mpsc::channel(1);
+    let (switches, mut switches_asked) = tokio::sync::mpsc::channel::<SwitchRequest>(1);
     let state = State {
         live: Arc::clone(&live),
         store: store.clone(),
@@ -60,11 +61,24 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         dial: vec!["sip:1000@127.0.0.1:5060".to_owned(), "sip:1002@127.0.0.1:5060".to_owned()],
         reload: tokio::sync::mpsc::channel(1).0,
         traces,
+        switches,
+        folder: folder.path().to_owned(),
     };
     tokio::spawn(async move {
         while let Some(asked) = traces_asked.recv().await {
             let trace = (asked.call == sample::trace(1).call).then(|| sample::trace(1));
             let _ = asked.reply.send(trace);
+        }
+    });
+    tokio::spawn(async move {
+        let mut emergencies = Emergencies::default();
+        while let Some(asked) = switches_asked.recv().await {
+            let turned = match &asked.turn {
+                Some((Some(name), _)) if name != "1000" => Err(format!("there is no line `{name}`")),
+                Some((name, on)) => Ok(emergencies.turn(name.as_deref(), *on)),
+                None => Ok(()),
+            };
+            let _ = asked.reply.send(turned.map(|()| emergencies.clone()));
         }
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -73,7 +87,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let server = tokio::spawn(serve(listener, state, async move {
         let _ = end.await;
     }));
-    Site { address, client: Client::new(), live, store, ready, shutdown, server, _folder: folder }
+    Site { address, client: Client::new(), live, store, ready, shutdown, server, folder }
 }
 
 impl Site {
@@ -618,4 +632,26 @@ async fn the_page_leads_to_ladders_and_recordings() {
         assert!(page.contains(&link), "{link} in {page}");
     }
     assert!(page.contains("href=\"/api/v1/calls/0000000000000007/recording\""), "{page}");
+}
+
+#[tokio::test]
+async fn emergency_switches_are_shown_turned_and_kept() {
+    let site = site().await;
+    let url = format!("http://{}/api/v1/emergency", site.address);
+    let turn = |body: &'static str| {
+        site.client.post(&url).header("content-type", "application/json").body(body).send()
+    };
+    let off = json!({ "all": false, "lines": [] });
+    assert_eq!(site.json("/api/v1/emergency").await, (StatusCode::OK, off));
+    let turned = turn(r#"{"line": "1000", "on": true}"#).await.expect("an answer");
+    assert_eq!(turned.status(), StatusCode::OK);
+    let on = json!({ "all": false, "lines": ["1000"] });
+    assert_eq!(site.json("/api/v1/emergency").await, (StatusCode::OK, on));
+    let kept = crate::records::switches::load(site.folder.path()).expect("kept");
+    assert!(kept.lines.contains("1000"));
+    for (body, status) in [(r#"{"line": "9", "on": true}"#, 404), (r#"{"on": 1}"#, 400), ("{}", 400)] {
+        assert_eq!(turn(body).await.expect("an answer").status(), status, "{body}");
+    }
+    let foreign = site.client.post(&url).header("origin", "https://evil.example").body("{}").send();
+    assert_eq!(foreign.await.expect("an answer").status(), 403);
 }

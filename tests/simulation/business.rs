@@ -5,44 +5,63 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
-use portero::call::{HandOverTimes, Intake, Plan, Sound, Strangers, Target, TargetUri, Trunk, Trunks};
-use portero::flow::{
-    self, ActionName, AniSource, Answer, Attributes, ByVerdict, Customer, HandOverPlan, Line, Matches,
-    PromptId, Query,
+use portero::call::{
+    Address, Directory, HandOverTimes, Intake, Plan, Sound, Strangers, Target, TargetUri, Trunk, Trunks,
 };
-use portero::secret::Digit;
+use portero::flow::{
+    ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
+    DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages, Line,
+    LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
+    TrustLevel,
+};
 
 fn line() -> Line {
-    let question = |digits, name: &str| flow::Question {
-        action: ActionName::new(name),
-        digits_min: digits,
-        digits_max: digits,
-        terminator: Some(Digit::HASH),
-        retries: 3,
-        first_digit_timeout: Duration::from_secs(5),
-        inter_digit_timeout: Duration::from_secs(3),
-        total_timeout: Duration::from_secs(30),
-        prompts: flow::Prompts {
-            ask: PromptId::new("ask-identifier"),
-            no_match: vec![],
-            no_input: vec![],
-            too_short: vec![],
-        },
+    let say = |prompt: &str| Announcement::prompt(PromptId::new(prompt));
+    let question =
+        |digits| Question::new(EntryRules::of(digits..=digits), Prompts::same(say("ask-identifier")));
+    let next = || Next { say: say("goodbye"), then: Then::HandOver(vec![TargetName::new("agents")]) };
+    let english = LanguageName::new("en");
+    let identifier = Identifier {
+        name: "customer".into(),
+        question: question(8),
+        check: CheckDigit::None,
+        action: ActionName::new("identifier"),
     };
-    let plan = || HandOverPlan { prompt: PromptId::new("goodbye"), target: flow::TargetName::new("agents") };
+    let pin = Factor {
+        name: "pin".into(),
+        question: question(4),
+        kind: FactorKind::Whole,
+        action: ActionName::new("secret"),
+        need: Need::Required,
+    };
     Line {
-        number: "1000".into(),
+        number: LineName::new("1000"),
         name: "Test".into(),
         ring_for: Duration::from_millis(200),
-        greeting: PromptId::new("greeting"),
-        by_number: Some(ActionName::new("number")),
-        identifier: question(8, "identifier"),
-        verification: Some(question(4, "secret")),
-        back_end_deadline: Duration::from_secs(3),
-        apology: PromptId::new("apology"),
-        hand_over: ByVerdict { verified: plan(), identified: plan(), unidentified: plan() },
-        hand_over_failed: PromptId::new("hand-over-failed"),
+        hours: None,
+        emergency: next(),
+        languages: Languages {
+            first: english.clone(),
+            all: vec![(english, DateOrder::MonthDayYear)],
+            menu: None,
+            attribute: None,
+        },
+        greeting: say("greeting"),
+        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        identification: Identification { choice: None, questions: vec![identifier] },
+        factors: vec![pin],
+        service: None,
+        patience: Patience { deadline: Duration::from_secs(3), hold: None },
+        apology: say("apology"),
+        next: ByVerdict { verified: next(), identified: next(), unidentified: next() },
+        hand_over_failed: say("hand-over-failed"),
     }
+}
+
+fn directory() -> Directory {
+    let mut directory = Directory::default();
+    directory.add(Arc::new(line()), [Address::Number("1000".to_owned())]);
+    directory
 }
 
 /// The plan, made once: its recordings take a while to decode.
@@ -61,9 +80,9 @@ pub fn make_plan() -> Plan {
         sends_name: true,
     };
     Plan {
-        lines: [("1000".into(), Arc::new(line()))].into(),
-        sounds: [("1000".into(), Sound { record: true, ..Sound::default() })].into(),
-        targets: [(flow::TargetName::new("agents"), target)].into(),
+        lines: directory(),
+        sounds: [(LineName::new("1000"), Sound { record: true, ..Sound::default() })].into(),
+        targets: [(TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {
             timeout: Duration::from_secs(10),
             progress_timeout: Duration::from_mins(1),

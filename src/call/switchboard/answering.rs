@@ -11,6 +11,7 @@ use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
 use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
+use super::super::trunk::Trunk;
 use super::{Action, Switchboard, Timer};
 use crate::sip::{DialogId, Hop, Invitation, Rejection};
 use crate::srtp::{KeyRing, Suite};
@@ -25,7 +26,7 @@ impl Switchboard {
         if trunk.as_ref().is_some_and(|trunk| !self.loads.admit(trunk, now)) {
             return self.endpoint.turn_away(dialog, 503, Rejection::TrunkBusy, now);
         }
-        let Some(party) = self.party(invitation) else {
+        let Some(party) = self.party(invitation, trunk.as_deref()) else {
             return self.endpoint.reject(dialog, 404, now);
         };
         if let Some(reason) = self.no_room(now) {
@@ -43,7 +44,8 @@ impl Switchboard {
         let local = SocketAddr::new(self.media_address(&invitation.hop), port);
         let calling = caller::calling(&invitation.identity, trunk.as_deref());
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
-        let sound = self.plan.sounds.get(invitation.dialled.as_str()).cloned().unwrap_or_default();
+        let sound =
+            party.line().and_then(|line| self.plan.sounds.get(&line.number)).cloned().unwrap_or_default();
         let suites = if sound.srtp == Srtp::Off { &[][..] } else { &Suite::ALL };
         let keys = KeyRing::draw(suites, &mut self.rng);
         let call = Call {
@@ -108,8 +110,8 @@ impl Switchboard {
         external.filter(|_| outside).unwrap_or(hop.local.ip())
     }
 
-    fn party(&self, invitation: &Invitation) -> Option<Party> {
-        if let Some(line) = self.plan.lines.get(invitation.dialled.as_str()) {
+    fn party(&self, invitation: &Invitation, trunk: Option<&Trunk>) -> Option<Party> {
+        if let Some(line) = self.plan.lines.find(&invitation.dialled, trunk.map(|trunk| &*trunk.name)) {
             return Some(Party::Line(Arc::clone(line)));
         }
         let agents = self.plan.agents.as_ref()?;

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::Rng;
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
+use super::super::emergency::Emergencies;
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
 use super::super::keypad;
-use super::super::one::{Call, CallId, Party, Phase, Script};
+use super::super::one::{CallId, Party, Phase, Script};
 use super::super::plan::Here;
 use super::super::record::EndedBy;
+use super::super::sounding;
 use super::{Action, Switchboard, Timer};
-use crate::flow::{self, Flow, PromptId, Standing, TargetName};
+use crate::flow::{self, Flow, Line, LineName, Opening, Standing, Start, TargetName};
 use crate::secret::Digit;
 use crate::{media, sip};
 
@@ -24,7 +28,10 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
-                let mut flow = Flow::new(Arc::clone(line), call.ani.clone(), now);
+                let opening = opening(line, &self.emergencies, self.clock.date(now));
+                let rng = StdRng::from_rng(&mut self.rng);
+                let start = Start { line: Arc::clone(line), ani: call.ani.clone(), opening, rng };
+                let mut flow = Flow::new(start, now);
                 for digit in call.early_keys.drain(..) {
                     flow.handle(flow::Event::Digit(digit), now);
                 }
@@ -32,7 +39,7 @@ impl Switchboard {
                 self.follow(id, now);
             }
             Party::Agents(prompts) => {
-                let play = play_command(call, flow::PlayId(0), prompts);
+                let play = sounding::prompts(&call.plan.prompts, &call.language, prompts);
                 self.actions.push_back(Action::Media(call.session(), play));
                 let stay = call.plan.agents.as_ref().map_or(Duration::ZERO, |agents| agents.hang_up_after);
                 self.timers.set((id, Timer::Agents), now + stay);
@@ -83,10 +90,11 @@ impl Switchboard {
             let Some(call) = self.calls.get(&id) else { return };
             let session = call.session();
             match action {
-                flow::Action::Play(play, prompts) => {
-                    let command = play_command(call, play, &prompts);
+                flow::Action::Play(play) => {
+                    let command = sounding::command(&call.plan.prompts, &play);
                     self.actions.push_back(Action::Media(session, command));
                 }
+                flow::Action::Enter(name) => self.enter(id, &name, now),
                 flow::Action::StopPlaying => {
                     self.actions.push_back(Action::Media(session, media::Command::Stop));
                 }
@@ -103,6 +111,43 @@ impl Switchboard {
             None => self.timers.clear((id, Timer::Flow)),
         }
         self.show(id);
+    }
+
+    /// The emergency switches as they are.
+    pub fn emergencies(&self) -> &Emergencies {
+        &self.emergencies
+    }
+
+    /// Takes the emergency switches as they were left.
+    pub fn set_emergencies(&mut self, emergencies: Emergencies) {
+        self.emergencies = emergencies;
+    }
+
+    /// Turns the emergency switch of a line, by its name, or that of all lines together, for the next call on.
+    ///
+    /// # Errors
+    /// A line that there is not, with those that there are.
+    pub fn turn_emergency(&mut self, line: Option<&str>, on: bool) -> Result<(), String> {
+        if let Some(line) = line.filter(|line| on && self.plan.lines.by_name(&LineName::new(*line)).is_none())
+        {
+            let mut names: Vec<&str> = self.plan.lines.iter().map(|line| line.number.as_str()).collect();
+            names.sort_unstable();
+            return Err(format!("there is no line `{line}`; the lines are: {}", names.join(", ")));
+        }
+        self.emergencies.turn(line, on);
+        Ok(())
+    }
+
+    /// Goes on at another line of the plan that the call began with.
+    fn enter(&mut self, id: CallId, name: &LineName, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let line = call.plan.lines.by_name(name).cloned();
+        let Phase::Talking(Script::Line(flow)) = &mut call.phase else { return };
+        match line {
+            Some(line) => flow.enter(line, now),
+            // The configuration has been checked for it; a caller is not left in silence over that.
+            None => self.hang_up(id, EndedBy::Portero, Some("no such line"), now),
+        }
     }
 
     fn hand_over(&mut self, id: CallId, standing: &Standing, target: TargetName, now: Instant) {
@@ -135,17 +180,20 @@ impl Switchboard {
     fn progressed(&mut self, id: CallId, progress: Progress, now: Instant) {
         match progress {
             Progress::Until(deadline) => self.timers.set((id, Timer::HandOver), deadline),
-            Progress::Decided(taken) => {
+            Progress::Decided(end) => {
                 self.timers.clear((id, Timer::HandOver));
-                self.tell(id, flow::Event::HandedOver(taken), now);
+                self.tell(id, flow::Event::HandedOver(end), now);
             }
             Progress::Unchanged => {}
         }
     }
 }
 
-fn play_command(call: &Call, play: flow::PlayId, prompts: &[PromptId]) -> media::Command {
-    let prompts = prompts.iter().filter_map(|prompt| call.plan.prompts.prompt(&call.language, prompt));
-    let pieces = prompts.map(media::Piece::Prompt).collect();
-    media::Command::Play { id: media::PlayId(play.0), pieces, repeat: false }
+/// Whether a line takes calls at `moment`.
+fn opening(line: &Line, emergencies: &Emergencies, moment: Timestamp) -> Opening {
+    match &line.hours {
+        _ if emergencies.are_on(&line.number) => Opening::Emergency,
+        Some((hours, _)) if !hours.are_open(moment) => Opening::Closed,
+        _ => Opening::Open,
+    }
 }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::crm::Client;
-use crate::flow::{Ani, AniSource, Answer, Customer, Failure, Matches, PhoneNumber, Query, Trust};
+use crate::flow::{Ani, AniSource, Answer, Attributes, Customer, Failure, Matches, PhoneNumber, Query, Trust};
 
 /// Long enough to be answered on the loopback; only who hangs makes it be waited for.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -173,7 +173,7 @@ async fn every_action_that_the_demo_shows_is_answered() {
 
 #[tokio::test]
 async fn the_demo_tells_what_is_to_be_told() {
-    let texts = |attributes: &crate::flow::Attributes| -> Vec<_> {
+    let texts = |attributes: &Attributes| -> Vec<_> {
         attributes.iter().map(|(name, texts)| format!("{name}: {}", texts.join(", "))).collect()
     };
     with_back_end(DEADLINE, |client, stop| async move {

@@ -93,7 +93,7 @@ fn a_conversation_waits_for_the_longest_deadline() {
         (format!("{action}deadline = \"9s\"\n"), 9),
     ];
     for (extra, expected) in table {
-        assert_eq!(usable(&extra).lines[0].back_end_deadline, seconds(expected), "{extra}");
+        assert_eq!(usable(&extra).lines[0].patience.deadline, seconds(expected), "{extra}");
     }
 }
 

@@ -1,0 +1,53 @@
+//! The API of a running server, for the subcommands that ask it or tell it something.
+
+use anyhow::{Context, bail};
+use reqwest::{Client, RequestBuilder};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Where a server's API is.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Api {
+    /// Where the server's pages and API are
+    #[arg(long = "api", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+}
+
+impl Api {
+    /// `GET path`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.exchange(path, |client, url| client.get(url))
+    }
+
+    /// `POST path` with a JSON body.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
+        let body = body.to_string();
+        self.exchange(path, |client, url| {
+            client.post(url).header("content-type", "application/json").body(body)
+        })
+    }
+
+    fn exchange<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: impl FnOnce(&Client, &str) -> RequestBuilder,
+    ) -> anyhow::Result<T> {
+        // Fails where the process has one already, and then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let url = format!("{}{path}", self.url.trim_end_matches('/'));
+            let client = Client::builder().no_proxy().build()?;
+            let answer = request(&client, &url).send().await;
+            let answer = answer.with_context(|| format!("no server answers at {}", self.url))?;
+            let status = answer.status();
+            let body = answer.bytes().await?;
+            if status.is_success() {
+                return serde_json::from_slice(&body)
+                    .with_context(|| format!("what is at {url} is not Portero"));
+            }
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            bail!("{}", body["error"].as_str().unwrap_or(status.as_str()))
+        })
+    }
+}
