@@ -62,6 +62,12 @@ pub(super) enum Purpose {
     Record,
 }
 
+impl Purpose {
+    /// Every purpose.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Number, Self::Identifier, Self::Secret, Self::Code, Self::Record];
+}
+
 /// A place in the file that refers to an action.
 #[derive(Debug, Clone)]
 pub(super) struct Use {

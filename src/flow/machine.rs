@@ -500,7 +500,7 @@ impl Flow {
         if let Some(playing) = self.playing {
             if !playing.barge_in {
                 return if playing.key_ahead {
-                    self.keep(digit)
+                    self.keep(digit);
                 };
             }
             self.stop_playing();
@@ -511,7 +511,7 @@ impl Flow {
         }
         match self.state {
             State::Asking(_, Asking { phase: Phase::Keying(_) | Phase::Confirming(..), .. }) => {
-                self.key(digit, now)
+                self.key(digit, now);
             }
             _ => self.keep(digit),
         }
