@@ -24,6 +24,7 @@ use crate::call::{Address, Directory, Sound};
 use crate::flow::{
     ActionName, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
 };
+pub(super) use identifiers::trust;
 use spoken::announcement_or;
 
 /// What a line can refer to, and what it takes from other sections.
