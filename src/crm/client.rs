@@ -146,7 +146,7 @@ fn unreachable_because(name: &ActionName, error: reqwest::Error) -> Failure {
 }
 
 /// The word for an answer in `portero_crm_requests_total{result}`.
-fn result_word(answer: &Answer) -> &'static str {
+pub fn result_word(answer: &Answer) -> &'static str {
     match answer {
         Answer::LookUp(Matches::None) => "no_match",
         Answer::LookUp(Matches::One(_)) => "match",

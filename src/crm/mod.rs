@@ -16,7 +16,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use client::{Client, Misconfigured};
+pub use client::{Client, Misconfigured, result_word};
 pub use reading::{Check, LookUp, Reading};
 pub use reqwest::header::{HeaderName, HeaderValue};
 pub use reqwest::{Method, Url};
