@@ -8,6 +8,7 @@
 )]
 
 mod canary;
+mod conversation;
 mod extensions;
 mod features;
 mod hostile;
