@@ -14,11 +14,11 @@ use crate::flow::{Line, LineName};
 /// All lines, and how calls come to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Directory {
-    by_name: HashMap<LineName, Arc<Line>>,
-    by_number: HashMap<String, Arc<Line>>,
+    names: HashMap<LineName, Arc<Line>>,
+    numbers: HashMap<String, Arc<Line>>,
     /// The one that counts first is first.
-    by_pattern: Vec<(Pattern, Arc<Line>)>,
-    by_trunk: HashMap<String, Arc<Line>>,
+    patterns: Vec<(Pattern, Arc<Line>)>,
+    trunks: HashMap<String, Arc<Line>>,
 }
 
 /// What leads to a line.
@@ -71,33 +71,33 @@ impl Directory {
         for address in addresses {
             let line = Arc::clone(&line);
             match address {
-                Address::Number(number) => drop(self.by_number.entry(number).or_insert(line)),
-                Address::Trunk(trunk) => drop(self.by_trunk.entry(trunk).or_insert(line)),
+                Address::Number(number) => drop(self.numbers.entry(number).or_insert(line)),
+                Address::Trunk(trunk) => drop(self.trunks.entry(trunk).or_insert(line)),
                 Address::Pattern(pattern) => {
                     let rank = Reverse(pattern.rank());
-                    let at = self.by_pattern.partition_point(|(other, _)| Reverse(other.rank()) <= rank);
-                    self.by_pattern.insert(at, (pattern, line));
+                    let at = self.patterns.partition_point(|(other, _)| Reverse(other.rank()) <= rank);
+                    self.patterns.insert(at, (pattern, line));
                 }
             }
         }
-        self.by_name.insert(line.number.clone(), line);
+        self.names.insert(line.number.clone(), line);
     }
 
     /// The line that answers a call to `dialled` which `trunk` brought.
     pub fn find(&self, dialled: &str, trunk: Option<&str>) -> Option<&Arc<Line>> {
         let pattern =
-            || self.by_pattern.iter().find(|(pattern, _)| pattern.matches(dialled)).map(|(_, line)| line);
-        let of_trunk = || self.by_trunk.get(trunk?);
-        self.by_number.get(dialled).or_else(pattern).or_else(of_trunk)
+            || self.patterns.iter().find(|(pattern, _)| pattern.matches(dialled)).map(|(_, line)| line);
+        let of_trunk = || self.trunks.get(trunk?);
+        self.numbers.get(dialled).or_else(pattern).or_else(of_trunk)
     }
 
     /// The line that other lines call so.
     pub fn by_name(&self, name: &LineName) -> Option<&Arc<Line>> {
-        self.by_name.get(name)
+        self.names.get(name)
     }
 
     /// All lines, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Line>> {
-        self.by_name.values()
+        self.names.values()
     }
 }

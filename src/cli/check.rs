@@ -53,11 +53,13 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
 
 /// What is wrong with the recordings that calls may need.
 fn unusable_prompts(configuration: &Configuration) -> Vec<PromptFault> {
-    let prompts = &configuration.prompts;
-    let ids = configuration.prompt_ids();
-    let ids = ids.iter().map(PromptId::as_str);
-    let loaded = Library::load(&prompts.source(), &prompts.language, ids, configuration.wideband());
-    loaded.err().unwrap_or_default()
+    let source = configuration.prompts.source();
+    let needed = configuration.prompts_by_language();
+    let unusable = needed.iter().flat_map(|(language, ids)| {
+        let ids = ids.iter().map(PromptId::as_str);
+        Library::load(&source, language.as_str(), ids, configuration.wideband()).err().unwrap_or_default()
+    });
+    unusable.collect()
 }
 
 fn summary(configuration: &Configuration, faults: usize) -> String {

@@ -3,6 +3,7 @@
 mod api;
 mod call;
 mod check;
+mod config;
 mod demo;
 mod emergency;
 mod load;
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every fault of a configuration file.
     Check(check::Arguments),
+    /// Print what a configuration file comes to, or draw a line's conversation.
+    Config(config::Arguments),
     /// Place a test call.
     Call(call::Arguments),
     /// Place many calls at a time and tell how they fared.
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
+        Command::Config(arguments) => Ok(config::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),

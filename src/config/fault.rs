@@ -140,10 +140,6 @@ const CREDENTIALS: [&str; 6] = ["tok", "passw", "header", "authoriz", "api-key",
 /// A file as it may be shown, in a log too: where a line sets a credential, stars stand in place of its letters, one for
 /// each byte, so that every place in the file stays where it is.
 fn without_credentials(text: &str) -> String {
-    let is_credential = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        CREDENTIALS.iter().any(|part| name.contains(part))
-    };
     let mut in_section = false;
     let mut shown = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -160,6 +156,12 @@ fn without_credentials(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Whether what is set by this name is a credential.
+pub(super) fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|part| name.contains(part))
 }
 
 /// What only names a variable of the environment is no credential.

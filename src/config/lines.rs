@@ -16,13 +16,16 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
+use toml::Spanned;
+
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::Section;
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
-    ActionName, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
+    ActionName, Form, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
+    TrustLevel,
 };
 pub(super) use identifiers::trust;
 use spoken::announcement_or;
@@ -118,6 +121,20 @@ pub(super) fn prompt_of(piece: &Piece) -> Option<(Option<&LanguageName>, &Prompt
     spoken::prompt_of(piece)
 }
 
+/// The word for how far a number is trusted.
+pub(super) fn trust_word(level: TrustLevel) -> &'static str {
+    identifiers::trust_word(level)
+}
+
+/// The word for how a value is said; one of money, which has a currency, is not among them.
+pub(super) fn form_word(form: Form) -> &'static str {
+    spoken::form_word(form)
+}
+
+/// That something is wrong, of which it has been told.
+#[derive(Debug)]
+struct Faulty;
+
 /// How callers come from one line to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -186,7 +203,7 @@ impl Reader<'_, '_> {
         let apology = announcement_or(section, "apology", "apology");
         let by_number = self.by_number(section);
         let service = self.service(section);
-        let identification = self.identification(section, !is_dialled || service.is_some());
+        let identification = self.identification(section, !is_dialled || !matches!(service, Ok(None)));
         let factors = self.factors(section);
         let patience = self.patience(section);
         let (next, hand_over_failed) = self.hand_over(section);
@@ -195,17 +212,14 @@ impl Reader<'_, '_> {
             name: name.map_or_else(|| number.as_str().into(), Arc::from),
             number,
             ring_for,
-            hours: hours?,
+            hours: hours.ok()?,
             emergency: emergency?,
             languages: languages?,
             greeting,
             by_number,
             identification: identification?,
             factors: factors?,
-            service: match service {
-                Some(service) => Some(service?),
-                None => None,
-            },
+            service: service.ok()?,
             patience,
             apology,
             next: next?,
@@ -213,20 +227,20 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// When the line is open, and what those hear who call at other times; the outer `None` is a faulty one.
-    fn hours(&mut self, section: &mut Section<'_>) -> Option<Option<(Hours, Next)>> {
+    /// When the line is open, and what those hear who call at other times.
+    fn hours(&mut self, section: &mut Section<'_>) -> Result<Option<(Hours, Next)>, Faulty> {
         let is_said = section.value("closed").is_some();
         let hours = times::hours(section);
-        let Some(hours) = hours else {
-            if let Some(value) = section.value("closed").filter(|_| is_said) {
-                let fault = Fault::at(value.span(), "this line is never closed");
-                section.note(fault.help("say its `hours`, or delete this").warning());
-                drop(self.exit(section, "closed", "closed", Way::Closed));
-            }
-            return Some(None);
-        };
+        if is_said && matches!(hours, Ok(None)) {
+            let span = section.value("closed").map_or(section.span(), Spanned::span);
+            let fault = Fault::at(span, "this line is never closed");
+            section.note(fault.help("say its `hours`, or delete this").warning());
+        }
         let closed = self.exit(section, "closed", "closed", Way::Closed);
-        Some(Some((hours?, closed?)))
+        match hours? {
+            None => Ok(None),
+            Some(hours) => Ok(Some((hours, closed.ok_or(Faulty)?))),
+        }
     }
 
     /// `back_end` of a line: what callers hear while it takes its time.

@@ -7,6 +7,7 @@
 mod back_end;
 mod demo;
 mod fault;
+mod graph;
 mod lines;
 mod nearest;
 mod read;
@@ -14,6 +15,7 @@ mod scenarios;
 mod schema;
 mod section;
 mod settings;
+mod show;
 mod sip;
 mod sound;
 mod targets;
@@ -24,7 +26,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -32,13 +34,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
+pub use graph::Graph;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
 use crate::audio;
 use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
-use crate::flow::{self, Announcement, Line, LineName, Next, PromptId, Question, TargetName};
+use crate::flow::{self, Announcement, LanguageName, Line, LineName, Next, PromptId, Question, TargetName};
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::sdp::Codec;
@@ -120,6 +123,16 @@ fn text_of(path: &Path) -> Result<(String, String), Faults> {
     Ok((file_name, text))
 }
 
+/// What is in effect for `text`, as TOML: its defaults filled in, its credentials hidden.
+pub fn show(file_name: &str, text: &str, environment: Environment<'_>) -> Result<String, Faults> {
+    show::show(file_name, text, environment)
+}
+
+/// The text of the demo's file.
+pub fn demo_text() -> &'static str {
+    DEMO
+}
+
 /// The JSON Schema of a configuration's file, for editors.
 pub fn schema() -> String {
     schema::schema()
@@ -190,17 +203,35 @@ impl Configuration {
         if wide { audio::Wideband::Encoded } else { audio::Wideband::Unused }
     }
 
-    /// Every prompt that a call may need.
+    /// Every prompt that a call may need, in whatever language.
     pub fn prompt_ids(&self) -> BTreeSet<PromptId> {
-        let lines = self.lines.iter().flat_map(|line| line_prompts(line));
-        let agents = self.demo_agents.iter().flat_map(|_| agents_prompts());
-        lines.cloned().chain(agents).collect()
+        self.prompts_by_language().into_values().flatten().collect()
+    }
+
+    /// Every prompt that a call may need, by the language that it is needed in.
+    pub fn prompts_by_language(&self) -> BTreeMap<LanguageName, BTreeSet<PromptId>> {
+        let mut needed: BTreeMap<LanguageName, BTreeSet<PromptId>> = BTreeMap::new();
+        for line in &self.lines {
+            let spoken = || line.languages.all.iter().map(|(language, _)| language);
+            for (fixed, prompt) in line_prompts(line) {
+                let languages: Vec<_> = fixed.map_or_else(|| spoken().collect(), |language| vec![language]);
+                for language in languages {
+                    needed.entry(language.clone()).or_default().insert(prompt.clone());
+                }
+            }
+        }
+        if self.demo_agents.is_some() {
+            let language = LanguageName::new(self.prompts.language.as_str());
+            needed.entry(language).or_default().extend(agents_prompts());
+        }
+        needed
     }
 }
 
-fn line_prompts(line: &Line) -> impl Iterator<Item = &PromptId> {
+/// What a line needs, each with its language where that is fixed.
+fn line_prompts(line: &Line) -> impl Iterator<Item = (Option<&LanguageName>, &PromptId)> {
     let pieces = announcements(line).into_iter().flat_map(|announcement| &announcement.pieces);
-    pieces.filter_map(|piece| lines::prompt_of(piece).map(|(_, prompt)| prompt))
+    pieces.filter_map(lines::prompt_of)
 }
 
 /// Everything that a line may say.

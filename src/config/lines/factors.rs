@@ -149,7 +149,7 @@ impl Reader<'_, '_> {
         let send = self.action(section, "send", "send_code", Purpose::Code);
         let contacts = section.read("contacts", spoken::attribute).map(Arc::from);
         let choose = self.contact(section, contacts.is_some());
-        let sent = announcement_or(section, "sent", "code-sent");
+        let on_its_way = announcement_or(section, "sent", "code-sent");
         let expired = announcement_or(section, "expired", "code-expired");
         let valid_for = section.read("valid_for", values::duration(VALID)).unwrap_or(VALID_USUALLY);
         let resend_key = section.read("resend_key", values::key_or_none).unwrap_or(Some(Digit::HASH));
@@ -177,8 +177,17 @@ impl Reader<'_, '_> {
         }
         let (choose, offer) = choose?;
         let resends = resends.unwrap_or(2);
-        let plan =
-            CodePlan { send: send?, contacts, choose, offer, sent, expired, valid_for, resend_key, resends };
+        let plan = CodePlan {
+            send: send?,
+            contacts,
+            choose,
+            offer,
+            sent: on_its_way,
+            expired,
+            valid_for,
+            resend_key,
+            resends,
+        };
         Some((question, FactorKind::Code(plan)))
     }
 

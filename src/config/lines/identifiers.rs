@@ -43,6 +43,11 @@ pub(in crate::config) fn trust(text: &str) -> Result<TrustLevel, Complaint> {
     one_of(&TRUST, text, "levels").map_err(|help| Complaint::new(format!("there is no trust `{text}`"), help))
 }
 
+/// The word for it.
+pub(super) fn trust_word(level: TrustLevel) -> &'static str {
+    TRUST.iter().find(|(_, known)| *known == level).map_or("", |(word, _)| word)
+}
+
 impl Reader<'_, '_> {
     /// `identify_by_number`: yes, no, or how; and `number_action`, which is the short form of its action.
     pub(super) fn by_number(&mut self, section: &mut Section<'_>) -> Option<ByNumber> {
@@ -55,18 +60,18 @@ impl Reader<'_, '_> {
             let action = self.action(&mut inner, "action", "customer_by_number", Purpose::Number);
             let trust = inner.read("trust", trust).unwrap_or_default();
             inner.finish();
-            self.no_number_action(section, "say it as `action` of `identify_by_number`");
+            Self::no_number_action(section, "say it as `action` of `identify_by_number`");
             return Some(ByNumber { action: action?, trust });
         }
         if section.flag("identify_by_number").unwrap_or(true) {
             let action = self.action(section, "number_action", "customer_by_number", Purpose::Number);
             return Some(ByNumber { action: action?, trust: TrustLevel::default() });
         }
-        self.no_number_action(section, "say `identify_by_number = true`, or delete this");
+        Self::no_number_action(section, "say `identify_by_number = true`, or delete this");
         None
     }
 
-    fn no_number_action(&self, section: &mut Section<'_>, help: &str) {
+    fn no_number_action(section: &mut Section<'_>, help: &str) {
         if let Some(value) = section.value("number_action") {
             let fault = Fault::at(value.span(), "this line has an action for numbers, and does not use it");
             section.note(fault.help(help));
@@ -88,7 +93,7 @@ impl Reader<'_, '_> {
         if several.is_some() {
             return self.several(section);
         }
-        self.no_choice(section);
+        Self::no_choice(section);
         if one.is_none() && can_lack {
             return Some(Identification { choice: None, questions: Vec::new() });
         }
@@ -98,7 +103,7 @@ impl Reader<'_, '_> {
         Some(Identification { choice: None, questions: vec![identifier?] })
     }
 
-    fn no_choice(&self, section: &mut Section<'_>) {
+    fn no_choice(section: &mut Section<'_>) {
         if let Some(value) = section.value("choose") {
             let fault = Fault::at(value.span(), "there is nothing to choose from here");
             section.note(fault.help("add two [[lines.identifiers]] or more, or delete this"));
@@ -117,7 +122,7 @@ impl Reader<'_, '_> {
             inner.finish();
         }
         if names.len() < 2 {
-            self.no_choice(section);
+            Self::no_choice(section);
             return (questions.len() == count).then_some(Identification { choice: None, questions });
         }
         let choose = section.section("choose", "this line's `choose`");
@@ -145,14 +150,13 @@ impl Reader<'_, '_> {
                 section.wrong("keys", "the name of an identifier in quotes, at each key", value);
                 continue;
             };
-            match names.iter().position(|known| known == name) {
-                Some(nth) => choices.push((*key, nth)),
-                None => {
-                    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-                    let fault = Fault::at(value.span(), format!("there is no identifier `{name}`"));
-                    section.note(fault.help(nearest(name, &known, "identifiers")));
-                }
+            let nth = names.iter().position(|known| known == name);
+            if nth.is_none() {
+                let known: Vec<&str> = names.iter().map(String::as_str).collect();
+                let fault = Fault::at(value.span(), format!("there is no identifier `{name}`"));
+                section.note(fault.help(nearest(name, &known, "identifiers")));
             }
+            choices.extend(nth.map(|nth| (*key, nth)));
         }
         for (nth, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             if choices.len() == keys.len() && !choices.iter().any(|(_, choice)| *choice == nth) {

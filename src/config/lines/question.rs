@@ -128,17 +128,19 @@ fn entry(section: &mut Section<'_>, digits: Digits) -> Option<EntryRules> {
         Digits::Choice => Some(1..=1),
     };
     let ends_by_key = !matches!(digits, Digits::Choice);
-    let terminator = match ends_by_key {
-        true => section.read("terminator", values::terminator).unwrap_or(Some(Digit::HASH)),
-        false => None,
+    let terminator = if ends_by_key {
+        section.read("terminator", values::terminator).unwrap_or(Some(Digit::HASH))
+    } else {
+        None
     };
     let mut wait =
         |key, default| section.read(key, values::duration(WAIT)).unwrap_or(Duration::from_secs(default));
     let first_digit_timeout = wait("first_digit_timeout", 5);
     // One key is an entry: there is no second one to wait for.
-    let (inter_digit_timeout, total_timeout) = match ends_by_key {
-        true => (wait("inter_digit_timeout", 3), wait("total_timeout", 30)),
-        false => (Duration::from_secs(3), Duration::from_secs(30)),
+    let (inter_digit_timeout, total_timeout) = if ends_by_key {
+        (wait("inter_digit_timeout", 3), wait("total_timeout", 30))
+    } else {
+        (Duration::from_secs(3), Duration::from_secs(30))
     };
     let digits = digits_said?;
     Some(EntryRules {

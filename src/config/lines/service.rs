@@ -8,12 +8,12 @@ use toml::de::DeValue;
 
 use super::super::fault::Fault;
 use super::super::nearest::nearest;
-use super::super::section::{ANY, Complaint, Kind, Section, Text};
+use super::super::section::{Complaint, Kind, Section, Text};
 use super::identifiers::keys;
 use super::onward::Aim;
 use super::question::Usual;
 use super::spoken::{Where, announcement};
-use super::{Purpose, Reader, Way};
+use super::{Faulty, Purpose, Reader, Way};
 use crate::flow::{Announcement, Choice, Menu, Service, Turn, Verdict};
 
 const ROUNDS: RangeInclusive<u32> = 1..=1000;
@@ -24,11 +24,11 @@ const START: &str = "main";
 const MENU: Usual = Usual::choice(&[]);
 
 impl Reader<'_, '_> {
-    /// `service`, if it is there; the inner `None` is a faulty one.
-    pub(super) fn service(&mut self, section: &mut Section<'_>) -> Option<Option<Service>> {
+    /// `service`, if it is there.
+    pub(super) fn service(&mut self, section: &mut Section<'_>) -> Result<Option<Service>, Faulty> {
         let mut section = section.section("service", "this line's `service`");
         if !section.is_present() {
-            return None;
+            return Ok(None);
         }
         let needs = section.read("needs", verdict).unwrap_or(Verdict::Identified);
         let record = match section.value("record") {
@@ -38,7 +38,8 @@ impl Reader<'_, '_> {
         let rounds = section.number("rounds", ROUNDS).unwrap_or(ROUNDS_USUALLY);
         let menus = self.menus(&mut section);
         section.finish();
-        Some(menus.map(|menus| Service { needs, record, menus, rounds }))
+        let menus = menus.ok_or(Faulty)?;
+        Ok(Some(Service { needs, record, menus, rounds }))
     }
 
     /// The menus, the first of which is where it begins.
@@ -50,7 +51,7 @@ impl Reader<'_, '_> {
         let mut inner = section.section("menus", "`menus`").named_sections("menus");
         let names: Vec<&str> = inner.iter().map(|(name, _)| *name.get_ref()).collect();
         let first = match &start {
-            Some(text) => self.menu_named(section, text, &names)?,
+            Some(text) => Self::menu_named(section, text, &names)?,
             None => names.iter().position(|name| *name == START).unwrap_or(0),
         };
         if names.is_empty() {
@@ -66,7 +67,7 @@ impl Reader<'_, '_> {
         let mut menus = Vec::new();
         let spans: Vec<_> = inner.iter().map(|(name, _)| name.span()).collect();
         for (nth, (name, mut inner)) in inner.into_iter().enumerate() {
-            menus.extend(self.menu(&mut inner, *name.get_ref(), nth, &names));
+            menus.extend(self.menu(&mut inner, name.get_ref(), nth, &names));
             inner.finish();
         }
         if menus.len() < names.len() {
@@ -103,7 +104,7 @@ impl Reader<'_, '_> {
         own: usize,
         names: &[&str],
     ) -> Option<Choice> {
-        let Some(mut inner) = section.of(ANY, "this key", value) else {
+        let Some(mut inner) = section.of("keys", "this key", value) else {
             section.wrong("keys", "a section at each key, as in 1 = { say = \"…\", menu = \"main\" }", value);
             return None;
         };
@@ -125,7 +126,7 @@ impl Reader<'_, '_> {
             inner.note(fault.help("give it `say`, `menu`, `next`, `line`, `target`, `targets` or `hang_up`"));
         }
         let then = match (menu, aim) {
-            (Some(text), _) => self.menu_named(&inner, &text, names).map(Turn::Menu),
+            (Some(text), _) => Self::menu_named(&inner, &text, names).map(Turn::Menu),
             (None, Aim::Unsaid) if next => Some(Turn::Verdict),
             (None, Aim::Unsaid) => Some(Turn::Menu(own)),
             (None, aim) => aim.at().map(Turn::Then),
@@ -134,7 +135,7 @@ impl Reader<'_, '_> {
         Some(Choice { say: say?, then: then? })
     }
 
-    fn menu_named(&self, section: &Section<'_>, text: &Text<'_>, names: &[&str]) -> Option<usize> {
+    fn menu_named(section: &Section<'_>, text: &Text<'_>, names: &[&str]) -> Option<usize> {
         let name = *text.get_ref();
         let nth = names.iter().position(|known| *known == name);
         if nth.is_none() {

@@ -33,6 +33,11 @@ const FORMS: [(&str, Form); 5] = [
     ("time", Form::Time),
 ];
 
+/// The word for one of them.
+pub(super) fn form_word(form: Form) -> &'static str {
+    FORMS.iter().find(|(_, known)| *known == form).map_or("", |(word, _)| word)
+}
+
 /// What is known where something is said, besides the customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Where {
@@ -162,13 +167,11 @@ fn piece_or_special<'t>(
         inner.finish();
         return piece;
     }
-    match value.get_ref().as_str() {
-        Some(text) => section.accept(value.span(), piece(text, place)),
-        None => {
-            section.wrong(key, "a prompt's name in quotes, a list of pieces, or a section", value);
-            None
-        }
+    if let Some(text) = value.get_ref().as_str() {
+        return section.accept(value.span(), piece(text, place));
     }
+    section.wrong(key, "a prompt's name in quotes, a list of pieces, or a section", value);
+    None
 }
 
 /// A text for the voice, or a recording of the back end's.

@@ -10,9 +10,9 @@ use toml::de::DeValue;
 use super::super::fault::Fault;
 use super::super::section::{ANY, Complaint, Kind, Section};
 use super::super::values;
-use super::Reader;
 use super::identifiers::keys;
 use super::question::Usual;
+use super::{Faulty, Reader};
 use crate::flow::{
     Announcement, DateOrder, Day, Hours, LanguageName, Languages, Piece, PromptId, Question, Span,
 };
@@ -27,17 +27,18 @@ const LEAP_YEAR: i16 = 2000;
 
 const MENU: Usual = Usual { opt_out: None, ..Usual::choice(&[]) };
 
-/// Reads `hours`, if it is there; the inner `None` is a faulty one.
-pub(super) fn hours(section: &mut Section<'_>) -> Option<Option<Hours>> {
+/// Reads `hours`, if it is there.
+pub(super) fn hours(section: &mut Section<'_>) -> Result<Option<Hours>, Faulty> {
     let mut section = section.section("hours", "this line's `hours`");
     if !section.is_present() {
-        return None;
+        return Ok(None);
     }
     let zone = section.need("zone", "\"Europe/Berlin\"", zone);
     let week = week(&mut section);
     let special = special(&mut section);
     section.finish();
-    Some(zone.map(|zone| Hours { zone, week, special }))
+    let zone = zone.ok_or(Faulty)?;
+    Ok(Some(Hours { zone, week, special }))
 }
 
 fn zone(text: &str) -> Result<TimeZone, Complaint> {

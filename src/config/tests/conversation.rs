@@ -193,6 +193,26 @@ language = { first = "en", also = ["fr"], attribute = "language", menu = { keys 
 }
 
 #[test]
+fn each_language_of_a_line_needs_its_prompts() {
+    let text = line_of(
+        r#"
+identifier.digits = 8
+greeting = ["hello", "fr:hello"]
+language = { first = "en", menu = { keys = { 1 = "en", 2 = "de" } } }
+"#,
+    );
+    let needed = parse(&text).unwrap_or_else(|faults| panic!("{faults}")).prompts_by_language();
+    let needs = |language, prompt| needed[&LanguageName::new(language)].contains(&PromptId::new(prompt));
+    for language in ["en", "de"] {
+        assert!(
+            needs(language, "hello") && needs(language, "ask-identifier") && needs(language, "menu-language")
+        );
+    }
+    assert_eq!(needed[&LanguageName::new("fr")].len(), 1);
+    assert_eq!(needed.len(), 3);
+}
+
+#[test]
 fn a_question_says_how_often_and_what_then() {
     let line = read_line(
         r##"
@@ -333,13 +353,15 @@ keys = { 1 = { menu = "main" }, 2 = { say = "bye", hang_up = true }, 3 = { line 
     assert_eq!((main.question.opt_out, more.question.opt_out), (Some(Digit::STAR), None));
 }
 
+/// Whether what is wrong with each of these lines is what is said beside it, and no more.
+fn each_is_told_once(table: &[(String, &str)]) {
+    let told = table.iter().map(|(settings, expected)| (settings, wrong_with(settings), expected));
+    let others: Vec<_> = told.filter(|(_, told, expected)| told[..] != [**expected]).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
 #[test]
-fn one_fault_of_a_conversation_is_told_once() {
-    let menu = |keys: &str| {
-        format!("identifier.digits = 8\nservice.menus.main = {{ ask = \"m\", keys = {{ {keys} }} }}")
-    };
-    let factor =
-        |settings: &str| format!("identifier.digits = 8\n[[lines.factors]]\nname = \"f\"\n{settings}");
+fn one_fault_of_what_is_said_and_asked_is_told_once() {
     let said = |greeting: &str| format!("identifier.digits = 8\ngreeting = {greeting}");
     let hours = |hours: &str| format!("identifier.digits = 8\nhours = {{ zone = \"UTC\", {hours} }}");
     let table = [
@@ -356,7 +378,10 @@ fn one_fault_of_a_conversation_is_told_once() {
         (said("{ text = \"Hello {{ name\" }"), "this text has a gap without an end"),
         (said("{ recording = \"audio\" }"), "`greeting` does not say `otherwise`"),
         (said("{ barge_in = true }"), "`greeting` does not say `say`"),
-        ("identifier = { digits = 8, confirm = { text = \"{{ entry }}\" } }".into(), "this is not given to the voice"),
+        (
+            "identifier = { digits = 8, confirm = { text = \"{{ entry }}\" } }".into(),
+            "this is not given to the voice",
+        ),
         ("identifier = { digits = 8, check_digit = \"mod11\" }".into(), "`mod11` is no way to check digits"),
         ("identifier = { digits = 8, opt_out = \"x\" }".into(), "`x` is no key"),
         (
@@ -384,10 +409,16 @@ fn one_fault_of_a_conversation_is_told_once() {
         ("identifier.digits = 8\nemergency.target = \"none\"".into(), "there is no target `none`"),
         ("identifier.digits = 8\nemergency.hang_up = false".into(), "this does not say where the call goes"),
         ("identifier.digits = 8\nchoose.keys = { 1 = \"a\" }".into(), "there is nothing to choose from here"),
-        ("identifier.digits = 8\nidentifiers = []".into(), "this line has both `identifier` and `identifiers`"),
+        (
+            "identifier.digits = 8\nidentifiers = []".into(),
+            "this line has both `identifier` and `identifiers`",
+        ),
         ("identifier.digits = 8\nid = \"a b\"".into(), "`a b` cannot be dialled"),
         ("identifier.digits = 8\ntrunk = \"carrer\"".into(), "there is no trunk `carrer`"),
-        ("identifier.digits = 8\nidentify_by_number = { trust = \"much\" }".into(), "there is no trust `much`"),
+        (
+            "identifier.digits = 8\nidentify_by_number = { trust = \"much\" }".into(),
+            "there is no trust `much`",
+        ),
         (
             "identifier.digits = 8\nlanguage = { attribute = \"language\" }".into(),
             "this line speaks one language only, whichever the customer's is",
@@ -402,6 +433,18 @@ fn one_fault_of_a_conversation_is_told_once() {
             "identifier.digits = 8\nhours = { zone = \"Berlin\", week.mon = \"closed\" }".into(),
             "there is no time zone `Berlin`",
         ),
+    ];
+    each_is_told_once(&table);
+}
+
+#[test]
+fn one_fault_of_factors_and_services_is_told_once() {
+    let menu = |keys: &str| {
+        format!("identifier.digits = 8\nservice.menus.main = {{ ask = \"m\", keys = {{ {keys} }} }}")
+    };
+    let factor =
+        |settings: &str| format!("identifier.digits = 8\n[[lines.factors]]\nname = \"f\"\n{settings}");
+    let table = [
         (factor("kind = \"iris\""), "there is no kind `iris` of factor"),
         (factor("digits = 4\nneed = \"maybe\""), "a factor cannot be `maybe`"),
         (factor("digits = 4\nneed = { below = \"any\" }"), "no number is trusted less than that, so that this is never asked"),
@@ -457,7 +500,5 @@ fn one_fault_of_a_conversation_is_told_once() {
             "callers go round in a circle by `b`",
         ),
     ];
-    let told = table.iter().map(|(settings, expected)| (settings, wrong_with(settings), expected));
-    let others: Vec<_> = told.filter(|(_, told, expected)| told[..] != [**expected]).collect();
-    assert!(others.is_empty(), "{others:#?}");
+    each_is_told_once(&table);
 }
