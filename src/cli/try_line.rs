@@ -74,8 +74,8 @@ struct ByHand {
     /// The language to begin with, in place of the line's own or its menu.
     #[arg(long, value_name = "LANGUAGE", conflicts_with = "steps")]
     language: Option<String>,
-    /// What an action is answered in place of the back end, as in check_pin=no or
-    /// customer_by_number='{ customer = "10000001" }'.
+    /// What an action is answered in place of the back end: a word, as in `check_pin=no`, or a section, as in
+    /// `customer_by_number={ customer = "10000001" }`.
     #[arg(long, value_name = "ACTION=ANSWER", conflicts_with = "steps")]
     set: Vec<String>,
     /// What becomes of hand-overs: yes, refused, unclear.
@@ -202,26 +202,24 @@ fn by_files(
     files: &[PathBuf],
     junit: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let mut read = Vec::new();
-    let mut faulty = false;
+    let mut usable = Vec::new();
     for file in files {
         match Scenario::load(file, configuration) {
-            Ok(scenarios) => read.push((file.display().to_string(), scenarios)),
+            Ok(scenarios) => usable.push((file.display().to_string(), scenarios)),
             Err(faults) => {
                 told(&faults, EXIT_CONFIGURATION);
-                faulty = true;
             }
         }
     }
-    if faulty {
+    if usable.len() < files.len() {
         return Ok(ExitCode::from(EXIT_CONFIGURATION));
     }
-    let asks = read.iter().flat_map(|(_, scenarios)| scenarios).any(|scenario| scenario.asks_back_end);
+    let asks = usable.iter().flat_map(|(_, scenarios)| scenarios).any(|scenario| scenario.asks_back_end);
     let real = if asks { Some(Real::start(configuration.clone())?) } else { None };
     let texts = texts(configuration);
     let clock = (Instant::now(), Timestamp::now());
     let stage = Stage { configuration, real: real.as_ref(), texts: &texts, clock };
-    let suites: Vec<Suite> = read.iter().map(|(file, scenarios)| suite(&stage, file, scenarios)).collect();
+    let suites: Vec<Suite> = usable.iter().map(|(file, scenarios)| suite(&stage, file, scenarios)).collect();
     if let Some(junit) = junit {
         std::fs::write(junit, junit::document(&suites))
             .with_context(|| format!("{} cannot be written", junit.display()))?;

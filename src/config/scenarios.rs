@@ -87,7 +87,7 @@ struct Reader<'r> {
 #[derive(Clone, Default)]
 struct Circumstances<'t> {
     line: Option<Text<'t>>,
-    ani: Option<Option<PhoneNumber>>,
+    ani: Option<Caller>,
     trust: Option<TrustLevel>,
     trunk: Option<Arc<Trunk>>,
     at: Option<Text<'t>>,
@@ -96,6 +96,13 @@ struct Circumstances<'t> {
     answers: HashMap<ActionName, Replies>,
     asks_back_end: Option<bool>,
     taken: Option<Taken>,
+}
+
+/// What a caller shows of who they are.
+#[derive(Clone)]
+enum Caller {
+    Number(PhoneNumber),
+    Withheld,
 }
 
 impl Reader<'_> {
@@ -214,15 +221,15 @@ fn name(text: &str) -> Result<String, Complaint> {
 }
 
 /// A calling number, or that it is withheld.
-fn number(text: &str) -> Result<Option<PhoneNumber>, Complaint> {
+fn number(text: &str) -> Result<Caller, Complaint> {
     if text == "anonymous" {
-        return Ok(None);
+        return Ok(Caller::Withheld);
     }
     let complaint = || {
         let help = "write it as \"+12025550101\", or \"anonymous\" for a caller who withholds it";
         Complaint::new(format!("`{text}` is no telephone number"), help)
     };
-    PhoneNumber::parse(text).map(Some).ok_or_else(complaint)
+    PhoneNumber::parse(text).map(Caller::Number).ok_or_else(complaint)
 }
 
 fn back_end_word(text: &str) -> Result<bool, Complaint> {
@@ -260,7 +267,7 @@ fn moment(text: &str, line: &Line) -> Result<Timestamp, Complaint> {
 
 /// The calling number as the trunk would tell it, with who answers for it.
 fn ani(around: &Circumstances<'_>) -> Option<Ani> {
-    let number = around.ani.clone().flatten()?;
+    let Some(Caller::Number(number)) = around.ani.clone() else { return None };
     let country = around.trunk.as_ref().and_then(|trunk| trunk.country);
     let number = match country {
         Some(country) => number.in_country(country),

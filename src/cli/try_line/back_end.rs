@@ -1,5 +1,4 @@
 //! Who answers in a conversation that is tried: the scenario, or the back end that the configuration names.
-#![expect(clippy::disallowed_methods, reason = "shell: serves the demo's back end beside the conversation")]
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -53,6 +52,11 @@ impl<'b> BackEnd<'b> {
     pub fn of(scenario: &'b Scenario, real: Option<&'b Real>) -> Self {
         let real = real.filter(|_| scenario.asks_back_end);
         Self { real, scripted: &scenario.answers, answered: HashMap::new() }
+    }
+
+    /// Whether it is the scenario that answers this action.
+    pub fn is_scripted(&self, action: &ActionName) -> bool {
+        self.scripted.contains_key(action)
     }
 
     /// The answer; `None` where nobody has one.

@@ -299,7 +299,7 @@ impl<'c> Conversation<'c> {
             match action {
                 Action::Play(play) => self.play(play),
                 Action::StopPlaying => self.playing = None,
-                Action::Ask(request) => self.ask(request),
+                Action::Ask(request) => self.ask(&request),
                 Action::Enter(name) => self.enter(&name),
                 Action::HandOver(_, target) => self.hand_over(target),
                 Action::HangUp => self.ended_by = Some(EndedBy::Portero),
@@ -325,13 +325,18 @@ impl<'c> Conversation<'c> {
         self.playing = Some(play);
     }
 
-    fn ask(&mut self, request: Request) {
+    fn ask(&mut self, request: &Request) {
         let action = request.action.to_string();
         self.happened.push(Happened::Asked(action.clone()));
         let until = self.now + self.flow.line().patience.deadline;
-        match self.back_end.ask(&request) {
+        // A back end that answers amiss has failed, as in a call; a scenario that does is wrong.
+        let is_scripted = self.back_end.is_scripted(&request.action);
+        match self.back_end.ask(request) {
             None => self.trouble = Some(Trouble::Unanswered(action)),
-            Some(reply) if !reply.answer.as_ref().is_none_or(|answer| fits(&request.query, answer)) => {
+            Some(reply)
+                if is_scripted
+                    && !reply.answer.as_ref().is_none_or(|answer| fits(&request.query, answer)) =>
+            {
                 self.trouble = Some(Trouble::Unfit(action, asked_for(&request.query)));
             }
             Some(reply) => {

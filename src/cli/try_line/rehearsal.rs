@@ -46,7 +46,7 @@ pub struct Stage<'s> {
 
 impl Stage<'_> {
     /// Runs a scenario.
-    pub fn run(&self, scenario: &Scenario) -> Result<(), Failure> {
+    pub fn run(&self, scenario: &Scenario) -> Result<(), Box<Failure>> {
         let back_end = BackEnd::of(scenario, self.real);
         let lines = &self.configuration.directory;
         let conversation = Conversation::begin(scenario, lines, back_end, SEED, self.clock);
@@ -76,7 +76,7 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn take(&mut self, what: &Do) -> Result<(), Failure> {
+    fn take(&mut self, what: &Do) -> Result<(), Box<Failure>> {
         match what {
             Do::Says(text) => {
                 self.hear(&format!("to hear `{text}`"), |texts, said| is_said(texts, said, text))
@@ -87,7 +87,7 @@ impl Run<'_> {
             Do::Places(secret) => self.press_places(secret),
             Do::Early(keys) => {
                 if self.conversation.playing().is_none() {
-                    return Err(self.failure("to key that while something plays"));
+                    return self.fail("to key that while something plays");
                 }
                 self.act();
                 self.conversation.press(keys);
@@ -96,7 +96,7 @@ impl Run<'_> {
             Do::Silence => {
                 self.wait_for_turn("to key nothing")?;
                 self.act();
-                if self.conversation.let_pass() { Ok(()) } else { Err(self.failure("to be waited for")) }
+                if self.conversation.let_pass() { Ok(()) } else { self.fail("to be waited for") }
             }
             Do::Wait(time) => {
                 self.act();
@@ -112,19 +112,20 @@ impl Run<'_> {
     }
 
     /// Goes on until something is heard that `is_it`.
-    fn hear(&mut self, expected: &str, is_it: impl Fn(&Texts, &Said) -> bool) -> Result<(), Failure> {
+    fn hear(&mut self, expected: &str, is_it: impl Fn(&Texts, &Said) -> bool) -> Result<(), Box<Failure>> {
         let texts = self.texts;
         let found = self
             .go_on_to(self.heard, |happened| matches!(happened, Happened::Said(said) if is_it(texts, said)));
-        self.heard = found.ok_or_else(|| self.failure(expected))? + 1;
+        self.heard = found.ok_or_else(|| Box::new(self.failure(expected)))? + 1;
         Ok(())
     }
 
-    fn see_asked(&mut self, action: &str) -> Result<(), Failure> {
+    fn see_asked(&mut self, action: &str) -> Result<(), Box<Failure>> {
         let found = self
             .go_on_to(self.asked, |happened| matches!(happened, Happened::Asked(asked) if asked == action));
-        self.asked =
-            found.ok_or_else(|| self.failure(&format!("the back end to be asked for `{action}`")))? + 1;
+        self.asked = found
+            .ok_or_else(|| Box::new(self.failure(&format!("the back end to be asked for `{action}`"))))?
+            + 1;
         Ok(())
     }
 
@@ -144,14 +145,14 @@ impl Run<'_> {
         }
     }
 
-    fn press(&mut self, keys: &[Digit], expected: &str) -> Result<(), Failure> {
+    fn press(&mut self, keys: &[Digit], expected: &str) -> Result<(), Box<Failure>> {
         self.wait_for_turn(expected)?;
         self.act();
         self.conversation.press(keys);
         self.go_well(expected)
     }
 
-    fn press_places(&mut self, secret: &Secret) -> Result<(), Failure> {
+    fn press_places(&mut self, secret: &Secret) -> Result<(), Box<Failure>> {
         let expected = "to be asked for some digits of a secret that is this long";
         self.wait_for_turn(expected)?;
         let places = self.conversation.places_asked();
@@ -160,17 +161,17 @@ impl Run<'_> {
             Digit::from_char(key)
         };
         let keys: Option<Vec<Digit>> = places.iter().map(digit).collect();
-        let keys = keys.filter(|keys| !keys.is_empty()).ok_or_else(|| self.failure(expected))?;
+        let keys = keys.filter(|keys| !keys.is_empty()).ok_or_else(|| Box::new(self.failure(expected)))?;
         self.press(&keys, expected)
     }
 
     /// Goes on until the line waits for the caller.
-    fn wait_for_turn(&mut self, expected: &str) -> Result<(), Failure> {
+    fn wait_for_turn(&mut self, expected: &str) -> Result<(), Box<Failure>> {
         loop {
             match self.conversation.go_on() {
                 Now::Different => {}
                 Now::Waiting => return Ok(()),
-                Now::Over => return Err(self.failure(expected)),
+                Now::Over => return self.fail(expected),
             }
         }
     }
@@ -181,26 +182,32 @@ impl Run<'_> {
         self.asked = self.heard;
     }
 
-    fn go_well(&self, expected: &str) -> Result<(), Failure> {
-        if self.conversation.trouble().is_some() { Err(self.failure(expected)) } else { Ok(()) }
+    fn go_well(&self, expected: &str) -> Result<(), Box<Failure>> {
+        if self.conversation.trouble().is_some() { self.fail(expected) } else { Ok(()) }
     }
 
     /// The caller stays on until the line wants something of them, and hangs up then.
-    fn finish(&mut self) -> Result<(), Failure> {
+    fn finish(&mut self) -> Result<(), Box<Failure>> {
         while self.conversation.go_on() == Now::Different {}
         self.go_well("the conversation to come to its end")?;
         self.conversation.hang_up();
         Ok(())
     }
 
-    fn compare(&self, expected: &Expected) -> Result<(), Failure> {
+    fn compare(&self, expected: &Expected) -> Result<(), Box<Failure>> {
         let found = self.fact(expected.field);
         if found == expected.value {
             return Ok(());
         }
         let Expected { field, value, row } = expected;
         let failure = self.failure(&format!("`{field}` to be {}", shown(value)));
-        Err(Failure { row: *row, step: None, found: Some((field, shown(&found))), left: "", ..failure })
+        Err(Box::new(Failure {
+            row: *row,
+            step: None,
+            found: Some((field, shown(&found))),
+            left: "",
+            ..failure
+        }))
     }
 
     /// What the record says in this field.
@@ -212,6 +219,10 @@ impl Run<'_> {
             "targets" => self.conversation.targets().iter().map(TargetName::as_str).collect(),
             field => record[field].clone(),
         }
+    }
+
+    fn fail(&self, expected: &str) -> Result<(), Box<Failure>> {
+        Err(Box::new(self.failure(expected)))
     }
 
     fn failure(&self, expected: &str) -> Failure {

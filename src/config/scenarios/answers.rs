@@ -136,34 +136,34 @@ fn reply<'t>(section: &Section<'t>, name: &Text<'t>, value: &'t Spanned<DeValue<
         );
         return None;
     };
-    let after = inner.read("after", values::duration(AFTER)).unwrap_or_default();
-    let answer = answer(&mut inner);
+    let reply = reply_of(&mut inner);
     inner.finish();
-    Some(Reply { answer: answer?, after })
+    reply
 }
 
 /// What a word stands for; `None` where there never is an answer.
 fn word(text: &str) -> Result<Option<Answer>, Complaint> {
-    let failure = FAILURES.into_iter().find(|failure| failure.as_str() == text);
-    Ok(Some(match text {
-        "none" => Answer::LookUp(Matches::None),
-        "yes" => Answer::Check(true),
-        "no" => Answer::Check(false),
-        "sent" => Answer::Sent(true),
-        "not_sent" => Answer::Sent(false),
-        "hangs" => return Ok(None),
-        _ => match failure {
-            Some(failure) => Answer::Failed(failure),
-            None => {
-                let known = WORDS.map(|word| (word, ()));
-                let help = one_of(&known, text, "answers").err().unwrap_or_default();
-                return Err(Complaint::new(format!("no back end answers `{text}`"), help));
-            }
-        },
-    }))
+    if let Some(failure) = FAILURES.into_iter().find(|failure| failure.as_str() == text) {
+        return Ok(Some(Answer::Failed(failure)));
+    }
+    match text {
+        "none" => Ok(Some(Answer::LookUp(Matches::None))),
+        "yes" => Ok(Some(Answer::Check(true))),
+        "no" => Ok(Some(Answer::Check(false))),
+        "sent" => Ok(Some(Answer::Sent(true))),
+        "not_sent" => Ok(Some(Answer::Sent(false))),
+        "hangs" => Ok(None),
+        _ => {
+            let known = WORDS.map(|word| (word, ()));
+            let help = one_of(&known, text, "answers").err().unwrap_or_default();
+            Err(Complaint::new(format!("no back end answers `{text}`"), help))
+        }
+    }
 }
 
-fn answer(section: &mut Section<'_>) -> Option<Option<Answer>> {
+/// What a section says is answered.
+fn reply_of(section: &mut Section<'_>) -> Option<Reply> {
+    let after = section.read("after", values::duration(AFTER)).unwrap_or_default();
     let said = section.read("answer", word);
     let customer = section.text("customer");
     let name = section.text("name");
@@ -173,23 +173,23 @@ fn answer(section: &mut Section<'_>) -> Option<Option<Answer>> {
         attributes: attributes.clone().unwrap_or_default(),
         ..Customer::new(id, name.as_ref().map(|name| *name.get_ref()))
     };
-    match (said, customer, several, &attributes) {
-        (Some(answer), None, None, None) => Some(answer),
-        (None, Some(id), None, _) => Some(Some(Answer::LookUp(Matches::One(named(id.get_ref()))))),
+    let answer = match (said, customer, several, &attributes) {
+        (Some(answer), None, None, None) => answer,
+        (None, Some(id), None, _) => Some(Answer::LookUp(Matches::One(named(id.get_ref())))),
         (None, None, Some(ids), _) => {
-            let customers = ids.iter().map(|id| named(id.get_ref())).collect();
-            Some(Some(Answer::LookUp(Matches::Several(customers))))
+            Some(Answer::LookUp(Matches::Several(ids.iter().map(|id| named(id.get_ref())).collect())))
         }
-        (None, None, None, Some(attributes)) => Some(Some(Answer::Record(attributes.clone()))),
+        (None, None, None, Some(attributes)) => Some(Answer::Record(attributes.clone())),
         _ => {
             let fault = Fault::at(section.span(), "this does not say what is answered");
             section.note(fault.help(
                 "say one of `answer = \"yes\"`, `customer = \"…\"` with a `name` and a `record`, \
                  `customers = [\"…\", \"…\"]`, or `record = { … }` alone",
             ));
-            None
+            return None;
         }
-    }
+    };
+    Some(Reply { answer, after })
 }
 
 /// What is known of a customer: texts, or lists of them, by name.
