@@ -1,32 +1,37 @@
 #!/usr/bin/env python3
-"""Makes the recordings of a language from its text file: prompts/en.toml -> prompts/en/<id>.wav.
+"""Makes the recordings of each language from its text file: prompts/de.toml -> prompts/de/<id>.flac.
 
-    python3 -m venv VENV && VENV/bin/pip install hibari-tts==0.2.1 numpy==2.4.6
-    VENV/bin/python prompts/make.py [id ...]
+    python3 -m venv VENV
+    VENV/bin/pip install hibari-tts==0.2.1 numpy==2.4.6 py-nanotts==0.1.1 soundfile==0.13.1
+    VENV/bin/python prompts/make.py [language] [id ...]
 
-Each recording is 16 kHz, mono, 16 bit. It is cut to 80 ms of silence before the speech and 150 ms after
-it (a piece of a number: 40 ms and 70 ms, since pieces follow each other), with 300 ms between sentences,
-and levelled to -20 dBFS: the RMS of its active speech, which is every 20 ms window within 15 dB of the
-loudest one (fewer, and a word with a long "s" would come out louder than its neighbours). A look-ahead
-limiter holds samples below -4 dBFS, and so the true peak below -3 dBFS: nothing clips in a resampler or
-an encoder.
+Each recording is 16 kHz, mono, 16 bit: WAV in English, which came first, and FLAC, at half the size, since. It
+is cut to 80 ms of silence before the speech and 150 ms after it (a piece of a sentence: 40 ms and 70 ms, since
+pieces follow each other), with 300 ms between sentences, and levelled to -20 dBFS (German: -18 dBFS): the RMS of
+its active speech, which is every 20 ms window within 15 dB of the loudest one (fewer, and a word with a long "s"
+would come out louder than its neighbours). A look-ahead limiter holds samples below -4 dBFS, and so the true peak
+below -3 dBFS: nothing clips in a resampler or an encoder.
 
-The same text makes the same file: the voice's noise has a fixed seed. Recordings whose text is gone are
-removed. It is not part of the build: the recordings are committed.
+The same text makes the same file: the English voice's noise has a fixed seed, and the German voice begins anew each time.
+Recordings whose text is gone are removed. It is not part of the build: the recordings are committed.
 """
 
+import re
+import subprocess
 import sys
 import tomllib
 import wave
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from hibari import Hibari
 
 RATE = 16_000
 SEED = 1
 WINDOW = RATE // 50
-LEVEL_DBFS = -20.0
+# A voice that is softer by loudness (EBU R 128) at the same RMS is made up for.
+LEVELS_DBFS = {"de": -18.0, "en": -20.0}
 CEILING_DBFS = -4.0
 ACTIVE_BELOW_LOUDEST_DB = 15.0
 SILENCE_BELOW_LOUDEST_DB = 45.0
@@ -50,6 +55,34 @@ def resample(audio):
     doubled = np.zeros(2 * len(audio))
     doubled[::2] = audio
     return np.convolve(doubled, kernel, "same")[::3]
+
+
+def english():
+    voice = Hibari()
+    return lambda text: [resample(audio) for audio in voice.stream(text, seed=SEED)]
+
+
+PICO = """
+import sys
+from py_nanotts import NanoTTS
+sys.stdout.buffer.write(NanoTTS().speak(sys.argv[1], voice="de-DE", volume=0.4, speed=1.05))
+"""
+
+
+def german():
+    """At its own volume this voice clips. Its engine reads memory that it never wrote, so each sentence has a process
+    of its own, where that is zero; and sentences are told apart here, so that the pauses between them are ours."""
+
+    def sentence(text):
+        spoken = subprocess.run([sys.executable, "-c", PICO, text], check=True, capture_output=True).stdout
+        return np.frombuffer(spoken, dtype="<i2") / 32_768
+
+    return lambda text: [sentence(part) for part in re.findall(r"[^.?!]+[.?!]?", text)]
+
+
+VOICES = {"de": german, "en": english}
+ENDINGS = {"en": "wav"}
+ENDING_DEFAULT = "flac"
 
 
 def high_pass(audio):
@@ -107,21 +140,23 @@ def limit(audio):
     return audio * np.convolve(lowest, smooth / smooth.sum(), "valid")
 
 
-def level(audio):
+def level(audio, level_dbfs):
     # Limiting lowers the RMS a little, so the gain is found in a few rounds.
     gain = 1.0
     for _ in range(8):
-        gain *= db(LEVEL_DBFS) / active_rms(limit(audio * gain))
+        gain *= db(level_dbfs) / active_rms(limit(audio * gain))
     return limit(audio * gain)
 
 
-def speak(voice, text, pauses_s):
-    sentences = [high_pass(resample(audio)) for audio in voice.stream(text, seed=SEED)]
-    return level(join(sentences, pauses_s))
+def speak(voice, text, pauses_s, level_dbfs):
+    sentences = [high_pass(audio) for audio in voice(text)]
+    return level(join(sentences, pauses_s), level_dbfs)
 
 
 def write(path, audio):
     samples = np.round(audio * 32_767).astype("<i2")
+    if path.suffix == ".flac":
+        return soundfile.write(path, samples, RATE, subtype="PCM_16", compression_level=1.0)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -129,23 +164,30 @@ def write(path, audio):
         file.writeframes(samples.tobytes())
 
 
+def make(language, texts, wanted):
+    sections = tomllib.loads(texts.read_text(encoding="utf-8"))
+    folder = texts.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    voice, ending = VOICES[language](), ENDINGS.get(language, ENDING_DEFAULT)
+    for section, prompts in sections.items():
+        for name, text in prompts.items():
+            if not wanted or name in wanted:
+                pauses_s = PAUSES_S.get(section, PAUSES_DEFAULT_S)
+                audio = speak(voice, text, pauses_s, LEVELS_DBFS[language])
+                write(folder / f"{name}.{ending}", audio)
+                print(f"{len(audio) / RATE:5.2f} s  {language}/{name}")
+    known = {name for prompts in sections.values() for name in prompts}
+    for orphan in folder.glob(f"*.{ending}"):
+        if orphan.stem not in known:
+            orphan.unlink()
+
+
 def main(wanted):
     here = Path(__file__).resolve().parent
-    for texts in sorted(here.glob("*.toml")):
-        sections = tomllib.loads(texts.read_text(encoding="utf-8"))
-        folder = texts.with_suffix("")
-        folder.mkdir(exist_ok=True)
-        voice = Hibari()
-        for section, prompts in sections.items():
-            for name, text in prompts.items():
-                if not wanted or name in wanted:
-                    audio = speak(voice, text, PAUSES_S.get(section, PAUSES_DEFAULT_S))
-                    write(folder / f"{name}.wav", audio)
-                    print(f"{len(audio) / RATE:5.2f} s  {name}")
-        known = {name for prompts in sections.values() for name in prompts}
-        for orphan in folder.glob("*.wav"):
-            if orphan.stem not in known:
-                orphan.unlink()
+    languages = {texts.stem: texts for texts in sorted(here.glob("*.toml"))}
+    chosen = wanted & languages.keys() or languages.keys()
+    for language in sorted(chosen):
+        make(language, languages[language], wanted - languages.keys())
 
 
 if __name__ == "__main__":

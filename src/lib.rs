@@ -1,7 +1,7 @@
 //! Portero answers the phone, finds out who is calling, proves it, and shows the caller in.
 //!
-//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `audio`) are
-//! pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
+//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `audio`,
+//! `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
 //! something is shell (`server`, `net`, `crm`, `records`, `web`, `cli`).
 #![forbid(unsafe_code)]
 
@@ -13,11 +13,14 @@ pub mod crm;
 pub mod flow;
 pub mod media;
 pub mod net;
+pub mod progress;
 pub mod records;
 pub mod rtp;
+pub mod say;
 pub mod sdp;
 pub mod secret;
 pub mod server;
 pub mod sip;
+pub mod srtp;
 pub mod timer;
 pub mod web;

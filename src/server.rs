@@ -137,6 +137,7 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     live: Arc<web::Live>,
     records: records::Writer,
+    recorder: records::Recorder,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
@@ -196,6 +197,9 @@ impl Server {
         }
         self.switchboard.close_traces();
         self.act();
+        if tokio::time::timeout(STOP_WITHIN, self.recorder.finish()).await.is_err() {
+            warn!("recordings are still being written: the next start makes them whole");
+        }
         self.records.drain().await;
     }
 
@@ -215,6 +219,7 @@ impl Server {
             }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
+                self.feel_strain();
                 measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
                 self.show_trunks();
             }
@@ -237,6 +242,20 @@ impl Server {
         for _ in 0..AT_ONCE_MAX {
             let Ok((session, event)) = inputs.media.try_recv() else { break };
             self.switchboard.media(session, &event, Instant::now());
+        }
+    }
+
+    /// Has the switchboard know how punctual the media threads are, and says so where it refuses calls for it.
+    fn feel_strain(&mut self) {
+        let lateness = self.media.lateness();
+        let was_strained = self.switchboard.is_strained();
+        self.switchboard.set_lateness(lateness);
+        measure::lateness(lateness);
+        let is_strained = self.switchboard.is_strained();
+        if is_strained && !was_strained {
+            warn!("new calls are refused: of a second's packets {:.0} % left late", lateness * 100.0);
+        } else if was_strained && !is_strained {
+            info!("new calls are taken again: packets leave on time");
         }
     }
 
@@ -289,6 +308,9 @@ impl Server {
                 call::Action::Show(view) => self.live.update(*view),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
+                call::Action::Tape(session, name) => {
+                    self.command(session, media::Command::Record(self.recorder.begin(name)));
+                }
                 call::Action::Record(record) => {
                     // A loss has been counted and logged where it happened.
                     if let Err(lost) = self.records.submit(*record) {

@@ -6,35 +6,52 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use portero::audio::read_recording;
+
+/// The languages, and what their recordings end in.
+const LANGUAGES: [(&str, &str); 2] = [("en", "wav"), ("de", "flac")];
 const RATE: u32 = 16_000;
-/// A RIFF header of three chunks, as Python's `wave` writes it.
-const HEADER_BYTES: usize = 44;
+/// The bytes of PCM, one channel, 16 000 Hz, 16 bits a sample, as Python's `wave` writes them behind `WAVEfmt `.
+const WAV_FORMAT: [u8; 20] = [16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0x3E, 0, 0, 0, 0x7D, 0, 0, 2, 0, 16, 0];
+/// One channel, 16 000 Hz, 16 bits a sample, as FLAC has them behind its frames' sizes.
+const FLAC_FORMAT: [u8; 3] = [0x03, 0xE8, 0x00];
 /// -4 dBFS, where the script's limiter stands.
 const PEAK_MAX: f64 = 0.631;
 const SILENT_BELOW: f64 = 0.001;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/en")
+fn folder(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts").join(language)
 }
 
-fn texts() -> Vec<(String, String)> {
-    let file = fs::read_to_string(folder().with_extension("toml")).expect("the texts are there");
+fn texts(language: &str) -> Vec<(String, String)> {
+    let file = fs::read_to_string(folder(language).with_extension("toml")).expect("the texts are there");
     let entries =
         file.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
     entries.map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned())).collect()
 }
 
 /// Samples of a recording, -1 to 1.
-fn samples(name: &str) -> Vec<f64> {
-    let bytes = fs::read(folder().join(name).with_extension("wav")).expect("each text is recorded");
-    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    assert_eq!((&bytes[..4], &bytes[8..16], &bytes[36..40]), (&b"RIFF"[..], &b"WAVEfmt "[..], &b"data"[..]));
-    assert_eq!(number(20), 1 << 16 | 1, "{name}: PCM, one channel");
-    assert_eq!(number(24), RATE, "{name}");
-    assert_eq!(number(32), 16 << 16 | 2, "{name}: two bytes a frame, 16 bits a sample");
-    let data = &bytes[HEADER_BYTES..];
-    assert_eq!(number(40) as usize, data.len(), "{name}: whole");
-    data.chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_767.0).collect()
+fn samples(language: &str, name: &str) -> Vec<f64> {
+    let (_, ending) =
+        LANGUAGES.into_iter().find(|(known, _)| *known == language).expect("a language of ours");
+    let bytes = fs::read(folder(language).join(name).with_extension(ending)).expect("each text is recorded");
+    match ending {
+        "wav" => assert_eq!((&bytes[8..16], &bytes[16..36]), (&b"WAVEfmt "[..], &WAV_FORMAT[..]), "{name}"),
+        _ => assert_eq!((&bytes[..4], &bytes[18..21]), (&b"fLaC"[..], &FLAC_FORMAT[..]), "{name}"),
+    }
+    let recording = read_recording(&bytes).expect("it can be read");
+    assert_eq!(recording.rate, RATE, "{name}");
+    recording.samples.into_iter().map(f64::from).collect()
+}
+
+/// Every recording by its language, its name and its text.
+fn recordings() -> impl Iterator<Item = (&'static str, String, String)> {
+    let of = |(language, _)| texts(language).into_iter().map(move |(name, text)| (language, name, text));
+    LANGUAGES.into_iter().flat_map(of)
+}
+
+fn is_piece(name: &str) -> bool {
+    ["digit-", "number-", "ordinal-", "month-", "time-", "money-"].iter().any(|kind| name.starts_with(kind))
 }
 
 fn seconds(samples: &[f64]) -> f64 {
@@ -47,37 +64,53 @@ fn silence_s<'a>(samples: impl Iterator<Item = &'a f64>) -> f64 {
 
 #[test]
 fn every_text_is_recorded_and_nothing_else() {
-    let named: BTreeSet<String> = texts().into_iter().map(|(name, _)| format!("{name}.wav")).collect();
-    let files = fs::read_dir(folder()).expect("the recordings are there");
-    let found: BTreeSet<String> = files
-        .map(|file| file.expect("an entry can be read").file_name().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(named, found);
-    assert!(named.len() >= 60);
+    for (language, ending) in LANGUAGES {
+        let named: BTreeSet<String> =
+            texts(language).into_iter().map(|(name, _)| format!("{name}.{ending}")).collect();
+        let files = fs::read_dir(folder(language)).expect("the recordings are there");
+        let found: BTreeSet<String> = files
+            .map(|file| file.expect("an entry can be read").file_name().to_string_lossy().into_owned())
+            .filter(|file| file != "rules.toml")
+            .collect();
+        assert_eq!(named, found);
+        assert!(named.len() >= 100);
+    }
+}
+
+/// What values are made of differs by language; what a conversation says does not.
+#[test]
+fn every_language_says_everything() {
+    let said = |language| -> BTreeSet<String> {
+        texts(language).into_iter().map(|(name, _)| name).filter(|name| !is_piece(name)).collect()
+    };
+    assert_eq!(said("en"), said("de"));
 }
 
 #[test]
 fn recordings_are_whole_even_and_cut_close() {
-    for (name, text) in texts() {
-        let samples = samples(&name);
+    for (language, name, text) in recordings() {
+        let samples = samples(language, &name);
         let peak = samples.iter().fold(0.0, |peak: f64, sample| peak.max(sample.abs()));
         let power = samples.iter().map(|sample| sample * sample).sum::<f64>() / samples.len() as f64;
         let level_db = 10.0 * power.log10();
-        let per_letter_ms = 1000.0 * seconds(&samples) / text.len() as f64;
-        assert!((0.2..PEAK_MAX).contains(&peak), "{name}: peak {peak:.3}");
-        assert!((-26.0..-20.0).contains(&level_db), "{name}: {level_db:.1} dBFS");
-        assert!((45.0..190.0).contains(&per_letter_ms), "{name}: {per_letter_ms:.0} ms a letter");
-        assert!((0.03..0.15).contains(&silence_s(samples.iter())), "{name}: silence before");
-        assert!((0.06..0.25).contains(&silence_s(samples.iter().rev())), "{name}: silence after");
+        let per_letter_ms = 1000.0 * seconds(&samples) / text.chars().count() as f64;
+        assert!((0.2..PEAK_MAX).contains(&peak), "{language}/{name}: peak {peak:.3}");
+        assert!((-26.5..-19.0).contains(&level_db), "{language}/{name}: {level_db:.1} dBFS");
+        assert!((45.0..190.0).contains(&per_letter_ms), "{language}/{name}: {per_letter_ms:.0} ms a letter");
+        assert!((0.03..0.15).contains(&silence_s(samples.iter())), "{language}/{name}: silence before");
+        assert!((0.06..0.25).contains(&silence_s(samples.iter().rev())), "{language}/{name}: silence after");
     }
 }
 
 #[test]
 fn nobody_waits_long() {
-    assert!(seconds(&samples("greeting")) < 3.0);
-    for (name, _) in texts() {
-        let longest = if name.starts_with("digit-") || name.starts_with("number-") { 1.0 } else { 5.0 };
-        let length = seconds(&samples(&name));
-        assert!(length < longest, "{name}: {length:.1} s");
+    for (language, name, _) in recordings() {
+        let longest = match name.as_str() {
+            "greeting" => 3.0,
+            name if is_piece(name) => 1.6,
+            _ => 5.5,
+        };
+        let length = seconds(&samples(language, &name));
+        assert!(length < longest, "{language}/{name}: {length:.1} s");
     }
 }

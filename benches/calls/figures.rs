@@ -121,14 +121,15 @@ pub fn first_prompts(traces: &[Trace], acknowledged: &[Nanos]) -> Times {
     traces.iter().zip(acknowledged).filter_map(heard).collect()
 }
 
-/// How long after its key each call heard the last of the prompt.
+/// How long after its key each call heard the first silence that nothing of the prompt followed.
 pub fn barge_ins(traces: &[Trace]) -> Times {
     let stopped = |trace: &Trace| {
         let pressed = trace.pressed?;
-        let speech =
-            |arrival: &&Arrival| arrival.speech && (pressed..pressed + AFTER_KEY).contains(&arrival.at);
-        let last = trace.arrivals.iter().rfind(speech).map_or(pressed, |arrival| arrival.at);
-        Some((last - pressed) as f64 / 1e6)
+        let after_key =
+            trace.arrivals.iter().filter(|arrival| (pressed..pressed + AFTER_KEY).contains(&arrival.at));
+        let mut latest_first = after_key.rev();
+        let silence = latest_first.by_ref().take_while(|arrival| !arrival.speech).last()?;
+        Some((silence.at - pressed) as f64 / 1e6)
     };
     traces.iter().filter_map(stopped).collect()
 }

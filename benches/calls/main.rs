@@ -37,8 +37,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The first of the ports that callers hear at.
 const PORT_BASE: u16 = 10_000;
 
-const FIRST_PROMPT_MS: f64 = 50.0;
-const BARGE_IN_MS: f64 = 60.0;
+const FIRST_PROMPT_MS: f64 = 20.0;
+const BARGE_IN_MS: f64 = 30.0;
 const IN_TIME_PERCENT: f64 = 99.9;
 
 /// How much to measure.
@@ -255,7 +255,7 @@ fn report(extent: &Extent, held: &Held, held_kib: u64, floor: &Sound, spent: Spe
         verdict(all(&held.first_prompts, FIRST_PROMPT_MS)),
     );
     println!(
-        "barge-in      {} to the prompt's last packet; target {BARGE_IN_MS} ms: {}",
+        "barge-in      {} to the first packet of silence; target {BARGE_IN_MS} ms: {}",
         held.barge_ins,
         verdict(all(&held.barge_ins, BARGE_IN_MS)),
     );

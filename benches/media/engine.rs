@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use portero::audio::{Codec, Prompt};
-use portero::media::{Command, Event, Origin, Parameters, PlayId, SessionId};
+use portero::media::{Command, Event, Origin, Parameters, Piece, PlayId, SessionId};
 use portero::net::media::{MediaConfig, MediaPlane};
+use portero::srtp::Keys;
 use tokio::sync::mpsc;
 
 use crate::floor::{Floor, KEYS, PACKET_TIME};
-use crate::{ENGINE_PORT, Kind, Setup, peer_port, prompts};
+use crate::{ENGINE_PORT, Kind, Setup, key, peer_port, prompts};
 
 /// Room for events. What the calls key is counted by nobody.
 const EVENTS_MAX: usize = 16_384;
@@ -35,10 +36,11 @@ fn portero(setup: &Setup) -> Result<()> {
     let plane = MediaPlane::start(&config, &sender)?;
     let seconds = setup.seconds as usize + 30;
     let prompt = Arc::new(Prompt::from_samples(&prompts::tone(8000 * seconds)));
+    let play = Command::Play { id: PlayId(1), pieces: vec![Piece::Prompt(prompt)], repeat: false };
     wait_for_go()?;
     for call in 0..setup.calls {
         command(&plane, call, &open(setup.kind, call));
-        command(&plane, call, &Command::Play(PlayId(1), vec![Arc::clone(&prompt)]));
+        command(&plane, call, &play);
     }
     for _ in 0..setup.calls {
         let event = events.blocking_recv().context("the plane is running")?.1;
@@ -72,6 +74,7 @@ fn open(kind: Kind, call: u16) -> Command {
         sends: true,
         receives: true,
         tones: kind == Kind::Listening,
+        keys: (kind == Kind::Sealed).then(|| Box::new(Keys { ours: key(), theirs: key(), their_mki: None })),
     };
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call));
     Command::Open { local, origin, parameters }

@@ -20,6 +20,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use portero::srtp::{MasterKey, Suite};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 /// The peer's sockets, which all calls share.
 const PEER_SOCKETS: u16 = 64;
@@ -37,24 +40,27 @@ enum Kind {
     /// The same, with each socket connected to its peer, as the plane does where it can.
     JoinedFloor,
     Portero,
-    /// The same, listening for keys in the callers' audio, who send none as events.
+    /// The same, with packets encrypted both ways by AES-GCM.
+    Sealed,
+    /// As `Portero`, listening for keys in the callers' audio, who send none as events.
     Listening,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Floor, Self::JoinedFloor, Self::Portero, Self::Listening];
+    const ALL: [Self; 5] = [Self::Floor, Self::JoinedFloor, Self::Portero, Self::Sealed, Self::Listening];
 
     fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::JoinedFloor => "joined-floor",
             Self::Portero => "portero",
+            Self::Sealed => "sealed",
             Self::Listening => "listening",
         }
     }
 
     fn is_portero(self) -> bool {
-        matches!(self, Self::Portero | Self::Listening)
+        matches!(self, Self::Portero | Self::Sealed | Self::Listening)
     }
 }
 
@@ -97,7 +103,7 @@ fn main() -> Result<()> {
     for calls in calls {
         for filter in [false, true] {
             // Whoever listens for keys wants all of the audio.
-            let kinds = if filter { &Kind::ALL[..3] } else { &Kind::ALL[..] };
+            let kinds = if filter { &Kind::ALL[..4] } else { &Kind::ALL[..] };
             let mut costs: Vec<Vec<f64>> = Vec::new();
             for _ in 0..rounds {
                 let mut round = Vec::new();
@@ -111,7 +117,8 @@ fn main() -> Result<()> {
             let medians: Vec<f64> =
                 (0..kinds.len()).map(|kind| median(costs.iter().map(|round| round[kind]))).collect();
             println!("{:>27}  {:.2} times the floor", "", medians[2] / medians[0]);
-            if let Some(listening) = medians.get(3) {
+            println!("{:>27}  {:.2} times as much with encryption", "", medians[3] / medians[2]);
+            if let Some(listening) = medians.get(4) {
                 println!("{:>27}  {:+.2} µs for listening", "", listening - medians[2]);
             }
         }
@@ -144,6 +151,11 @@ impl Setup {
             self.filter.to_string(),
         ]
     }
+}
+
+/// The one key of all calls, both ways: each has sources of its own.
+fn key() -> MasterKey {
+    MasterKey::draw(Suite::AeadAes128Gcm, &mut StdRng::seed_from_u64(1))
 }
 
 /// The peer's port that a call talks with.

@@ -12,12 +12,13 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, socko
 use nix::sys::time::{TimeSpec, TimeValLike};
 use portero::rtp::packet::HEADER_LEN;
 use portero::rtp::{Header, Packet, TelephoneEvent};
+use portero::srtp::{Sealer, TRAILER_LEN_MAX};
 use rustix::thread::ClockId;
 use socket2::SockRef;
 
 use crate::floor::{KEYS, wait_until};
 use crate::pacing::{Summary, Trace};
-use crate::{ENGINE_PORT, Kind, PEER_PORT, PEER_SOCKETS, Setup, peer_port, processors};
+use crate::{ENGINE_PORT, Kind, PEER_PORT, PEER_SOCKETS, Setup, key, peer_port, processors};
 
 const SLOTS: usize = 20;
 const SLOT_NANOS: i64 = 1_000_000;
@@ -42,7 +43,7 @@ pub fn run(setup: &Setup) -> Result<()> {
             drop(stdin().read_exact(&mut word));
             ended.store(true, Ordering::Relaxed);
         });
-        talk(&sockets, &mut traces, setup.kind != Kind::Listening, &ended)
+        talk(&sockets, &mut traces, &mut Voices::new(setup), &ended)
     })?;
     writeln!(out, "{}", Summary::of(&traces).line())?;
     Ok(out.flush()?)
@@ -56,7 +57,22 @@ fn open(number: u16) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-fn talk(sockets: &[UdpSocket], traces: &mut [Trace], with_keys: bool, ended: &AtomicBool) -> Result<()> {
+/// What the callers say.
+struct Voices {
+    with_keys: bool,
+    /// What each seals its packets with; none where nobody does.
+    sealers: Vec<Sealer>,
+}
+
+impl Voices {
+    fn new(setup: &Setup) -> Self {
+        let sealers = if setup.kind == Kind::Sealed { setup.calls } else { 0 };
+        let sealers = (0..sealers).map(|_| Sealer::new(&key())).collect();
+        Self { with_keys: setup.kind != Kind::Listening, sealers }
+    }
+}
+
+fn talk(sockets: &[UdpSocket], traces: &mut [Trace], voices: &mut Voices, ended: &AtomicBool) -> Result<()> {
     processors::pin(1)?;
     let begin = rustix::time::clock_gettime(ClockId::Monotonic);
     let begin = begin.tv_sec * 1_000_000_000 + begin.tv_nsec;
@@ -68,7 +84,7 @@ fn talk(sockets: &[UdpSocket], traces: &mut [Trace], with_keys: bool, ended: &At
         let phase = (slot % SLOTS as u64) as usize;
         let tick = (slot / SLOTS as u64) as u32;
         for call in (phase..traces.len()).step_by(SLOTS) {
-            send(sockets, call as u16, tick, with_keys);
+            send(sockets, call as u16, tick, voices);
         }
         for socket in sockets.iter().skip(phase).step_by(SLOTS) {
             listen(socket, traces);
@@ -80,9 +96,9 @@ fn talk(sockets: &[UdpSocket], traces: &mut [Trace], with_keys: bool, ended: &At
     Ok(())
 }
 
-fn send(sockets: &[UdpSocket], call: u16, tick: u32, with_keys: bool) {
+fn send(sockets: &[UdpSocket], call: u16, tick: u32, voices: &mut Voices) {
     let number = tick.wrapping_add(u32::from(call) * SPREAD);
-    let is_key = with_keys && number.is_multiple_of(KEY_EVERY);
+    let is_key = voices.with_keys && number.is_multiple_of(KEY_EVERY);
     let header = Header {
         payload_type: if is_key { KEYS } else { 0 },
         marker: is_key,
@@ -90,15 +106,19 @@ fn send(sockets: &[UdpSocket], call: u16, tick: u32, with_keys: bool) {
         timestamp: number.wrapping_mul(SAMPLES),
         ssrc: 1_000_000 + u32::from(call),
     };
-    let mut datagram = [0x55; HEADER_LEN + SAMPLES as usize];
+    let mut length = HEADER_LEN + SAMPLES as usize;
+    let mut datagram = [0x55; HEADER_LEN + SAMPLES as usize + TRAILER_LEN_MAX];
     datagram[..HEADER_LEN].copy_from_slice(&header.octets());
     if is_key {
         let key = TelephoneEvent { code: 1, end: true, volume: 10, duration: 160 };
         datagram[HEADER_LEN..][..4].copy_from_slice(&key.octets());
     }
+    if let Some(sealer) = voices.sealers.get_mut(usize::from(call)) {
+        length = sealer.seal_rtp(&mut datagram, length).expect("there is room, and no key lasts a day");
+    }
     let socket = &sockets[usize::from(peer_port(call) - PEER_PORT)];
     // What the kernel does not take is as good as lost on the way; the engine costs the less for it, in either kind.
-    drop(socket.send_to(&datagram, (Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call)));
+    drop(socket.send_to(&datagram[..length], (Ipv4Addr::LOCALHOST, ENGINE_PORT + 2 * call)));
 }
 
 /// Takes down all that has come.

@@ -23,6 +23,7 @@ pub fn hold(data: &[u8]) {
         sends: true,
         receives: true,
         tones: true,
+        keys: None,
     };
     let origin = Origin { ssrc: 7, sequence: 1, timestamp: 2, cname: "fuzz".to_owned(), seed: 3 };
     let mut now = some_instant();

@@ -1,11 +1,12 @@
-//! The codecs that we speak: G.711, both laws (ITU-T G.711), and G.722; payload formats in RFC 3551 §4.5.
+//! The codecs that we speak: G.711, both laws (ITU-T G.711), and G.722, payload formats in RFC 3551 §4.5; and Opus
+//! (RFC 7587) where the build has it.
 
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 
-use super::g722;
+use super::{g722, opus};
 
-/// A codec that we speak on the wire. Each makes 8000 octets of a second and counts 8000 ticks in it, so that a number
-/// of octets is a number of ticks in all of them.
+/// A codec that we speak on the wire. All but Opus make 8000 octets of a second and count 8000 ticks in it, so that a
+/// number of octets is a number of ticks in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 µ-law, static payload type 0.
@@ -14,19 +15,45 @@ pub enum Codec {
     Pcma,
     /// G.722 at 64 kbit/s, static payload type 9.
     G722,
+    /// Opus, in packets of 20 ms, each of a size of its own; a dynamic payload type.
+    Opus,
 }
 
 impl Codec {
     /// Every codec.
-    pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::G722];
+    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
+
+    /// Ticks of the RTP clock in a millisecond (RFC 3551 §4.5; RFC 7587 §4.1).
+    pub fn ticks_per_ms(self) -> u16 {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8,
+            Self::Opus => 48,
+        }
+    }
 
     /// The octet that fills silence: positive zero in µ-law, the smallest positive step in A-law, which has no zero,
-    /// and in G.722 what lets a decoder come to rest.
+    /// and in G.722 what lets a decoder come to rest. Opus has no such octet, and 0 stands for it.
     pub fn silence(self) -> u8 {
         match self {
             Self::Pcmu => 0xFF,
             Self::Pcma => 0xD5,
             Self::G722 => g722::SILENCE,
+            Self::Opus => 0,
+        }
+    }
+
+    /// Puts silence for this many positions of a prompt into `room`; tells how many octets that takes.
+    pub fn put_silence(self, samples: usize, room: &mut [u8]) -> usize {
+        match self {
+            _ if samples == 0 => 0,
+            Self::Opus => {
+                room[..opus::SILENCE.len()].copy_from_slice(&opus::SILENCE);
+                opus::SILENCE.len()
+            }
+            Self::Pcmu | Self::Pcma | Self::G722 => {
+                room[..samples].fill(self.silence());
+                samples
+            }
         }
     }
 }

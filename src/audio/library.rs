@@ -1,11 +1,11 @@
-//! The prompts of one language, by name, ready to play.
+//! The prompts of all languages, by name, ready to play, and with them the languages' rules for values.
 //!
 //! Loading happens once, before the first call is taken, and is the one place of the core that touches files:
 //! it reads whole recordings, keeps none open, and reports every fault at once, so that an operator mends a
 //! folder in one go.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZero;
@@ -18,6 +18,7 @@ use rust_embed::RustEmbed;
 use super::recording::{self, RecordingFault};
 use super::resample::Resampler;
 use super::{Prompt, SAMPLE_RATE, WIDE_RATE, loudness};
+use crate::say::{Language, PromptId, RuleFaults};
 
 /// The largest file that is read: ten minutes of 48 kHz stereo with 24 bits fit.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -25,7 +26,13 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// What recordings' names may end in. What is inside is seen from the file itself.
 const ENDINGS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
 
-/// The recordings that come with the program. A build without them says so when it starts, file by file.
+/// The largest file of rules that is read.
+const RULES_BYTES_MAX: usize = 256 << 10;
+
+/// Where a language's rules stand, beside its recordings.
+const RULES: &str = "rules.toml";
+
+/// The recordings and rules that come with the program. A build without them says so when it starts, file by file.
 #[derive(RustEmbed)]
 #[folder = "prompts/"]
 #[allow_missing = true]
@@ -40,12 +47,15 @@ pub enum Source {
     Embedded,
 }
 
-/// Whether recordings are encoded for wideband codecs as well, which is most of the work.
+/// Whether recordings are encoded for wideband codecs as well, which is most of the work. In those for which they are
+/// not, because nobody will ask for them, they are silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wideband {
-    /// They are.
+    /// For G.722.
     Encoded,
-    /// They are not, because nobody will ask for it; they are silent in those codecs.
+    /// For G.722 and for Opus.
+    WithOpus,
+    /// For neither.
     Unused,
 }
 
@@ -70,6 +80,15 @@ pub enum PromptFault {
         #[source]
         error: io::Error,
     },
+    /// The rules of a language are not right.
+    #[error("{}: {faults}", path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        #[source]
+        faults: RuleFaults,
+    },
     /// It was read, and what is in it cannot be played.
     #[error("{}: {fault}", path.display())]
     Unusable {
@@ -81,71 +100,113 @@ pub enum PromptFault {
     },
 }
 
-/// Prompts by name.
+/// Which recordings are wanted, by language.
+pub type Wanted = BTreeMap<Arc<str>, BTreeSet<PromptId>>;
+
+/// Prompts by language and name.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
-    prompts: HashMap<String, Arc<Prompt>>,
+    languages: HashMap<Arc<str>, Spoken>,
+}
+
+/// What there is of one language.
+#[derive(Debug, Clone, Default)]
+struct Spoken {
+    rules: Option<Arc<Language>>,
+    prompts: HashMap<PromptId, Arc<Prompt>>,
 }
 
 impl Library {
-    /// Loads the recordings named by `ids`, each once however often it is named.
+    /// Loads the recordings of one language named by `ids`, each once however often it is named.
     ///
     /// # Errors
-    /// All faults of all recordings, in the order of their names.
+    /// As [`Library::load_all`].
     pub fn load<'a>(
         source: &Source,
         language: &str,
         ids: impl IntoIterator<Item = &'a str>,
         wideband: Wideband,
     ) -> Result<Self, Vec<PromptFault>> {
-        if !is_plain_name(language) {
-            return Err(vec![PromptFault::Name(language.to_owned())]);
-        }
-        let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut prompts = HashMap::new();
+        let ids = ids.into_iter().map(PromptId::new).collect();
+        Self::load_all(source, &Wanted::from([(language.into(), ids)]), wideband, &|_, _| ())
+    }
+
+    /// Loads the recordings that are wanted, and the rules of their languages. `progress` is told how many recordings
+    /// of how many are done, by several threads at a time.
+    ///
+    /// # Errors
+    /// All faults of all languages: of their names and rules, then of recordings in the order of their names.
+    pub fn load_all(
+        source: &Source,
+        wanted: &Wanted,
+        wideband: Wideband,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, Vec<PromptFault>> {
+        let mut languages = HashMap::new();
         let mut faults = Vec::new();
-        for (id, loaded) in ids.iter().zip(side_by_side(source, language, &ids, wideband)) {
-            match loaded {
-                Ok(prompt) => drop(prompts.insert((*id).to_owned(), Arc::new(prompt))),
+        for name in wanted.keys() {
+            match source.rules(name) {
+                Ok(rules) => {
+                    let rules = rules.map(Arc::new);
+                    languages.insert(Arc::clone(name), Spoken { rules, ..Spoken::default() });
+                }
                 Err(fault) => faults.push(fault),
             }
         }
-        if faults.is_empty() { Ok(Self { prompts }) } else { Err(faults) }
+        let usable = wanted.iter().filter(|(language, _)| is_plain_name(language));
+        let jobs: Vec<_> =
+            usable.flat_map(|(language, ids)| ids.iter().map(move |id| (language, id))).collect();
+        for ((language, id), loaded) in jobs.iter().zip(side_by_side(source, &jobs, wideband, progress)) {
+            match (loaded, languages.get_mut(*language)) {
+                (Ok(prompt), Some(spoken)) => drop(spoken.prompts.insert((*id).clone(), Arc::new(prompt))),
+                (Ok(_), None) => {}
+                (Err(fault), _) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(Self { languages }) } else { Err(faults) }
     }
 
-    /// The prompt of this name, if it was among those loaded.
-    pub fn prompt(&self, id: &str) -> Option<Arc<Prompt>> {
-        self.prompts.get(id).cloned()
+    /// The prompt of this name in this language, if it was among those loaded.
+    pub fn prompt(&self, language: &str, id: &PromptId) -> Option<Arc<Prompt>> {
+        self.languages.get(language)?.prompts.get(id).cloned()
+    }
+
+    /// The rules of a language for values, where it was loaded and has any.
+    pub fn language(&self, language: &str) -> Option<&Arc<Language>> {
+        self.languages.get(language)?.rules.as_ref()
     }
 
     /// How many prompts were loaded.
     pub fn len(&self) -> usize {
-        self.prompts.len()
+        self.languages.values().map(|spoken| spoken.prompts.len()).sum()
     }
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.prompts.is_empty()
+        self.len() == 0
     }
 }
 
 /// Loads recordings on all processors, each by whoever is free; in the order of their names all the same.
 fn side_by_side(
     source: &Source,
-    language: &str,
-    ids: &[&str],
+    jobs: &[(&Arc<str>, &PromptId)],
     wideband: Wideband,
+    progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Vec<Result<Prompt, PromptFault>> {
-    let next = AtomicUsize::new(0);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         let mut resampler = Resampler::default();
         let mine = std::iter::from_fn(|| {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            ids.get(place).map(|id| (place, source.prompt(language, id, wideband, &mut resampler)))
+            let (language, id) = jobs.get(place)?;
+            let prompt = source.prompt(language, id.as_str(), wideband, &mut resampler);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+            Some((place, prompt))
         });
         mine.collect::<Vec<_>>()
     };
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(ids.len());
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(jobs.len());
     let mut loaded = std::thread::scope(|scope| {
         let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
         let mut loaded = work();
@@ -159,6 +220,38 @@ fn side_by_side(
 }
 
 impl Source {
+    /// The rules of a language for values, as a folder has them, or else as they come with the program; there may be
+    /// none, and then it can say recordings only.
+    ///
+    /// # Errors
+    /// Where the language has no usable name, or its rules have faults.
+    pub fn rules(&self, language: &str) -> Result<Option<Language>, PromptFault> {
+        if !is_plain_name(language) {
+            return Err(PromptFault::Name(language.to_owned()));
+        }
+        let relative = format!("{language}/{RULES}");
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let (source, read) = match self.bytes(&relative) {
+            Err(error) if is_missing(&error) => (&Self::Embedded, Self::Embedded.bytes(&relative)),
+            read => (self, read),
+        };
+        let path = source.path(&relative);
+        let bytes = match read {
+            Ok(bytes) if bytes.len() > RULES_BYTES_MAX => Err(io::ErrorKind::FileTooLarge.into()),
+            Err(error) if is_missing(&error) => return Ok(None),
+            read => read,
+        };
+        let text = bytes.and_then(|bytes| {
+            String::from_utf8(bytes.into_owned())
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        });
+        match text.map(|text| Language::parse(&text)) {
+            Ok(Ok(language)) => Ok(Some(language)),
+            Ok(Err(faults)) => Err(PromptFault::Rules { path, faults }),
+            Err(error) => Err(PromptFault::Unreadable { path, error }),
+        }
+    }
+
     fn prompt(
         &self,
         language: &str,
@@ -182,8 +275,12 @@ impl Source {
         let mut recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
         loudness::level(&mut recording);
         let narrow = resampler.convert(&recording, SAMPLE_RATE);
-        let wide = (wideband == Wideband::Encoded).then(|| resampler.convert(&recording, WIDE_RATE));
-        Ok(Prompt::new(&narrow, wide.as_deref()))
+        let wide = (wideband != Wideband::Unused).then(|| resampler.convert(&recording, WIDE_RATE));
+        let prompt = Prompt::new(&narrow, wide.as_deref());
+        Ok(match wide.filter(|_| wideband == Wideband::WithOpus) {
+            Some(wide) => prompt.with_opus(&wide),
+            None => prompt,
+        })
     }
 
     /// The recording of this name: the first there is by its ending. Where there is none, that is told of the first.
@@ -263,8 +360,10 @@ mod tests {
         let library = Library::load(&folder.source(), "en", ["welcome", "welcome"], Wideband::Encoded)
             .expect("the file is good");
         assert_eq!(library.len(), 1);
-        assert_eq!(library.prompt("welcome").expect("it was loaded").len(), 800);
-        assert!(library.prompt("goodbye").is_none());
+        let prompt = |language: &str, id: &str| library.prompt(language, &PromptId::new(id));
+        assert_eq!(prompt("en", "welcome").expect("it was loaded").len(), 800);
+        assert!(prompt("en", "goodbye").is_none());
+        assert!(prompt("de", "welcome").is_none());
     }
 
     #[test]
@@ -308,7 +407,7 @@ mod tests {
             Library::load(&folder.source(), "en", ["one", "two", "three", "four"], Wideband::Encoded)
                 .expect("all are good");
         for id in ["one", "two", "three", "four"] {
-            let length = library.prompt(id).expect("it was loaded").len();
+            let length = library.prompt("en", &PromptId::new(id)).expect("it was loaded").len();
             assert!((4000..4900).contains(&length), "{id}: {length}");
         }
     }
@@ -321,5 +420,63 @@ mod tests {
             matches!(&faults[..], [PromptFault::Missing { path }] if path.ends_with("en/no-such-prompt.wav"))
         );
         assert!(Library::load(&Source::Embedded, "../en", [], Wideband::Unused).is_err());
+    }
+
+    fn wanted(language: &str, ids: &[&str]) -> (Arc<str>, BTreeSet<PromptId>) {
+        (language.into(), ids.iter().map(|id| PromptId::new(*id)).collect())
+    }
+
+    #[test]
+    fn several_languages_are_loaded_side_by_side_and_progress_is_told() {
+        let wanted = Wanted::from([wanted("de", &["greeting", "digit-1"]), wanted("en", &["greeting"])]);
+        let told = std::sync::Mutex::new(Vec::new());
+        let progress = |done, total| told.lock().expect("nobody panicked").push((done, total));
+        let library = Library::load_all(&Source::Embedded, &wanted, Wideband::Unused, &progress)
+            .expect("they are shipped");
+        assert_eq!(library.len(), 3);
+        let greeting = |language: &str| library.prompt(language, &PromptId::new("greeting"));
+        assert_ne!(greeting("de"), greeting("en"));
+        assert!(library.prompt("en", &PromptId::new("digit-1")).is_none());
+        assert_eq!(library.language("de").expect("it has rules").name(), "Deutsch");
+        assert_eq!(library.language("en").expect("it has rules").name(), "English");
+        assert!(library.language("fr").is_none());
+        let mut told = told.into_inner().expect("nobody panicked");
+        told.sort_unstable();
+        assert_eq!(told, [(1, 3), (2, 3), (3, 3)]);
+    }
+
+    #[test]
+    fn a_language_is_added_by_adding_files() {
+        let folder = Folder::new("added");
+        let language = folder.0.join("fr");
+        std::fs::create_dir_all(&language).expect("the folder is writable");
+        std::fs::write(language.join("un.wav"), wav::tests::pcm(8000, 1, &[100; 160])).expect("writable");
+        let rules = |text: &str| std::fs::write(language.join("rules.toml"), text).expect("writable");
+        rules("name = \"Français\"\n[numbers.cardinal]\n1 = \"un\"\n");
+        let load = || Library::load(&folder.source(), "fr", ["un"], Wideband::Unused);
+        let library = load().expect("both are good");
+        let saying = crate::say::Kind::Number.read("1").expect("a number");
+        let said = library.language("fr").expect("it has rules").say(&saying);
+        assert_eq!(said, Ok(vec![crate::say::Piece::Prompt(PromptId::new("un"))]));
+
+        rules("[numbers.cardinal]\n1 = \"<<\"\n2 = 3\n");
+        let faults = load().expect_err("the rules are not right");
+        let told = faults[0].to_string();
+        assert!(told.contains("fr/rules.toml: line 2: `<<` has nothing"), "{told}");
+        assert!(told.contains("line 3: `2` should be a text"), "{told}");
+        rules(&"#".repeat(RULES_BYTES_MAX + 1));
+        let faults = load().expect_err("it is too large");
+        assert!(faults[0].to_string().contains("too large"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn a_folder_of_ones_own_recordings_is_said_by_the_shipped_rules() {
+        let folder = Folder::new("own");
+        folder.write("welcome", &wav::tests::pcm(16_000, 1, &[100; 1600]));
+        let library = Library::load(&folder.source(), "en", ["welcome"], Wideband::Unused).expect("good");
+        assert_eq!(library.language("en").expect("it has rules").name(), "English");
+        let recordings_only =
+            Library::load(&folder.source(), "xx", [], Wideband::Unused).expect("nothing lacks");
+        assert!(recordings_only.language("xx").is_none() && recordings_only.is_empty());
     }
 }

@@ -8,6 +8,7 @@ mod compressed;
 mod g722;
 mod library;
 mod loudness;
+mod opus;
 mod prompt;
 mod recording;
 mod resample;
@@ -15,12 +16,13 @@ mod wav;
 
 pub use codec::{Codec, Law};
 pub use g722::Decoder as G722Decoder;
-pub use library::{Library, PromptFault, Source, Wideband};
-pub use prompt::Prompt;
-pub use recording::{Recording, RecordingFault};
+pub use library::{Library, PromptFault, Source, Wanted, Wideband};
+pub use opus::{Decoder as OpusDecoder, SPOKEN as OPUS_SPOKEN};
+pub use prompt::{Prompt, Put};
+pub use recording::{Recording, RecordingFault, read as read_recording};
 pub use wav::read as read_wav;
 
-/// Octets and RTP ticks a second of everything that we send and receive (RFC 3551 §4.5); in G.711 samples, too.
+/// Positions a second in a prompt, whatever its codec: samples of G.711, octets of it and of G.722 (RFC 3551 §4.5).
 pub const SAMPLE_RATE: u32 = 8000;
 
 /// Samples a second of what G.722 carries (RFC 3551 §4.5.2).

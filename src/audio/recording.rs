@@ -58,7 +58,10 @@ pub enum RecordingFault {
 }
 
 /// Reads a whole recording.
-pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingFault> {
+///
+/// # Errors
+/// Where it cannot be played.
+pub fn read(bytes: &[u8]) -> Result<Recording, RecordingFault> {
     if bytes.starts_with(b"RIFF") { wav::read(bytes) } else { compressed::read(bytes) }
 }
 

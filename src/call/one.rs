@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
-use super::plan::{Plan, Sound};
+use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
@@ -19,6 +19,7 @@ use crate::media;
 use crate::sdp;
 use crate::secret::Digit;
 use crate::sip::{DialogId, Hop, Reason};
+use crate::srtp::KeyRing;
 
 /// Names a call for its whole life and in its record. Printed as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,12 +49,18 @@ pub(super) struct Call {
     pub plan: Arc<Plan>,
     pub party: Party,
     pub sound: Sound,
+    /// The language that the caller is spoken to in.
+    pub language: Arc<str>,
     pub phase: Phase,
     /// The reserved RTP port.
     pub port: u16,
     /// Whether a media session has been asked for, and so will hand in figures.
     pub media_open: bool,
     pub description: Description,
+    /// Our keys for encrypted media; none where the line takes no such.
+    pub keys: KeyRing,
+    /// Whether media is encrypted as things stand.
+    pub is_encrypted: bool,
     /// The way by which the INVITE came.
     pub hop: Hop,
     pub ani: Option<Ani>,
@@ -67,6 +74,10 @@ pub(super) struct Call {
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
+    /// The name of the recording, once there is one.
+    pub recording: Option<String>,
+    /// Whether the recording has been told that the caller is being asked for a secret.
+    pub concealed: bool,
     /// What the peer said of why it ends the call, where that is out of the ordinary.
     pub parting: Option<Reason>,
     /// The look of the call when it was last shown.
@@ -96,9 +107,9 @@ impl Party {
 #[derive(Debug)]
 pub(super) enum Phase {
     /// The media port is being bound. `offer` is the peer's; `None` while ours awaits their answer.
-    Opening { answer: String, offer: Option<sdp::Offer>, tries: u32 },
+    Opening { answer: Sdp, offer: Option<sdp::Offer>, tries: u32 },
     /// The line rings before it answers.
-    Ringing { answer: String },
+    Ringing { answer: Sdp },
     /// 200 has been sent; the ACK is awaited.
     Accepted,
     /// 200 has been sent with our offer; the ACK with the answer is awaited.
@@ -126,7 +137,17 @@ pub(super) struct Description {
     pub local: SocketAddr,
     pub session: sdp::Session,
     /// What we said last.
-    pub text: String,
+    pub text: Sdp,
+}
+
+/// A session description of ours as text. There may be keys in it, so that its `Debug` shows nothing of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Sdp(pub String);
+
+impl fmt::Debug for Sdp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Sdp({} octets)", self.0.len())
+    }
 }
 
 /// How a call ended.
@@ -159,6 +180,41 @@ impl Call {
 
     pub fn session(&self) -> media::SessionId {
         media::SessionId(self.id.0)
+    }
+
+    /// Keeps what is to be said once the call is answered.
+    pub fn prepare(&mut self, text: Sdp) {
+        if let Phase::Opening { answer, .. } = &mut self.phase {
+            *answer = text;
+        }
+    }
+
+    /// On what terms the caller's offers are answered.
+    pub fn terms(&self) -> sdp::Terms<'_> {
+        let protection = match self.sound.srtp {
+            Srtp::Off => sdp::Protection::Off,
+            Srtp::Allow => sdp::Protection::Allowed(&self.keys),
+            Srtp::Require => sdp::Protection::Required(&self.keys),
+        };
+        sdp::Terms { codecs: &self.sound.codecs, protection }
+    }
+
+    /// On what terms we offer: what is encrypted stays so.
+    pub fn offered_terms(&self) -> sdp::Terms<'_> {
+        match self.terms() {
+            sdp::Terms { codecs, protection: sdp::Protection::Allowed(keys) } if self.is_encrypted => {
+                sdp::Terms { codecs, protection: sdp::Protection::Required(keys) }
+            }
+            terms => terms,
+        }
+    }
+
+    /// Reads the answer to our offer.
+    pub fn read_answer(&self, text: &str) -> Result<sdp::Negotiated, sdp::SdpError> {
+        match self.offered_terms().protection {
+            sdp::Protection::Required(keys) => sdp::read_encrypted_answer(text, keys),
+            sdp::Protection::Off | sdp::Protection::Allowed(_) => sdp::read_answer(text),
+        }
     }
 
     /// Why the hand-over came to nothing, where it did.
@@ -239,6 +295,7 @@ impl Call {
             answered_at: self.answered_at,
             hand_over: self.hand_over.as_ref().map(FollowedHandOver::record),
             reason: ending.reason.clone(),
+            recording: self.recording.clone(),
             media: media_figures(figures),
             ..record
         })

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::Directory;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub agents: Option<Agents>,
     /// The recordings. Every prompt that a line names is here.
     pub prompts: Library,
+    /// The language that calls begin in.
+    pub language: Arc<str>,
     /// Who may call.
     pub trunks: Trunks,
     /// Calls at a time; the next one gets 503.
@@ -45,11 +48,14 @@ pub struct Intake {
     /// Messages that an address on no trunk may send in a second; more are dropped unread. It is the least that an
     /// address of a trunk with limited calls may send, too.
     pub messages_per_second: usize,
+    /// Of a second's packets of sound, the most that may leave late, in percent: beyond that new calls get 503. At 100
+    /// none does.
+    pub late_percent: u8,
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { calls_per_second: None, transactions: 200_000, messages_per_second: 1000 }
+        Self { calls_per_second: None, transactions: 200_000, messages_per_second: 1000, late_percent: 20 }
     }
 }
 
@@ -86,6 +92,22 @@ pub struct Sound {
     pub codecs: Codecs,
     /// Whether keys are listened for in the caller's audio.
     pub tones: Tones,
+    /// Whether media is encrypted.
+    pub srtp: Srtp,
+    /// Whether calls are recorded.
+    pub record: bool,
+}
+
+/// Whether a line's media is encrypted (RFC 4568).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Srtp {
+    /// Where the caller's side offers it.
+    #[default]
+    Allow,
+    /// Always; whoever does not offer it is refused (488).
+    Require,
+    /// Never; whoever insists on it is refused (488).
+    Off,
 }
 
 /// When keys are listened for in callers' audio.

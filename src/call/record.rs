@@ -86,6 +86,10 @@ pub struct CallRecord {
     pub ended_by: EndedBy,
     /// Why the call ended, in a few words, where there is more to say than who ended it.
     pub reason: Option<String>,
+    /// The recording's name, where the call was recorded: `/api/v1/calls/{id}/recording` gives it for as long as it
+    /// is kept.
+    #[serde(default)]
+    pub recording: Option<String>,
     /// What went over the wire.
     pub media: MediaFigures,
 }
@@ -130,6 +134,7 @@ impl CallRecord {
             hand_over: None,
             ended_by,
             reason: None,
+            recording: None,
             media: MediaFigures::default(),
         }
     }

@@ -1,36 +1,96 @@
 //! What is said, as recordings to be played.
 
-use std::sync::Arc;
-
-use crate::audio::{Library, Prompt};
-use crate::flow::{Form, Play, PlayId, PromptId, Sound};
-use crate::media;
+use crate::audio::Library;
+use crate::flow::{Form, LanguageName, Play, PromptId, Sound};
+use crate::say;
 use crate::secret::Secret;
+use crate::{flow, media};
 
-/// Plays what a conversation says.
+/// Plays what a conversation says, in its language.
 pub fn command(library: &Library, play: &Play) -> media::Command {
-    let recordings = play.sounds.iter().flat_map(|sound| recordings(library, sound)).collect();
-    media::Command::Play(media::PlayId(play.id.0), recordings)
+    let pieces = play.sounds.iter().flat_map(|sound| pieces(library, &play.language, sound)).collect();
+    media::Command::Play { id: media::PlayId(play.id.0), pieces, repeat: play.looped }
 }
 
 /// Plays these once.
-pub fn prompts(library: &Library, prompts: &[PromptId]) -> media::Command {
-    let recordings = prompts.iter().filter_map(|prompt| library.prompt(prompt.as_str())).collect();
-    media::Command::Play(media::PlayId(PlayId(0).0), recordings)
+pub fn prompts(library: &Library, language: &str, prompts: &[PromptId]) -> media::Command {
+    let pieces = prompts.iter().filter_map(|id| prompt(library, language, id)).collect();
+    media::Command::Play { id: media::PlayId(flow::PlayId(0).0), pieces, repeat: false }
 }
 
-fn recordings(library: &Library, sound: &Sound) -> Vec<Arc<Prompt>> {
+fn prompt(library: &Library, language: &str, id: &PromptId) -> Option<media::Piece> {
+    library.prompt(language, id).map(media::Piece::Prompt)
+}
+
+fn pieces(library: &Library, language: &LanguageName, sound: &Sound) -> Vec<media::Piece> {
     match sound {
-        Sound::Prompt(prompt)
-        | Sound::PromptIn(_, prompt)
-        | Sound::Recorded(_, prompt)
-        | Sound::Text(_, Some(prompt)) => library.prompt(prompt.as_str()).into_iter().collect(),
-        Sound::Value(form, value) => value_recordings(library, *form, value),
-        Sound::Text(_, None) | Sound::Silence(_) => Vec::new(),
+        Sound::PromptIn(other, id) => prompt(library, other.as_str(), id).into_iter().collect(),
+        Sound::Prompt(id) | Sound::Recorded(_, id) | Sound::Text(_, Some(id)) => {
+            prompt(library, language.as_str(), id).into_iter().collect()
+        }
+        Sound::Value(form, value) => value_pieces(library, language, *form, value),
+        Sound::Silence(time) => vec![media::Piece::Silence(*time)],
+        Sound::Text(_, None) => Vec::new(),
     }
 }
 
-fn value_recordings(library: &Library, _form: Form, value: &Secret) -> Vec<Arc<Prompt>> {
-    let digits = value.expose().chars().filter(char::is_ascii_digit);
-    digits.filter_map(|digit| library.prompt(&format!("digit-{digit}"))).collect()
+/// A value by the language's rules. One that cannot be said is left out; what it was is in no log.
+fn value_pieces(library: &Library, language: &LanguageName, form: Form, value: &Secret) -> Vec<media::Piece> {
+    let Some(rules) = library.language(language.as_str()) else {
+        tracing::warn!(%language, "the language has no rules for values");
+        return Vec::new();
+    };
+    let said = form.kind().read(value.expose()).and_then(|saying| rules.say(&saying));
+    let said = said.unwrap_or_else(|why| {
+        tracing::warn!(%language, ?form, %why, "a value cannot be said");
+        Vec::new()
+    });
+    let piece = |piece| match piece {
+        say::Piece::Prompt(id) => prompt(library, language.as_str(), &id),
+        say::Piece::Silence(time) => Some(media::Piece::Silence(time)),
+    };
+    said.into_iter().filter_map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::audio::{Source, Wanted, Wideband};
+    use crate::flow::PlayId;
+
+    #[test]
+    fn values_are_said_in_the_callers_language() {
+        let ids = |names: &[&str]| names.iter().map(|name| PromptId::new(*name)).collect();
+        let wanted = Wanted::from([
+            ("en".into(), ids(&["greeting", "number-20", "number-1", "number-and"])),
+            ("de".into(), ids(&["greeting", "number-20", "number-1-joined", "number-and"])),
+        ]);
+        let loaded = Library::load_all(&Source::Embedded, &wanted, Wideband::Unused, &|_, _| {});
+        let library = loaded.expect("they are there");
+        let lengths = |language: &str, sounds: Vec<Sound>| {
+            let play = Play { id: PlayId(3), language: LanguageName::new(language), sounds, looped: true };
+            let media::Command::Play { id: media::PlayId(3), pieces, repeat: true } =
+                command(&library, &play)
+            else {
+                panic!("it is played again and again");
+            };
+            pieces.len()
+        };
+        let number = |text: &str| Sound::Value(Form::Number, Secret::new(text.to_owned()));
+        assert_eq!(lengths("en", vec![number("21")]), 2);
+        assert!(lengths("de", vec![number("21")]) >= 1);
+        assert_eq!(lengths("en", vec![number("many")]), 0, "what is no number is left out");
+        let greeting = || PromptId::new("greeting");
+        let sounds = vec![
+            Sound::Prompt(greeting()),
+            Sound::PromptIn(LanguageName::new("de"), greeting()),
+            Sound::Silence(Duration::from_millis(300)),
+            Sound::Text("Hello".to_owned(), Some(greeting())),
+            Sound::Text("Hello".to_owned(), None),
+        ];
+        assert_eq!(lengths("en", sounds), 4);
+        assert_eq!(lengths("xx", vec![number("1")]), 0);
+    }
 }

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod caller;
 pub mod ear;
+pub mod media;
 pub mod phone;
 pub mod recording;
 pub mod script;
@@ -25,9 +26,12 @@ use self::caller::{Caller, OnRefer};
 use self::phone::Phone;
 use self::script::Script;
 use self::timeline::Outcome;
+use crate::audio::OPUS_SPOKEN;
 use crate::flow::Verdict;
 use crate::net::dns::Dns;
 use crate::net::sip::Tls;
+use crate::sdp::{Codec, Codecs};
+use crate::srtp::Suite;
 
 /// Places one test call.
 ///
@@ -51,6 +55,12 @@ pub struct Arguments {
     /// For TLS: who may have issued the certificate of whom is called, in PEM; without it, those that this machine trusts
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Insist on encrypted sound (SRTP) by this suite, such as `AEAD_AES_128_GCM`; without it, none is offered
+    #[arg(long, value_name = "SUITE", value_parser = suite)]
+    srtp: Option<Suite>,
+    /// The only codec to offer: pcmu, pcma, g722 or, in a build that speaks it, opus; without this, either of the first two
+    #[arg(long, value_name = "CODEC", value_parser = codec)]
+    codec: Option<Codec>,
     /// Write what is heard into this WAV file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -75,7 +85,26 @@ fn expected_verdict(word: &str) -> Result<Verdict, String> {
     Verdict::parse(word).ok_or_else(|| "a verdict is one of verified, identified, unidentified".to_owned())
 }
 
+fn suite(name: &str) -> Result<Suite, String> {
+    Suite::parse(name).ok_or_else(|| format!("a suite is one of {}", Suite::ALL.map(Suite::name).join(", ")))
+}
+
+fn codec(word: &str) -> Result<Codec, String> {
+    match word {
+        "pcmu" => Ok(Codec::Pcmu),
+        "pcma" => Ok(Codec::Pcma),
+        "g722" => Ok(Codec::G722),
+        "opus" if OPUS_SPOKEN => Ok(Codec::Opus),
+        "opus" => Err("this build does not speak it; build with `--features opus`".to_owned()),
+        _ => Err("a codec is one of pcmu, pcma, g722, opus".to_owned()),
+    }
+}
+
 impl Arguments {
+    fn codecs(&self) -> Codecs {
+        self.codec.map_or_else(Codecs::default, |codec| Codecs::Ours(vec![codec]))
+    }
+
     fn on_refer(&self) -> OnRefer {
         match self.refuse_refer {
             Some(status) => OnRefer::Refuse(status),
@@ -110,7 +139,8 @@ async fn place(arguments: &Arguments) -> anyhow::Result<(Caller, recording::Reco
     let caller = Caller::new(arguments.keys.clone(), arguments.on_refer(), timeout, phone::now());
     let tls = Tls::client(arguments.trust.as_deref())?;
     let dns = Dns::new(&arguments.name_server);
-    let phone = Phone::dial(&arguments.from, &arguments.to, caller, dns, tls).await?;
+    let sound = (arguments.codecs(), arguments.srtp);
+    let phone = Phone::dial(&arguments.from, &arguments.to, sound, caller, dns, tls).await?;
     let mut told = 0;
     let tell = |caller: &Caller| {
         if !arguments.json {
@@ -171,11 +201,16 @@ mod tests {
             ("sip:1000@127.0.0.1 --keys prompt,4711# --expect verified --timeout 5", Some(OnRefer::Follow)),
             ("sip:1000@127.0.0.1 --no-follow --json", Some(OnRefer::Claim)),
             ("sip:1000@127.0.0.1 --refuse-refer 603", Some(OnRefer::Refuse(603))),
+            ("sip:1000@127.0.0.1 --srtp aead_aes_256_gcm", Some(OnRefer::Follow)),
+            ("sip:1000@127.0.0.1 --srtp F8_128_HMAC_SHA1_80", None),
             ("sip:1000@127.0.0.1 --refuse-refer 200", None),
             ("sip:1000@127.0.0.1 --refuse-refer 603 --no-follow", None),
             ("sip:1000@127.0.0.1 --keys prompt,x", None),
             ("sip:1000@127.0.0.1 --expect known", None),
             ("sip:1000@127.0.0.1 --timeout 0", None),
+            ("sip:1000@127.0.0.1 --codec g722", Some(OnRefer::Follow)),
+            ("sip:1000@127.0.0.1 --codec opus", OPUS_SPOKEN.then_some(OnRefer::Follow)),
+            ("sip:1000@127.0.0.1 --codec gsm", None),
             ("1000", None),
             ("", None),
         ];

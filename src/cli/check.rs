@@ -9,14 +9,16 @@ use clap::Args;
 use super::serve::{EXIT_CONFIGURATION, look};
 use crate::audio::{Library, PromptFault};
 use crate::config::{Configuration, Fault, Faults};
-use crate::flow::PromptId;
+use crate::crm::Client;
+use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The configuration file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Take every environment variable that the file names for granted, as where it is checked but not run.
+    /// Take every environment variable that the file names for granted and ask no back end, as where it is checked but
+    /// not run.
     #[arg(long)]
     no_environment: bool,
 }
@@ -32,8 +34,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             for fault in &unusable {
                 eprintln!("  × {fault}");
             }
-            println!("{file}: {}", summary(&configuration, unusable.len()));
-            if unusable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIGURATION) }
+            let faults = unusable.len() + if arguments.no_environment { 0 } else { ask(&configuration) };
+            println!("{file}: {}", summary(&configuration, faults));
+            if faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIGURATION) }
         }
         Err(faults) => {
             eprint!("{}", faults.show(look));
@@ -53,13 +56,33 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
 
 /// What is wrong with the recordings that calls may need.
 fn unusable_prompts(configuration: &Configuration) -> Vec<PromptFault> {
+    let progress = Progress::of_loading("prompts");
+    let tell = |done, total| progress.tell(done, total);
     let source = configuration.prompts.source();
-    let needed = configuration.prompts_by_language();
-    let unusable = needed.iter().flat_map(|(language, ids)| {
-        let ids = ids.iter().map(PromptId::as_str);
-        Library::load(&source, language.as_str(), ids, configuration.wideband()).err().unwrap_or_default()
+    let loaded = Library::load_all(&source, &configuration.wanted_prompts(), configuration.wideband(), &tell);
+    loaded.err().unwrap_or_default()
+}
+
+/// Tells of each back end that does not answer, which may be so only now; gives how many cannot be asked as they are.
+fn ask(configuration: &Configuration) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let client = Client::new(configuration.back_end.clone())?;
+        Ok(runtime.block_on(client.unreachable()))
     });
-    unusable.collect()
+    match asked {
+        Ok(unreachable) => {
+            for (address, why) in unreachable {
+                eprintln!("  ⚠ the back end at {address} does not answer: {why}");
+                eprintln!("  help: it may only be down; `portero crm test` shows what comes of an action");
+            }
+            0
+        }
+        Err(error) => {
+            eprintln!("  × the back end cannot be asked: {error:#}");
+            1
+        }
+    }
 }
 
 fn summary(configuration: &Configuration, faults: usize) -> String {

@@ -28,9 +28,7 @@ use self::signalling::{Load, Means};
 use super::call::address::Address;
 use super::call::script::Script;
 use crate::net::dns::Dns;
-
-/// Cells of the progress bar.
-const BAR: usize = 30;
+use crate::progress;
 
 /// Places many calls, each with sound both ways, and tells how they fared.
 ///
@@ -123,26 +121,19 @@ async fn place(arguments: &Arguments, plan: Plan) -> anyhow::Result<Ledger> {
     let shows = io::stderr().is_terminal();
     let ledger = load.run(|ledger| {
         if shows {
-            show(&format!("\r{}\x1b[K", progress(ledger, calls)));
+            progress::show(&told(ledger, calls));
         }
     });
     let ledger = ledger.await?;
     if shows {
-        show("\r\x1b[K");
+        progress::show("");
     }
     Ok(ledger)
 }
 
-fn show(text: &str) {
-    let mut terminal = io::stderr().lock();
-    // A terminal that takes nothing shows nothing.
-    drop(terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush()));
-}
-
 /// How far it is: calls that are placed, in a bar.
-fn progress(ledger: &Ledger, calls: usize) -> String {
-    let filled = ledger.placed * BAR / calls.max(1);
-    let bar: String = (0..BAR).map(|cell| if cell < filled { '█' } else { '░' }).collect();
+fn told(ledger: &Ledger, calls: usize) -> String {
+    let bar = progress::bar(ledger.placed, calls);
     let (placed, up, failed) = (ledger.placed, ledger.up, ledger.failed());
     format!("{bar} {placed} of {calls} calls placed, {up} up, {failed} failed")
 }
@@ -200,8 +191,8 @@ mod tests {
     fn progress_is_told_in_a_line() {
         let mut ledger = Ledger::new("sip:1000@host".to_owned());
         (ledger.placed, ledger.up) = (50, 12);
-        let line = progress(&ledger, 100);
+        let line = told(&ledger, 100);
         assert!(line.ends_with(" 50 of 100 calls placed, 12 up, 0 failed"), "{line}");
-        assert_eq!(line.matches('█').count(), BAR / 2);
+        assert_eq!(line.matches('█').count(), line.matches('░').count());
     }
 }

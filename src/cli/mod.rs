@@ -4,6 +4,7 @@ mod api;
 mod call;
 mod check;
 mod config;
+mod crm;
 mod demo;
 mod emergency;
 mod load;
@@ -34,6 +35,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every fault of a configuration file.
     Check(check::Arguments),
+    /// Try what the back end is asked.
+    Crm(crm::Arguments),
     /// Print what a configuration file comes to, or draw a line's conversation.
     Config(config::Arguments),
     /// Place a test call.
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
+        Command::Crm(arguments) => crm::run(&arguments),
         Command::Config(arguments) => Ok(config::run(&arguments)),
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),

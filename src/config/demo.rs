@@ -9,11 +9,14 @@ use super::nearest::nearest;
 use super::section::{Complaint, Section};
 use super::values;
 use crate::call::{Agents, Directory};
-use crate::crm::demo::{Config, Customer, Fault as CustomerFault};
+use crate::crm::demo::{Config, Customer, Fault as CustomerFault, Profile};
 use crate::flow::PhoneNumber;
 use crate::secret::Secret;
 
 const STAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
+
+/// The one-time code of the demo, where its file does not say another.
+const CODE: &str = "123456";
 
 /// Reads `[demo.back_end]`, if it is there.
 pub(super) fn back_end(mut section: Section<'_>) -> Option<Config> {
@@ -21,6 +24,7 @@ pub(super) fn back_end(mut section: Section<'_>) -> Option<Config> {
         return None;
     }
     let listen = section.need("listen", "\"127.0.0.1:8081\"", values::socket_address);
+    let code = section.read("code", digits).unwrap_or_else(|| Secret::new(CODE.to_owned()));
     let mut ids = HashSet::new();
     let mut customers = Vec::new();
     for mut section in section.sections("customers", "this customer") {
@@ -28,7 +32,7 @@ pub(super) fn back_end(mut section: Section<'_>) -> Option<Config> {
         section.finish();
     }
     section.finish();
-    Some(Config { listen: listen?, customers })
+    Some(Config { listen: listen?, code, customers })
 }
 
 fn customer(section: &mut Section<'_>, ids: &mut HashSet<String>) -> Option<Customer> {
@@ -40,12 +44,64 @@ fn customer(section: &mut Section<'_>, ids: &mut HashSet<String>) -> Option<Cust
         section.note(fault.help("give one of the two another `id`"));
     }
     let name = section.need("name", "\"Zoë O'Connor\"", values::title);
-    let numbers = section.texts("numbers").unwrap_or_default();
-    let numbers = numbers.iter().filter_map(|text| section.accept(text.span(), number(text.get_ref())));
-    let numbers = numbers.collect();
-    let pin = section.read("pin", pin);
+    let numbers = list(section, "numbers", number);
+    let alternate_numbers = list(section, "alternate_numbers", number);
+    let account = section.read("account", values::user);
+    let tracking = list(section, "tracking", values::user);
+    let pin = section.read("pin", digits);
+    let birth_date = section.read("birth_date", date).map(Secret::new);
+    let last_four = section.read("last_four", digits);
+    let profile = profile(section);
     let fault = section.read("fault", fault);
-    Some(Customer { id: id?, name: name?, numbers, pin, fault })
+    Some(Customer {
+        id: id?,
+        name: name?,
+        numbers,
+        alternate_numbers,
+        account,
+        tracking,
+        pin,
+        birth_date,
+        last_four,
+        profile,
+        fault,
+    })
+}
+
+fn profile(section: &mut Section<'_>) -> Profile {
+    Profile {
+        language: section.read("language", values::language),
+        segment: section.read("segment", values::title),
+        contacts: list(section, "contacts", values::title),
+        balance: section.read("balance", amount),
+        currency: section.read("currency", values::title),
+        due: section.read("due", date),
+        status: section.read("status", values::title),
+    }
+}
+
+fn list<T>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<T, Complaint>,
+) -> Vec<T> {
+    let texts = section.texts(key).unwrap_or_default();
+    texts.iter().filter_map(|text| section.accept(text.span(), parse(text.get_ref()))).collect()
+}
+
+fn date(text: &str) -> Result<String, Complaint> {
+    let date: Result<jiff::civil::Date, _> = text.parse();
+    date.map(|date| date.to_string())
+        .map_err(|_| Complaint::new(format!("`{text}` is no date"), "write it as \"1984-03-27\""))
+}
+
+fn amount(text: &str) -> Result<String, Complaint> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (units, cents) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(units) && is_number(cents))
+        .then(|| text.to_owned())
+        .ok_or_else(|| Complaint::new(format!("`{text}` is no amount"), "write it as \"1234.56\""))
 }
 
 fn number(text: &str) -> Result<String, Complaint> {
@@ -58,7 +114,7 @@ fn number(text: &str) -> Result<String, Complaint> {
     })
 }
 
-fn pin(text: &str) -> Result<Secret, Complaint> {
+fn digits(text: &str) -> Result<Secret, Complaint> {
     let usable =
         (1..=values::DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     usable.then(|| Secret::new(text.to_owned())).ok_or_else(|| {

@@ -135,7 +135,8 @@ impl fmt::Debug for Faults {
 impl std::error::Error for Faults {}
 
 /// Parts of the names of settings whose texts are credentials, a letter or two left out by mistake among them.
-const CREDENTIALS: [&str; 6] = ["tok", "passw", "header", "authoriz", "api-key", "account"];
+const CREDENTIALS: [&str; 9] =
+    ["tok", "passw", "header", "authoriz", "api-key", "api_key", "account", "secret", "basic"];
 
 /// A file as it may be shown, in a log too: where a line sets a credential, stars stand in place of its letters, one for
 /// each byte, so that every place in the file stays where it is.

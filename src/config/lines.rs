@@ -24,8 +24,8 @@ use super::section::Section;
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
-    ActionName, Form, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
-    TrustLevel,
+    ActionName, DateOrder, Form, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId,
+    TargetName, TrustLevel,
 };
 pub(super) use identifiers::trust;
 use spoken::announcement_or;
@@ -40,8 +40,12 @@ pub(super) struct Surroundings<'t> {
     pub(super) trunks: Vec<String>,
     /// `back_end.deadline`.
     pub(super) deadline: Duration,
+    /// Whether `records.recordings` keeps any.
+    pub(super) keeps_recordings: bool,
     /// `prompts.language`.
     pub(super) language: String,
+    /// In which order a language writes dates, as its rules say.
+    pub(super) date_order: &'t dyn Fn(&LanguageName) -> DateOrder,
 }
 
 /// What an action is used for, which decides what it is given and what it has to answer.
@@ -103,7 +107,7 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     };
     for mut section in sections {
         let (line, addresses) = reader.line(&mut section);
-        let sound = sound::read(&mut section);
+        let sound = sound::read(&mut section, surroundings.keeps_recordings);
         section.finish();
         if let Some(line) = line {
             let line = Arc::new(line);

@@ -4,13 +4,17 @@
 //! known; so what comes out needs no further checking, and what is wrong can be pointed at. Whether the
 //! recordings exist is not checked here: [`Configuration::prompt_ids`] says which are needed.
 
+mod actions;
 mod back_end;
+mod bodies;
 mod demo;
 mod fault;
 mod graph;
+mod letting_in;
 mod lines;
 mod nearest;
 mod read;
+mod readings;
 mod scenarios;
 mod schema;
 mod section;
@@ -41,9 +45,12 @@ pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 use crate::audio;
 use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
 use crate::crm;
-use crate::flow::{self, Announcement, LanguageName, Line, LineName, Next, PromptId, Question, TargetName};
+use crate::flow::{
+    self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
+};
 use crate::net::hep;
 use crate::net::sip::Listen;
+use crate::say::Kind;
 use crate::sdp::Codec;
 
 /// The file that `portero demo` runs.
@@ -181,7 +188,7 @@ impl Configuration {
         }
         if let Some(crm) = overrides.crm {
             let base_url = format!("http://{crm}").parse();
-            self.back_end.base_url = base_url.expect("an address with a port makes a URL");
+            self.back_end.default.base_url = base_url.expect("an address with a port makes a URL");
             self.demo_back_end.iter_mut().for_each(|back_end| back_end.listen = crm);
         }
         self
@@ -191,7 +198,7 @@ impl Configuration {
     #[must_use]
     pub fn with_demo_back_end_at(mut self, address: SocketAddr) -> Self {
         let own = self.demo_back_end.as_ref().map(|back_end| format!("http://{}/", back_end.listen));
-        if own.is_some_and(|own| self.back_end.base_url.as_str() == own) {
+        if own.is_some_and(|own| self.back_end.default.base_url.as_str() == own) {
             self = self.with(&Overrides { crm: Some(address), ..Overrides::default() });
         }
         self
@@ -199,8 +206,30 @@ impl Configuration {
 
     /// Whether a line takes a codec that prompts have to be encoded for in wideband.
     pub fn wideband(&self) -> audio::Wideband {
-        let wide = self.sounds.values().any(|sound| sound.codecs.list().contains(&Codec::G722));
-        if wide { audio::Wideband::Encoded } else { audio::Wideband::Unused }
+        let takes = |codec| self.sounds.values().any(|sound| sound.codecs.list().contains(&codec));
+        match (takes(Codec::Opus), takes(Codec::G722)) {
+            (true, _) => audio::Wideband::WithOpus,
+            (false, true) => audio::Wideband::Encoded,
+            (false, false) => audio::Wideband::Unused,
+        }
+    }
+
+    /// The recordings that calls may need, by language.
+    pub fn wanted_prompts(&self) -> audio::Wanted {
+        let source = self.prompts.source();
+        let mut wanted = audio::Wanted::new();
+        for (language, ids) in self.prompts_by_language() {
+            // Whoever loads them tells what is wrong with the rules.
+            let rules = source.rules(language.as_str()).ok().flatten();
+            let kinds = self
+                .lines
+                .iter()
+                .filter(|line| line.languages.speak(&language))
+                .flat_map(|line| kinds_of(line));
+            let said = rules.map(|rules| rules.prompts_of(kinds)).unwrap_or_default();
+            wanted.entry(language.as_str().into()).or_default().extend(ids.into_iter().chain(said));
+        }
+        wanted
     }
 
     /// Every prompt that a call may need, in whatever language.
@@ -226,6 +255,16 @@ impl Configuration {
         }
         needed
     }
+}
+
+/// What kinds of values a line says.
+fn kinds_of(line: &Line) -> Vec<Kind> {
+    let pieces = announcements(line).into_iter().flat_map(|announcement| &announcement.pieces);
+    let kind = |piece: &Piece| match piece {
+        Piece::Value(_, form) => Some(form.kind()),
+        _ => None,
+    };
+    pieces.filter_map(kind).collect()
 }
 
 /// What a line needs, each with its language where that is fixed.

@@ -5,22 +5,24 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::back_end::{self, BackEnd};
+use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, demo, sip, targets, trunks, values};
+use super::{Configuration, Environment, actions, demo, sip, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
+use crate::flow::LanguageName;
 use crate::net::hep;
 use crate::net::sip::Listen;
-use crate::records::Retention;
+use crate::records::{Kept, Retention};
 use crate::sip::Transport;
 
 const CALLS: RangeInclusive<u32> = 1..=100_000;
 const CALLS_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
 const TRANSACTIONS: RangeInclusive<u32> = 1000..=2_000_000;
 const MESSAGES_PER_SECOND: RangeInclusive<u32> = 10..=1_000_000;
+const LATE_PERCENT: RangeInclusive<u32> = 1..=100;
 const CONNECTIONS: RangeInclusive<u32> = 1..=100_000;
 const THREADS: RangeInclusive<u32> = 1..=1024;
 const SILENCE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
@@ -28,8 +30,12 @@ const REACTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 /// What Homer's examples call their first agent.
 const HEP_ID: u32 = 2001;
-const TRACES: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
+const KEPT: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
 const TRACES_KEPT: Duration = Duration::from_hours(7 * 24);
+const RECORDINGS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// 12 h of wideband are 2.8 GB; a WAV file cannot have more than 4.
+const RECORDING: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(12);
+const RECORDING_MAX: Duration = Duration::from_hours(2);
 const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(30);
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
@@ -71,19 +77,29 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let hand_over = hand_over(file.section("hand_over", "[hand_over]"));
-    let back_end = BackEnd::read(file.section("back_end", "[back_end]"), environment);
-    let actions = file.section("actions", "[actions]");
+    let back_end = file.section("back_end", "[back_end]");
+    let others = file.section("back_ends", "[back_ends]");
+    let back_ends = BackEnds::read(back_end, &others, environment);
+    let asked = file.section("actions", "[actions]");
     let targets = file.section("targets", "[targets]");
+    let source = prompts.source();
+    // Whoever loads the recordings tells what is wrong with the rules beside them.
+    let rules = |language: &LanguageName| source.rules(language.as_str()).ok().flatten();
+    let date_order =
+        |language: &LanguageName| rules(language).map(|rules| rules.date_order()).unwrap_or_default();
     let surroundings = Surroundings {
-        actions: names(&actions),
+        actions: names(&asked),
         targets: names(&targets),
         trunks: trunks.list.iter().map(|trunk| trunk.name.to_string()).collect(),
-        deadline: back_end.deadline,
+        deadline: back_ends.longest(actions::longest_deadline(&asked)),
+        keeps_recordings: records.kept.recordings != Retention::Off,
         language: prompts.language.clone(),
+        date_order: &date_order,
     };
     let lines = lines::read(&mut file, &surroundings);
     unused_targets(&targets, &lines);
-    let back_end = back_end.with_actions(back_end::actions(&actions, &lines.uses));
+    let actions = actions::read(&asked, &lines.uses, &back_ends.names());
+    let back_end = back_ends.with_actions(actions);
     let mut demo = file.section("demo", "[demo]");
     let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
     let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.directory);
@@ -133,6 +149,8 @@ fn intake(section: &mut Section<'_>) -> Intake {
         transactions: number("transactions", TRANSACTIONS).unwrap_or(usual.transactions),
         messages_per_second: number("messages_per_second", MESSAGES_PER_SECOND)
             .unwrap_or(usual.messages_per_second),
+        late_percent: number("late_percent", LATE_PERCENT)
+            .map_or(usual.late_percent, |percent| percent as u8),
     }
 }
 
@@ -173,11 +191,17 @@ fn web(mut section: Section<'_>) -> Web {
 
 fn records(mut section: Section<'_>) -> Records {
     let folder = section.read("folder", values::folder);
-    let traces = section.read("traces", values::retention(TRACES));
+    let traces = section.read("traces", values::retention(KEPT));
+    let recordings = section.read("recordings", values::retention(KEPT));
+    let length = section.read("recording_length", values::duration(RECORDING));
     section.finish();
     Records {
         folder: folder.unwrap_or_else(|| "portero-data".into()),
-        traces: traces.unwrap_or(Retention::For(TRACES_KEPT)),
+        kept: Kept {
+            traces: traces.unwrap_or(Retention::For(TRACES_KEPT)),
+            recordings: recordings.unwrap_or(Retention::For(RECORDINGS_KEPT)),
+        },
+        recording_max: length.unwrap_or(RECORDING_MAX),
     }
 }
 

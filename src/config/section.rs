@@ -103,6 +103,14 @@ const NONSENSE: &str = "\u{1}";
 /// A text, and where it stands.
 pub(super) type Text<'t> = Spanned<&'t str>;
 
+/// What may be said in one word, or at length.
+pub(super) enum Said<'t> {
+    /// The word.
+    Text(Text<'t>),
+    /// The settings that say it at length.
+    Section(Section<'t>),
+}
+
 /// One table of the file, or the lack of it.
 pub(super) struct Section<'t> {
     title: String,
@@ -311,6 +319,65 @@ impl<'t> Section<'t> {
             self.note(wrong_type(key, "a section of its own", value));
         }
         table
+    }
+
+    /// What `key` says, as a text or as a section.
+    pub(super) fn said(&mut self, key: &'static str, title: impl Into<String>) -> Option<Said<'t>> {
+        let value = self.value(key)?;
+        self.said_by(key, value, title.into())
+    }
+
+    fn said_by(&self, key: &str, value: &'t Spanned<DeValue<'t>>, title: String) -> Option<Said<'t>> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(Said::Text(Spanned::new(value.span(), text.as_ref()))),
+            DeValue::Table(table) => {
+                let (span, table) = (value.span(), Some(table));
+                let known = Vec::new();
+                Some(Said::Section(Self { title, span, table, is_lost: false, known, noted: self.noted }))
+            }
+            _ => {
+                self.note(wrong_type(key, "a text in quotes, or a section of its own", value));
+                None
+            }
+        }
+    }
+
+    /// What is said under names that the file's author chose, as texts or as sections.
+    pub(super) fn named_sayings(&self, title: &str) -> Vec<(Text<'t>, Said<'t>)> {
+        let saying = |(name, value): (Text<'t>, &'t Spanned<DeValue<'t>>)| {
+            let title = format!("{title} `{}`", name.get_ref());
+            let said = self.said_by(name.get_ref(), value, title)?;
+            Some((name, said))
+        };
+        self.entries().into_iter().filter_map(saying).collect()
+    }
+
+    /// The text, number, or yes or no of `key`, as text.
+    pub(super) fn word(&mut self, key: &'static str) -> Option<String> {
+        let value = self.value(key)?;
+        self.word_of(key, value)
+    }
+
+    /// The words of `key`, or of its list.
+    pub(super) fn words(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Array(items) => Some(items.iter().filter_map(|item| self.word_of(key, item)).collect()),
+            _ => self.word_of(key, value).map(|word| vec![word]),
+        }
+    }
+
+    fn word_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(integer) => Some(integer.as_str().to_owned()),
+            DeValue::Float(float) => Some(float.as_str().to_owned()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            _ => {
+                self.note(wrong_type(key, "a text in quotes, a number, or true or false", value));
+                None
+            }
+        }
     }
 
     /// The sections of the list `key`: those under each `[[key]]`.

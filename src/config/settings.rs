@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::audio;
 use crate::call::{Intake, IpNet};
 use crate::net::sip::{Listen, TlsFiles};
-use crate::records::Retention;
+use crate::records::Kept;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Media {
     pub ports: RangeInclusive<u16>,
     /// What SDP says to peers outside of the local networks, behind a NAT; absent: what SIP says to them.
     pub external_address: Option<IpAddr>,
-    /// A call without RTP and RTCP for this long is ended; 5 s to 1 h.
+    /// A call without RTP and RTCP for this long is ended, unless it is on hold; 5 s to 1 h.
     pub silence_timeout: Duration,
     /// How many media threads there are; absent: one a processor, but for one processor, and one at the least.
     pub threads: Option<NonZeroUsize>,
@@ -74,8 +74,10 @@ pub struct Web {
 pub struct Records {
     /// The folder that holds the database. It need not exist yet.
     pub folder: PathBuf,
-    /// How long the SIP messages of a call are kept; 1 h to 366 d, or not at all.
-    pub traces: Retention,
+    /// How long the SIP messages of a call and its recording are kept; 1 h to 366 d, or not at all.
+    pub kept: Kept,
+    /// How long a recording may get; 1 min to 12 h.
+    pub recording_max: Duration,
 }
 
 /// Where recordings come from.

@@ -70,16 +70,18 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     fill(file, "limits", counts.map(|(key, number)| (key, number_of(number))));
     fill(file, "limits", [("drain", time(limits.drain))]);
     fill(file, "web", [("listen", text(web.listen))]);
-    let traces = match records.traces {
+    let kept = |retention| match retention {
         Retention::Off => text("off"),
         Retention::For(span) => time(span),
     };
-    fill(file, "records", [("folder", text(records.folder.display())), ("traces", traces)]);
+    let (traces, recordings) = (kept(records.kept.traces), kept(records.kept.recordings));
+    let folder = text(records.folder.display());
+    fill(file, "records", [("folder", folder), ("traces", traces), ("recordings", recordings)]);
     fill(file, "prompts", [("language", text(&prompts.language))]);
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
-    fill(file, "back_end", [("deadline", time(back_end.deadline))]);
+    fill(file, "back_end", [("deadline", time(back_end.default.deadline))]);
 }
 
 /// Adds to the section what it does not say.

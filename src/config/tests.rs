@@ -1,6 +1,7 @@
 //! The demo's file value by value, bad files fault by fault, and whatever else a file may be.
 
 mod asked;
+mod back_ends;
 mod conversation;
 mod name_servers;
 mod trunks;
@@ -11,10 +12,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Here, Intake, Sound, Strangers, Tones};
-use crate::crm::{Method, Reading, demo};
+use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
+use crate::crm::{Authentication, Method, Reading, demo};
 use crate::flow::{ActionName, ByNumber, Question, Then, TrustLevel};
-use crate::records::Retention;
+use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
 use crate::sip::Transport;
@@ -96,16 +97,23 @@ fn the_demo_has_the_settings_that_it_tells_of() {
         demo.limits,
         Limits {
             calls: 1000,
-            intake: Intake { calls_per_second: None, transactions: 200_000, messages_per_second: 1000 },
+            intake: Intake {
+                calls_per_second: None,
+                transactions: 200_000,
+                messages_per_second: 1000,
+                late_percent: 20
+            },
             connections: 4096,
             connections_per_source: 256,
             drain: seconds(60),
         }
     );
     assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
+    let days = |days: u64| Retention::For(Duration::from_hours(days * 24));
+    let kept = Kept { traces: days(7), recordings: days(30) };
     assert_eq!(
         demo.records,
-        Records { folder: "portero-data".into(), traces: Retention::For(Duration::from_hours(168)) }
+        Records { folder: "portero-data".into(), kept, recording_max: Duration::from_hours(2) }
     );
     assert_eq!(demo.prompts, Prompts { language: "en".into(), folder: None });
     assert_eq!(demo.hand_over, HandOverTimes { timeout: seconds(10), progress_timeout: seconds(60) });
@@ -201,7 +209,7 @@ fn the_command_line_overrides_the_demo() {
     assert_eq!(demo.sip.listen, listens(&["udp:127.0.0.2:5070", "tcp:127.0.0.2:5070"]));
     assert_eq!(Some(demo.web.listen), overrides.web);
     assert_eq!(demo.demo_back_end.map(|back_end| back_end.listen), overrides.crm);
-    assert_eq!(demo.back_end.base_url.as_str(), "http://127.0.0.4:8091/");
+    assert_eq!(demo.back_end.default.base_url.as_str(), "http://127.0.0.4:8091/");
     assert_eq!(Some(demo.records.folder), overrides.data);
 }
 
@@ -212,8 +220,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((&read.media, &read.limits, &read.web), (&demo.media, &demo.limits, &demo.web));
     assert_eq!((&read.records, &read.prompts), (&demo.records, &demo.prompts));
     assert_eq!((read.hand_over, &read.hep), (demo.hand_over, &None));
-    assert_eq!(read.back_end.deadline, demo.back_end.deadline);
-    assert_eq!(read.back_end.max_concurrent, demo.back_end.max_concurrent);
+    let (ours, demos) = (&read.back_end.default, &demo.back_end.default);
+    assert_eq!((ours.deadline, ours.max_concurrent), (demos.deadline, demos.max_concurrent));
+    assert_eq!((ours.breaker, &ours.tls), (demos.breaker, &demos.tls));
     let [line] = &read.lines[..] else { panic!("there is one line") };
     let mut expected = Line {
         number: LineName::new("100"),
@@ -232,29 +241,33 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\nlate_percent = 25\n[[lines]]")
         .replace(
             "identifier.digits = 6",
-            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
+            "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nsrtp = \"require\"\nrecord = true\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
         );
     let read = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(read.wideband(), audio::Wideband::Encoded);
     assert_eq!(read.sip.external, "[2001:db8::7]:5080".parse().ok());
     assert_eq!((read.media.ports, read.media.threads.map(usize::from)), (30_000..=30_003, Some(2)));
-    let intake = Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10 };
+    let intake =
+        Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10, late_percent: 25 };
     assert_eq!((read.limits.calls, read.limits.intake), (2, intake));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
     assert!(!read.media.pin_threads && !read.media.kernel_filter);
-    assert_eq!(read.records.traces, Retention::For(Duration::from_hours(36)));
+    assert_eq!(read.records.kept.traces, Retention::For(Duration::from_hours(36)));
+    assert_eq!(read.records.kept.recordings, Retention::For(Duration::from_hours(90 * 24)));
+    assert_eq!(read.records.recording_max, Duration::from_mins(30));
     let hep = read.hep.expect("a collector");
     assert_eq!(
         (hep.to.to_string().as_str(), hep.id, hep.password.as_deref()),
         ("192.0.2.1:9060", 2001, Some("open sesame"))
     );
-    assert_eq!(read.back_end.deadline, Duration::from_millis(1500));
+    assert_eq!(read.back_end.default.deadline, Duration::from_millis(1500));
     let line = &read.lines[0];
     assert_eq!((&*line.name, line.ring_for, &line.by_number), ("Sales", seconds(1), &None));
-    let sound = Sound { codecs: Codecs::Ours(vec![Codec::G722, Codec::Pcma]), tones: Tones::Always };
+    let codecs = Codecs::Ours(vec![Codec::G722, Codec::Pcma]);
+    let sound = Sound { codecs, tones: Tones::Always, srtp: Srtp::Require, record: true };
     assert_eq!(read.sounds[&line.number], sound);
     assert_eq!(Configuration::demo(&Overrides::default()).wideband(), audio::Wideband::Unused);
     let question = &line.identification.questions[0].question;
@@ -263,16 +276,37 @@ fn what_is_said_is_taken() {
     assert_eq!(shown(&question.prompts.no_input), ["identifier-no-input-1", "identifier-no-input-2"]);
     assert_eq!(shown([&line.next.identified.say]), ["bye"]);
     let headers: Vec<_> =
-        read.back_end.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    assert_eq!(headers, [("x-key", b"a b".as_slice()), ("authorization", b"Bearer open sesame")]);
+        read.back_end.default.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(headers, [("x-key", b"a b".as_slice())]);
+    assert!(matches!(&read.back_end.default.authentication, Authentication::Header(name, value)
+        if name == "authorization" && value == "Bearer open sesame"));
     let unused: Vec<_> = read.warnings.iter().map(Fault::message).collect();
     assert_eq!(unused, ["no line uses the action `customer_by_number`"]);
 }
 
 #[test]
+fn opus_is_taken_where_the_build_speaks_it() {
+    let text =
+        SHORTEST.replace("identifier.digits = 6", "codecs = [\"opus\", \"pcma\"]\nidentifier.digits = 6");
+    let read = parse(&text);
+    if audio::OPUS_SPOKEN {
+        let read = read.unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(read.wideband(), audio::Wideband::WithOpus);
+        let codecs = Codecs::Ours(vec![Codec::Opus, Codec::Pcma]);
+        assert!(read.sounds.values().all(|sound| sound.codecs == codecs));
+    } else {
+        let faults = read.expect_err("nobody would hear it").to_string();
+        assert!(faults.contains("this build does not speak `opus`"), "{faults}");
+    }
+}
+
+#[test]
 fn paths_stand_behind_the_base_url() {
     let read = parse(SHORTEST).expect("it says enough");
-    assert_eq!(read.back_end.url("/c?n=1").expect("a URL").as_str(), "https://crm.example.com/api/c?n=1");
+    assert_eq!(
+        read.back_end.default.url("/c?n=1").expect("a URL").as_str(),
+        "https://crm.example.com/api/c?n=1"
+    );
 }
 
 #[test]
@@ -401,6 +435,7 @@ fn one_fault_is_told_once() {
             "there is no target `agent`",
         ),
         ("[[lines]]", "[limits]\ncalls_per_second = 0\n[[lines]]", "`calls_per_second` is out of range"),
+        ("[[lines]]", "[limits]\nlate_percent = 101\n[[lines]]", "`late_percent` is out of range"),
         ("[[lines]]", "[limits]\ntransactions = 999\n[[lines]]", "`transactions` is out of range"),
         (
             "[[lines]]",

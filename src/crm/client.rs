@@ -1,148 +1,113 @@
-//! Sends actions to the back end.
+//! Sends actions to the back ends.
 //!
 //! Nothing of a query reaches a log or an error: what went wrong is told in words that hold no value.
 #![expect(clippy::disallowed_methods, reason = "shell: measures how long the back end takes")]
 
-use std::error::Error;
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::body::Bytes;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
-use reqwest::{Request, Response};
-use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
-
-use super::{Action, Config, HeaderValue, variables};
+use super::connection::Connection;
+use super::trial::Trial;
+use super::{Action, Config};
 use crate::flow::{ActionName, Answer, Failure, Matches, Query};
 
-/// The largest answer that is read. A customer is some hundred bytes.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-
-/// How long an unused connection is kept. Shorter than the 5 s after which common servers close theirs, so
-/// that a request is not sent into a connection that is just being closed.
-const IDLE_MAX: Duration = Duration::from_secs(4);
-
-/// The connection to a back end. Cloning shares it.
+/// The connections to all back ends. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    config: Arc<Config>,
-    slots: Arc<Semaphore>,
+    shared: Arc<Shared>,
 }
 
-/// The back end cannot be asked as configured.
+#[derive(Debug)]
+struct Shared {
+    default: Connection,
+    others: HashMap<Arc<str>, Connection>,
+    actions: HashMap<ActionName, Action>,
+}
+
+/// A back end cannot be asked as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum Misconfigured {
     /// The HTTP client would not start, such as for want of the system's root certificates.
     #[error("the HTTP client cannot be set up")]
     Http(#[source] reqwest::Error),
+    /// A file of TLS cannot be read.
+    #[error("{} cannot be read", file.display())]
+    File {
+        /// Which file.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file of TLS holds nothing of use.
+    #[error("{} holds no {what} in PEM", file.display())]
+    Empty {
+        /// Which file.
+        file: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
 }
 
 impl Client {
-    /// Sets the connection up; nothing is sent yet.
+    /// Sets the connections up; nothing is sent yet. Files of TLS are read here.
     pub fn new(config: Config) -> Result<Self, Misconfigured> {
         // Fails where the process has one already, and then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .no_proxy()
-            .pool_idle_timeout(IDLE_MAX);
-        if config.base_url.scheme() == "http" {
-            // Spares the reading of root certificates, which a small container need not have.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(Misconfigured::Http)?;
-        let slots = Arc::new(Semaphore::new(config.max_concurrent));
-        Ok(Self { http, config: Arc::new(config), slots })
+        let default = Connection::new(super::config::DEFAULT, config.default)?;
+        let connect = |(name, service): (Arc<str>, _)| {
+            let connection = Connection::new(&name, service)?;
+            Ok((name, connection))
+        };
+        let others = config.others.into_iter().map(connect).collect::<Result<_, _>>()?;
+        Ok(Self { shared: Arc::new(Shared { default, others, actions: config.actions }) })
     }
 
     /// Asks, and says what came of it within the deadline. Dropping the future abandons the request.
-    pub async fn ask(&self, action: &ActionName, query: &Query) -> Answer {
-        let mut measure = Measure::begin(action.clone());
-        let answer = match tokio::time::timeout(self.config.deadline, self.exchange(action, query)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(failure)) => Answer::Failed(failure),
-            Err(_) => Answer::Failed(Failure::TimedOut),
+    pub async fn ask(&self, name: &ActionName, query: &Query) -> Answer {
+        let mut measure = Measure::begin(name.clone());
+        let answer = if let Some((connection, action)) = self.action(name) {
+            connection.ask(name, action, query).await
+        } else {
+            tracing::error!(action = %name, "there is no such action");
+            Answer::Failed(Failure::Unreachable)
         };
         measure.result = result_word(&answer);
         if let Answer::Failed(failure) = &answer {
-            tracing::warn!(%action, failure = failure.as_str(), "the back end failed");
+            tracing::warn!(action = %name, failure = failure.as_str(), "the back end failed");
         }
         answer
     }
 
-    async fn exchange(&self, name: &ActionName, query: &Query) -> Result<Answer, Failure> {
-        let _slot = self.slots.try_acquire().map_err(|_| Failure::Overloaded)?;
-        let Some(action) = self.config.actions.get(name) else {
-            tracing::error!(action = %name, "there is no such action");
-            return Err(Failure::Unreachable);
+    /// Asks once, whatever the breaker says, and tells all that was sent and came back. `None` where there is no such
+    /// action, or where the query does not fill it in.
+    pub async fn try_out(&self, name: &ActionName, query: &Query) -> Option<Trial> {
+        let (connection, action) = self.action(name)?;
+        connection.try_out(name, action, query).await
+    }
+
+    /// Which back ends do not answer at all, and why.
+    pub async fn unreachable(&self) -> Vec<(String, String)> {
+        let Shared { default, others, .. } = &*self.shared;
+        let mut unreachable = Vec::new();
+        for connection in std::iter::once(default).chain(others.values()) {
+            if let Err(why) = connection.reach().await {
+                unreachable.push((connection.address(), why));
+            }
+        }
+        unreachable.sort();
+        unreachable
+    }
+
+    fn action(&self, name: &ActionName) -> Option<(&Connection, &Action)> {
+        let action = self.shared.actions.get(name)?;
+        let connection = match &action.back_end {
+            Some(name) => self.shared.others.get(name)?,
+            None => &self.shared.default,
         };
-        let request = self.request(action, query).ok_or_else(|| {
-            // A value that the back end itself gave does not fit where the action puts it.
-            tracing::warn!(action = %name, "the request could not be filled in");
-            Failure::Garbage
-        })?;
-        let response = self.http.execute(request).await.map_err(|error| unreachable_because(name, error))?;
-        if let Some(answer) = action.reading.of_status(response.status().as_u16()) {
-            return Ok(answer);
-        }
-        Ok(action.reading.of_body(&body(name, response).await?))
+        Some((connection, action))
     }
-
-    fn request(&self, action: &Action, query: &Query) -> Option<Request> {
-        let values = variables(query);
-        let url = self.config.url(&action.path.fill(&values)?)?;
-        let mut request = Request::new(action.method.clone(), url);
-        for (name, value) in &self.config.headers {
-            request.headers_mut().insert(name, value.clone());
-        }
-        if let Some(body) = &action.body {
-            let body = Filled(body.fill(&values)?);
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(Bytes::from_owner(body).into());
-        }
-        for (name, value) in &action.headers {
-            let mut value = HeaderValue::from_bytes(value.fill(&values)?.as_bytes()).ok()?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(name, value);
-        }
-        Some(request)
-    }
-}
-
-/// A body that is wiped once it has been sent.
-struct Filled(Zeroizing<String>);
-
-impl AsRef<[u8]> for Filled {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-async fn body(name: &ActionName, mut response: Response) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable_because(name, error))? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            tracing::warn!(action = %name, "the answer is larger than {ANSWER_BYTES_MAX} bytes");
-            return Err(Failure::Garbage);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// Logs the causes of `error`, of which only the innermost says something, without the URL, which is personal.
-fn unreachable_because(name: &ActionName, error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let mut cause: &dyn Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    tracing::warn!(action = %name, %cause, "no answer from the back end");
-    Failure::Unreachable
 }
 
 /// The word for an answer in `portero_crm_requests_total{result}`.

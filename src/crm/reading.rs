@@ -3,7 +3,8 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::flow::{Answer, Attributes, Customer, Failure, Matches};
+use super::attributes::{self, Attributes};
+use crate::flow::{Answer, Customer, Failure, Matches};
 
 /// The longest customer identifier that is believed, in characters.
 const ID_LENGTH_MAX: usize = 128;
@@ -17,6 +18,10 @@ pub enum Reading {
     LookUp(LookUp),
     /// It says whether a secret is right.
     Check(Check),
+    /// It says whether a one-time code is on its way.
+    Sending(Sending),
+    /// It tells more of a customer.
+    Record(Attributes),
 }
 
 /// Where an answer names customers.
@@ -28,6 +33,8 @@ pub struct LookUp {
     pub customer: JsonPath,
     /// The name, within one of them: a text, `null` or absent.
     pub name: JsonPath,
+    /// What else is told of each, within it.
+    pub attributes: Attributes,
     /// The statuses that say "nobody", whatever the body.
     pub no_match: Vec<u16>,
 }
@@ -35,22 +42,59 @@ pub struct LookUp {
 /// Where an answer says yes or no.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// The yes or no: a boolean.
-    pub accepted: JsonPath,
+    /// What says yes. Unless it is a status, there has to be an answer to it.
+    pub accepted: Condition,
     /// The statuses that say "no", whatever the body.
     pub rejected: Vec<u16>,
+}
+
+/// Where an answer says that a code was sent.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    /// What says so; absent: any status of success does.
+    pub sent: Option<Condition>,
+    /// The statuses that say that it was not, whatever the body.
+    pub not_sent: Vec<u16>,
+}
+
+/// What makes a yes.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// `true` there; `false` is a no, and anything else is garbage.
+    True(JsonPath),
+    /// One of these texts there, numbers and `true` and `false` being texts, too; any other text is a no.
+    Equals(JsonPath, Vec<String>),
+    /// One of these statuses; any other status of success is a no.
+    Status(Vec<u16>),
 }
 
 impl Reading {
     /// What an answer with this status means before its body is looked at; `None` if the body tells.
     pub fn of_status(&self, status: u16) -> Option<Answer> {
-        match self {
-            Self::LookUp(look_up) if look_up.no_match.contains(&status) => {
-                Some(Answer::LookUp(Matches::None))
-            }
-            Self::Check(check) if check.rejected.contains(&status) => Some(Answer::Check(false)),
-            _ if (200..300).contains(&status) => None,
+        let (no, condition): (&[u16], Option<&Condition>) = match self {
+            Self::LookUp(look_up) => (&look_up.no_match, None),
+            Self::Check(check) => (&check.rejected, Some(&check.accepted)),
+            Self::Sending(sending) => (&sending.not_sent, sending.sent.as_ref()),
+            Self::Record(_) => (&[], None),
+        };
+        let is_success = (200..300).contains(&status);
+        match condition {
+            _ if no.contains(&status) => Some(self.says(false)),
+            Some(Condition::Status(yes)) if yes.contains(&status) => Some(self.says(true)),
+            Some(Condition::Status(_)) if is_success => Some(self.says(false)),
+            None if is_success && matches!(self, Self::Sending(_)) => Some(self.says(true)),
+            _ if is_success => None,
             _ => Some(Answer::Failed(Failure::Status)),
+        }
+    }
+
+    /// What a status alone can say.
+    fn says(&self, yes: bool) -> Answer {
+        match self {
+            Self::LookUp(_) => Answer::LookUp(Matches::None),
+            Self::Check(_) => Answer::Check(yes),
+            Self::Sending(_) => Answer::Sent(yes),
+            Self::Record(_) => Answer::Failed(Failure::Status),
         }
     }
 
@@ -58,9 +102,20 @@ impl Reading {
     pub fn of_body(&self, body: &[u8]) -> Answer {
         let answer = serde_json::from_slice(body).ok().and_then(|body: Value| match self {
             Self::LookUp(look_up) => look_up.matches(&body).map(Answer::LookUp),
-            Self::Check(check) => check.verdict(&body).map(Answer::Check),
+            Self::Check(check) => check.accepted.is_met(&body).map(Answer::Check),
+            Self::Sending(sending) => sending.sent.as_ref()?.is_met(&body).map(Answer::Sent),
+            Self::Record(record) => body.is_object().then(|| Answer::Record(attributes::read(record, &body))),
         });
         answer.unwrap_or(Answer::Failed(Failure::Garbage))
+    }
+
+    /// What it takes out of an answer besides what it is asked for.
+    pub fn attributes(&self) -> Option<&Attributes> {
+        match self {
+            Self::LookUp(look_up) => Some(&look_up.attributes),
+            Self::Record(record) => Some(record),
+            Self::Check(_) | Self::Sending(_) => None,
+        }
     }
 }
 
@@ -96,13 +151,21 @@ impl LookUp {
             Some(_) => return None,
         };
         let name = name.filter(|name| !name.is_empty());
-        usable.then(|| Customer { id, name, attributes: Attributes::new() })
+        usable.then(|| Customer { id, name, attributes: attributes::read(&self.attributes, result) })
     }
 }
 
-impl Check {
-    fn verdict(&self, body: &Value) -> Option<bool> {
-        self.accepted.query(body).exactly_one().ok()?.as_bool()
+impl Condition {
+    /// `None` where the answer is not as it should be.
+    fn is_met(&self, body: &Value) -> Option<bool> {
+        match self {
+            Self::True(path) => path.query(body).exactly_one().ok()?.as_bool(),
+            Self::Equals(path, texts) => {
+                let text = attributes::text(path.query(body).exactly_one().ok()?)?;
+                Some(texts.contains(&text))
+            }
+            Self::Status(_) => None,
+        }
     }
 }
 
@@ -119,12 +182,13 @@ mod tests {
             results: path(results),
             customer: path("$.id"),
             name: path("$.name"),
+            attributes: Attributes::new(),
             no_match: vec![404],
         })
     }
 
     fn check() -> Reading {
-        Reading::Check(Check { accepted: path("$.accepted"), rejected: vec![401, 403] })
+        Reading::Check(Check { accepted: Condition::True(path("$.accepted")), rejected: vec![401, 403] })
     }
 
     fn one(id: &str, name: Option<&str>) -> Answer {
@@ -185,9 +249,88 @@ mod tests {
     }
 
     #[test]
+    fn conditions_may_be_words() {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let check = |texts| {
+            let accepted = Condition::Equals(path("$.status"), texts);
+            Reading::Check(Check { accepted, rejected: vec![] })
+        };
+        let table = [
+            (texts(&["OK"]), r#"{"status":"OK"}"#, Answer::Check(true)),
+            (texts(&["OK"]), r#"{"status":"ok"}"#, Answer::Check(false)),
+            (texts(&["OK", "1"]), r#"{"status":1}"#, Answer::Check(true)),
+            (texts(&["true"]), r#"{"status":true}"#, Answer::Check(true)),
+            (texts(&["OK"]), r#"{"status":null}"#, GARBAGE),
+            (texts(&["OK"]), r#"{"status":["OK"]}"#, GARBAGE),
+            (texts(&["OK"]), "{}", GARBAGE),
+        ];
+        for (texts, body, expected) in table {
+            assert_eq!(check(texts).of_body(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn attributes_belong_to_each_customer() {
+        let segment = attributes::Attribute {
+            path: path("$.segment"),
+            default: Some("standard".to_owned()),
+            translate: std::collections::BTreeMap::new(),
+            otherwise: None,
+        };
+        let attributes = Attributes::from([("segment".into(), segment)]);
+        let body = br#"[{"id":"1","segment":"gold"},{"id":"2"}]"#;
+        let reading = Reading::LookUp(LookUp {
+            results: path("$[*]"),
+            customer: path("$.id"),
+            name: path("$.name"),
+            attributes: attributes.clone(),
+            no_match: vec![],
+        });
+        let Answer::LookUp(Matches::Several(customers)) = reading.of_body(body) else { panic!("two match") };
+        let segments: Vec<_> = customers.iter().map(|customer| customer.attribute("segment")).collect();
+        assert_eq!(segments, [Some("gold"), Some("standard")]);
+        let record = Reading::Record(attributes);
+        let told = |texts: &[&str]| {
+            let texts = texts.iter().map(|&text| text.to_owned()).collect();
+            Answer::Record([("segment".into(), texts)].into())
+        };
+        assert_eq!(record.of_body(br#"{"segment":"gold"}"#), told(&["gold"]));
+        assert_eq!(record.of_body(b"{}"), told(&["standard"]));
+        for body in ["[]", "null", "7", "", "<html>"] {
+            assert_eq!(record.of_body(body.as_bytes()), GARBAGE, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_told_by_status_or_body() {
+        let sending = |sent| Reading::Sending(Sending { sent, not_sent: vec![422] });
+        let by_status = sending(None);
+        let by_body = sending(Some(Condition::True(path("$.sent"))));
+        let by_one_status = sending(Some(Condition::Status(vec![202])));
+        let failed = Some(Answer::Failed(Failure::Status));
+        let table = [
+            (&by_status, 204, Some(Answer::Sent(true))),
+            (&by_status, 422, Some(Answer::Sent(false))),
+            (&by_status, 500, failed.clone()),
+            (&by_body, 200, None),
+            (&by_body, 422, Some(Answer::Sent(false))),
+            (&by_one_status, 202, Some(Answer::Sent(true))),
+            (&by_one_status, 200, Some(Answer::Sent(false))),
+            (&by_one_status, 503, failed),
+        ];
+        for (reading, status, expected) in table {
+            assert_eq!(reading.of_status(status), expected, "{status}");
+        }
+        assert_eq!(by_body.of_body(br#"{"sent":true}"#), Answer::Sent(true));
+        assert_eq!(by_body.of_body(br#"{"sent":false}"#), Answer::Sent(false));
+        assert_eq!(by_body.of_body(b""), GARBAGE);
+    }
+
+    #[test]
     fn statuses_tell_before_bodies_do() {
         let nobody = Some(Answer::LookUp(Matches::None));
         let failed = Some(Answer::Failed(Failure::Status));
+        let by_status = Reading::Check(Check { accepted: Condition::Status(vec![204]), rejected: vec![403] });
         let table = [
             (look_up("$"), 200, None),
             (look_up("$"), 204, None),
@@ -198,7 +341,13 @@ mod tests {
             (check(), 200, None),
             (check(), 403, Some(Answer::Check(false))),
             (check(), 404, failed.clone()),
-            (check(), 503, failed),
+            (check(), 503, failed.clone()),
+            (by_status.clone(), 204, Some(Answer::Check(true))),
+            (by_status.clone(), 200, Some(Answer::Check(false))),
+            (by_status.clone(), 403, Some(Answer::Check(false))),
+            (by_status, 500, failed.clone()),
+            (Reading::Record(Attributes::new()), 200, None),
+            (Reading::Record(Attributes::new()), 404, failed),
         ];
         for (reading, status, expected) in table {
             assert_eq!(reading.of_status(status), expected, "{status}");

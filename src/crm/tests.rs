@@ -1,5 +1,10 @@
 //! The client against servers on the loopback that answer well, badly or not at all.
 
+mod hostile;
+mod tls;
+mod treatment;
+
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::level_filters::LevelFilter;
 
 use super::*;
-use crate::flow::{Ani, AniSource, Answer, Customer, Failure, Matches, PhoneNumber, Trust};
+use crate::flow::{ActionName, Ani, AniSource, Answer, Customer, Failure, Matches, PhoneNumber, Trust};
 use crate::secret::Secret;
 
 /// Long enough for any answer on the loopback, and never waited for in full.
@@ -31,9 +36,13 @@ fn look_up(source: &str) -> Action {
         results: path("$.customers[*]"),
         customer: path("$.id"),
         name: path("$.name"),
+        attributes: Attributes::new(),
         no_match: vec![404],
     };
     Action {
+        back_end: None,
+        deadline: None,
+        retry: false,
         method: Method::GET,
         path: template(source, Place::Path),
         headers: Vec::new(),
@@ -45,28 +54,39 @@ fn look_up(source: &str) -> Action {
 fn check() -> Action {
     let header = (HeaderName::from_static("x-customer"), template("{{ customer }}", Place::Header));
     Action {
+        back_end: None,
+        deadline: None,
+        retry: false,
         method: Method::POST,
         path: template("/check", Place::Path),
         headers: vec![header],
-        body: Some(template(r#"{"customer": "{{ customer }}", "pin": "{{ secret }}"}"#, Place::Json)),
-        reading: Reading::Check(Check { accepted: path("$.accepted"), rejected: vec![403] }),
+        body: Some(Body {
+            template: template(r#"{"customer": "{{ customer }}", "pin": "{{ secret }}"}"#, Place::Json),
+            media_type: "application/json",
+        }),
+        reading: Reading::Check(Check { accepted: Condition::True(path("$.accepted")), rejected: vec![403] }),
     }
 }
 
 fn client(server: SocketAddr, deadline: Duration) -> Client {
+    let service = Service {
+        deadline,
+        max_concurrent: 1,
+        headers: vec![(HeaderName::from_static("x-key"), HeaderValue::from_static("open sesame"))],
+        ..Service::at(format!("http://{server}/api/").parse().expect("a URL"))
+    };
+    Client::new(config(service, false)).expect("a client")
+}
+
+/// A back end of which these can be asked.
+fn config(service: Service, retry: bool) -> Config {
     let actions = [
         ("by_number", look_up("/customers?phone={{ ani }}")),
         ("by_identifier", look_up("/customers/{{ identifier }}")),
         ("check", check()),
     ];
-    let config = Config {
-        base_url: format!("http://{server}/api/").parse().expect("a URL"),
-        deadline,
-        max_concurrent: 1,
-        headers: vec![(HeaderName::from_static("x-key"), HeaderValue::from_static("open sesame"))],
-        actions: actions.into_iter().map(|(name, action)| (ActionName::new(name), action)).collect(),
-    };
-    Client::new(config).expect("a client")
+    let named = |(name, action)| (ActionName::new(name), Action { retry, ..action });
+    Config { default: service, others: BTreeMap::new(), actions: actions.into_iter().map(named).collect() }
 }
 
 fn number() -> (ActionName, Query) {
@@ -302,7 +322,7 @@ async fn no_log_holds_what_was_asked() {
     asked(number(), PATIENT, Reply::Bytes(Vec::new())).await;
     drop(guard);
     let log = String::from_utf8(log.0.lock().expect("nobody panicked").clone()).expect("text");
-    assert!(log.contains("no answer from the back end") && log.contains("filled in"), "{log}");
+    assert!(log.contains("no answer") && log.contains("filled in"), "{log}");
     for value in [PIN, "10000001", "12025550101", "sesame"] {
         assert!(!log.contains(value), "{value} in {log}");
     }

@@ -169,6 +169,13 @@ impl PhoneNumber {
         number.map_or(self, |number| Self(number.format().mode(Mode::E164).to_string()))
     }
 
+    /// The number as it is written in its own country, such as `(202) 555-0101`. `None` where its country is not known,
+    /// or where that country's plan does not hold it.
+    pub fn national(&self) -> Option<String> {
+        let number = self.0.starts_with('+').then(|| phonenumber::parse(None, &self.0).ok()).flatten()?;
+        phonenumber::is_valid(&number).then(|| number.format().mode(Mode::National).to_string())
+    }
+
     /// The number in full. Personal: not for logs above DEBUG, never for a metric label.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{LanguageName, PromptId};
+use crate::say::{Currency, Kind};
 use crate::secret::Secret;
 
 /// What is said in one go.
@@ -75,6 +76,22 @@ pub enum Form {
     Time,
     /// As an amount in this currency (ISO 4217); the value is `12.50`.
     Money([u8; 3]),
+}
+
+impl Form {
+    /// How a language is told of it.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Digits => Kind::Digits,
+            Self::Number => Kind::Number,
+            Self::Ordinal => Kind::Ordinal,
+            Self::Date => Kind::Date,
+            Self::Time => Kind::Time,
+            Self::Money(currency) => {
+                Kind::Money(std::str::from_utf8(&currency).ok().and_then(Currency::parse))
+            }
+        }
+    }
 }
 
 /// A piece whose gaps are filled in.

@@ -83,6 +83,8 @@ pub enum Failure {
     Garbage,
     /// We had too many requests under way to send this one.
     Overloaded,
+    /// It has failed so often of late that it was left alone.
+    Open,
 }
 
 impl Failure {
@@ -94,6 +96,7 @@ impl Failure {
             Self::Status => "status",
             Self::Garbage => "garbage",
             Self::Overloaded => "overloaded",
+            Self::Open => "circuit_open",
         }
     }
 }

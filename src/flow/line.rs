@@ -201,6 +201,11 @@ impl<T> ByVerdict<T> {
 }
 
 impl Languages {
+    /// Whether `language` is one of them.
+    pub fn speak(&self, language: &LanguageName) -> bool {
+        self.all.iter().any(|(name, _)| name == language)
+    }
+
     /// In which order `language` writes dates.
     pub fn date_order(&self, language: &LanguageName) -> DateOrder {
         let found = self.all.iter().find(|(name, _)| name == language);

@@ -18,6 +18,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::say::DateOrder;
 pub use ani::{Ani, AniSource, Attestation, Check, CheckOutcome, Country, PhoneNumber, Trust, TrustLevel};
 pub use announcement::{Announcement, Form, Piece, Sound, Source, TextPart};
 pub use asked::{Answer, Failure, Matches, Query, Request};
@@ -29,15 +30,13 @@ pub use line::{
     Patience, Service, Then, Turn,
 };
 pub use machine::{Flow, Opening, Start};
-pub use question::{After, DateOrder, EntryRules, Prompts, Question, Retries};
+pub use question::{After, EntryRules, Prompts, Question, Retries};
 pub use standing::{Attributes, Customer, Method, Standing, Verdict};
+
+pub use crate::say::PromptId;
 
 use std::fmt;
 use std::sync::Arc;
-
-/// The name of a recording, such as `ask-identifier`: the file's name without folder and ending.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PromptId(Arc<str>);
 
 /// The name of a configured request to the back end, such as `customer_by_number`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,7 +75,6 @@ macro_rules! name {
         }
     };
 }
-name!(PromptId);
 name!(ActionName);
 name!(TargetName);
 name!(LineName);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use super::{Announcement, Then};
+use super::{Announcement, DateOrder, Then};
 use crate::secret::Digit;
 
 /// A question that is answered by keys.
@@ -125,18 +125,6 @@ pub enum After {
     Verdict,
     /// This.
     Then(Then),
-}
-
-/// In which order a language writes a date.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum DateOrder {
-    /// Day, month, year.
-    #[default]
-    DayMonthYear,
-    /// Month, day, year.
-    MonthDayYear,
-    /// Year, month, day.
-    YearMonthDay,
 }
 
 /// The years that a keyed date may be of.

@@ -16,10 +16,14 @@ pub(super) const SAMPLES_MAX: usize = 480;
 /// A place on the grid whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
+    /// When it fell due.
+    pub(super) due: Instant,
     /// The timestamp of its first sample.
     pub(super) timestamp: u32,
-    /// How many samples it holds.
+    /// How many samples it holds, as a prompt counts them: 8 in a millisecond.
     pub(super) samples: usize,
+    /// How far the timestamp goes on to the next.
+    pub(super) ticks: u32,
     /// How many slots before it were missed.
     pub(super) missed: u64,
 }
@@ -30,12 +34,18 @@ pub(super) struct Grid {
     next: Instant,
     timestamp: u32,
     packet_time: Duration,
+    ticks_per_ms: u16,
 }
 
 impl Grid {
-    /// A grid whose first slot is `first`.
+    /// A grid whose first slot is `first`, with the clock of G.711.
     pub(super) fn new(first: Instant, timestamp: u32, packet_time: Duration) -> Self {
-        Self { next: first, timestamp, packet_time: kept(packet_time) }
+        Self { next: first, timestamp, packet_time: kept(packet_time), ticks_per_ms: 8 }
+    }
+
+    /// Takes this RTP clock from the next slot on: timestamps go on from where they are (RFC 7160 §4.1).
+    pub(super) fn set_clock(&mut self, ticks_per_ms: u16) {
+        self.ticks_per_ms = ticks_per_ms;
     }
 
     /// When the next slot falls due.
@@ -52,7 +62,13 @@ impl Grid {
     pub(super) fn take(&mut self, now: Instant) -> Option<Slot> {
         let late = now.checked_duration_since(self.next)?;
         let missed = if late < self.packet_time { 0 } else { self.skip(late) };
-        let slot = Slot { timestamp: self.timestamp, samples: self.samples() as usize, missed };
+        let slot = Slot {
+            due: self.next,
+            timestamp: self.timestamp,
+            samples: self.samples(),
+            ticks: self.ticks(),
+            missed,
+        };
         self.advance(1);
         Some(slot)
     }
@@ -65,7 +81,7 @@ impl Grid {
 
     /// The RTP timestamp of this moment.
     pub(super) fn timestamp_at(&self, now: Instant) -> u32 {
-        let ticks = |span: Duration| (span.as_micros() as u64 * 8 / 1000) as u32;
+        let ticks = |span: Duration| (span.as_micros() as u64 * u64::from(self.ticks_per_ms) / 1000) as u32;
         match now.checked_duration_since(self.next) {
             Some(after) => self.timestamp.wrapping_add(ticks(after)),
             None => self.timestamp.wrapping_sub(ticks(self.next - now)),
@@ -77,13 +93,17 @@ impl Grid {
         self.advance((late.as_nanos() / self.packet_time.as_nanos()) as u64)
     }
 
-    fn samples(&self) -> u32 {
-        self.packet_time.as_millis() as u32 * 8
+    fn samples(&self) -> usize {
+        self.packet_time.as_millis() as usize * 8
+    }
+
+    fn ticks(&self) -> u32 {
+        self.packet_time.as_millis() as u32 * u32::from(self.ticks_per_ms)
     }
 
     fn advance(&mut self, slots: u64) -> u64 {
         self.next += Duration::from_nanos(self.packet_time.as_nanos() as u64 * slots);
-        self.timestamp = self.timestamp.wrapping_add((slots as u32).wrapping_mul(self.samples()));
+        self.timestamp = self.timestamp.wrapping_add((slots as u32).wrapping_mul(self.ticks()));
         slots
     }
 }
@@ -160,5 +180,18 @@ mod tests {
         assert_eq!(grid.timestamp_at(zero), 100_u32.wrapping_sub(160));
         grid.take(zero + 20 * MS);
         assert_eq!(grid.timestamp_at(zero + 30 * MS), 180);
+    }
+
+    #[test]
+    fn a_new_clock_goes_on_from_where_the_old_one_was() {
+        let zero = start();
+        let mut grid = Grid::new(zero, 1000, 20 * MS);
+        grid.take(zero);
+        grid.set_clock(48);
+        let slot = grid.take(zero + 20 * MS).expect("it is due");
+        assert_eq!((slot.timestamp, slot.samples, slot.ticks), (1160, 160, 960));
+        let slot = grid.take(zero + 60 * MS).expect("it is due");
+        assert_eq!((slot.timestamp, slot.missed), (1160 + 2 * 960, 1));
+        assert_eq!(grid.timestamp_at(zero + 90 * MS), 1160 + 3 * 960 + 480);
     }
 }

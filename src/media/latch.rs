@@ -3,7 +3,8 @@
 //! A caller behind a NAT sends from another address than its SDP says. Sending to wherever packets come from is
 //! how calls are stolen, so: packets from the very address in the SDP always win; another source must show a few
 //! packets in sequence, of one SSRC and a negotiated type, within seconds of the answer; and once a source is
-//! believed no third one is, until the SDP names another address.
+//! believed no third one is, until the SDP names another address. Where packets are encrypted, whoever has the key is
+//! the caller, wherever the newest packet comes from.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -92,6 +93,13 @@ impl Latch {
         shown
     }
 
+    /// Takes a packet that has proven to be authentic. One that is late says nothing of where its sender is by now.
+    pub(super) fn accept_authentic(&mut self, source: SocketAddr, newest: bool) {
+        if newest {
+            self.believe(source);
+        }
+    }
+
     fn believe(&mut self, source: SocketAddr) {
         self.believed = Some(source);
         self.candidates = Vec::new();
@@ -103,7 +111,7 @@ impl Latch {
             Candidate { source, ssrc: header.ssrc, next: header.sequence.wrapping_add(1), packets: 1 };
         let Some(known) = self.candidates.iter_mut().find(|candidate| candidate.source == source) else {
             if self.candidates.len() == CANDIDATES_MAX {
-                self.candidates.remove(0);
+                self.forget_the_weakest();
             }
             self.candidates.push(fresh);
             return false;
@@ -111,6 +119,15 @@ impl Latch {
         let in_sequence = known.ssrc == header.ssrc && known.next == header.sequence;
         *known = Candidate { packets: if in_sequence { known.packets + 1 } else { 1 }, ..fresh };
         known.packets >= PACKETS
+    }
+
+    /// Whoever has shown the least makes room, the oldest of several: a flood from everywhere does not keep out a source
+    /// that has shown two packets.
+    fn forget_the_weakest(&mut self) {
+        let weakest = self.candidates.iter().enumerate().min_by_key(|(_, candidate)| candidate.packets);
+        if let Some((place, _)) = weakest {
+            self.candidates.remove(place);
+        }
     }
 }
 
@@ -162,7 +179,23 @@ mod tests {
             .zip([3, 4, 5, 6])
             .flat_map(|(legitimate, stray)| [(stray, 9, 77, 0, true), legitimate])
             .collect();
-        let table: [(&str, Vec<Sent>, u8); 13] = [
+        // A source behind a NAT, and three strangers, each another, before each of its packets.
+        let flooded: Vec<Sent> = run(2, 1, 4, 0)
+            .into_iter()
+            .enumerate()
+            .flat_map(|(n, legitimate)| {
+                let strays = (0..3).map(move |k| (10 + 3 * n as u8 + k, 9, 77, 0, true));
+                strays.chain([legitimate])
+            })
+            .collect();
+        let spoofed = vec![
+            (2, 7, 1, 0, true),
+            (3, 7, 2, 0, true),
+            (2, 7, 3, 0, true),
+            (3, 7, 4, 0, true),
+            (2, 7, 5, 0, true),
+        ];
+        let table: [(&str, Vec<Sent>, u8); 15] = [
             ("nothing", vec![], 1),
             ("the named address", run(1, 1, 1, 0), 1),
             ("another, too few", run(2, 1, 3, 0), 1),
@@ -176,6 +209,8 @@ mod tests {
             ("a third after the named one", [run(1, 1, 1, 0), run(3, 1, 50, 100)].concat(), 1),
             ("the named one after a thief", [run(3, 1, 50, 0), run(1, 1, 1, 1000)].concat(), 1),
             ("strays between", interleaved, 2),
+            ("a flood of strangers", flooded, 2),
+            ("two sources that make one sequence", spoofed, 1),
         ];
         for (name, sent, expected) in table {
             assert_eq!(destination(sent), expected, "{name}");
@@ -203,6 +238,17 @@ mod tests {
         assert_eq!(latch.destination(), address(2, 4000));
         latch.renegotiated(address(4, 4000), at(30_000));
         assert_eq!(latch.destination(), address(4, 4000), "the peer is somewhere else now");
+    }
+
+    #[test]
+    fn an_authentic_packet_moves_the_stream_unless_it_is_late() {
+        let zero = start();
+        let mut latch = Latch::new(address(1, 4000), zero);
+        let table = [(1, true, 1), (2, false, 1), (2, true, 2), (1, false, 2), (3, true, 3), (1, true, 1)];
+        for (who, newest, expected) in table {
+            latch.accept_authentic(address(who, 4000), newest);
+            assert_eq!(latch.destination(), address(expected, 4000), "{who} {newest}");
+        }
     }
 
     #[test]

@@ -1,18 +1,27 @@
 //! Media sessions without sockets: playout, digits, latching.
 //!
 //! A [`Session`] is what a media thread does for one call. It is given packets, commands and the time and gives
-//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no SRTP, no
-//! mixing and no transcoding here, and the caller's audio is listened to for keys at the most.
+//! back packets, events and its next deadline; `net::media` owns the sockets and the clock. There is no
+//! mixing and no transcoding here, and the caller's audio is listened to for keys at the most, but where a call is
+//! recorded: then a [`Tape`] leads to a [`Reel`], on which another thread makes of the packets what can be written.
 
 mod grid;
 mod latch;
 mod playout;
+mod protection;
+mod punctuality;
+mod reel;
 mod reports;
 mod session;
+mod tape;
 mod tones;
 
 pub use crate::rtp::sequence::SAMPLED;
+pub use crate::srtp::Refused;
+pub use punctuality::Punctuality;
+pub use reel::Reel;
 pub use session::{DATAGRAM_LEN_MAX, Outgoing, Port, Room, Session};
+pub use tape::{Frame, Tape, tape};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +29,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Prompt};
 use crate::secret::Digit;
+use crate::srtp::Keys;
 
 /// Names a media session. One call has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,9 +46,9 @@ pub struct Parameters {
     pub codec: Codec,
     /// The RTP payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of `telephone-event/8000` that we send and receive, if one was agreed.
+    /// The payload type of telephone-event that we send and receive, if one was agreed; its clock is the codec's.
     pub telephone_event: Option<u8>,
-    /// The packet time to send, 10-60 ms in steps of 10.
+    /// The packet time to send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer's SDP says to send RTP.
     pub remote: SocketAddr,
@@ -50,6 +60,8 @@ pub struct Parameters {
     pub receives: bool,
     /// Whether keys are also listened for in the audio, until a telephone-event shows that there is no need.
     pub tones: bool,
+    /// The keys, where packets are encrypted both ways.
+    pub keys: Option<Box<Keys>>,
 }
 
 /// What never changes in a session's life.
@@ -67,6 +79,15 @@ pub struct Origin {
     pub seed: u64,
 }
 
+/// A part of what is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A recording, from its beginning to its end.
+    Prompt(Arc<Prompt>),
+    /// Silence for this long, in whole samples.
+    Silence(Duration),
+}
+
 /// What a session is told.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -81,10 +102,25 @@ pub enum Command {
     },
     /// Take these from the next packet on; what plays keeps its place in time.
     Change(Parameters),
-    /// Play these prompts without a gap between them, in place of whatever is playing.
-    Play(PlayId, Vec<Arc<Prompt>>),
+    /// Play these pieces without a gap between them, from the next packet on and in place of whatever is playing: what
+    /// that has not sent by then is never sent, and its end is not told.
+    Play {
+        /// What names this playing when its end is told.
+        id: PlayId,
+        /// What is played, in order. Where there is no sound and no silence in them, the playing ends at once.
+        pieces: Vec<Piece>,
+        /// Whether the first piece follows the last one, until something else is played or all is stopped; the end is
+        /// then never told.
+        repeat: bool,
+    },
     /// Stop what is playing: at most the packet under way is still heard. No `PlayEnded` follows.
     Stop,
+    /// Pass whatever is said from now on to this tape, both sides of it.
+    Record(Tape),
+    /// The caller is being asked for a secret (or not any more): none of that may be in a recording.
+    Conceal(bool),
+    /// The caller pressed a key that came by another way: its tone may be in the audio all the same.
+    KeyTold,
     /// Send RTCP BYE, close the socket, answer with `Closed`.
     Close,
 }
@@ -102,7 +138,7 @@ pub enum Event {
     Tone(Digit),
     /// The last packet of this playing has been sent.
     PlayEnded(PlayId),
-    /// Neither RTP nor RTCP has been heard for the configured time.
+    /// Neither RTP nor RTCP has been heard for the configured time; for an hour, where the peer has us on hold.
     Silent,
     /// The session is over; these are its figures.
     Closed(Figures),

@@ -31,8 +31,8 @@ const GONE_LOOKS: u8 = 8;
 const DEVIATION_MAX: f32 = 0.025;
 /// The least share of the energy that the two tones must make up. At a signal-to-noise ratio of 15 dB they are 0.97.
 const PURITY_MIN: f32 = 0.8;
-/// How much stronger one tone may be than the other: 8 dB, and a little for the window's own error.
-const TWIST_MAX: f32 = 7.6;
+/// How much stronger one tone may be than the other: 8 dB, and what noise 15 dB below both makes of the weaker one.
+const TWIST_MAX: f32 = 12.0;
 /// The least power of the weaker tone, as the square of its amplitude: -40 dB below full scale. Q.24 has administrations
 /// ask for -25 dBm0 and more.
 const POWER_MIN: f32 = 327.0 * 327.0;
@@ -46,6 +46,22 @@ const MISSING_MAX: u32 = 480;
 
 /// How far back a packet is a late one; what is further back is a sender's clock that was set anew.
 const LATE_MAX: i32 = 8000;
+
+/// What a look takes for a key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Measure {
+    /// The least share of the energy that the two tones must make up.
+    purity_min: f32,
+    /// How much stronger one tone may be than the other.
+    twist_max: f32,
+    /// The least power of the weaker one, as the square of its amplitude.
+    power_min: f32,
+}
+
+/// What counts as keyed.
+const KEYED: Measure = Measure { purity_min: PURITY_MIN, twist_max: TWIST_MAX, power_min: POWER_MIN };
+/// What somebody with patience might still make a key of: 0 dB above noise, 12 dB apart, 60 dB below full scale.
+const LEGIBLE: Measure = Measure { purity_min: 0.5, twist_max: 16.0, power_min: 33.0 * 33.0 };
 
 /// The window, and the window times a cosine and a sine of each frequency.
 struct Tables {
@@ -79,6 +95,7 @@ static TABLES: LazyLock<Box<Tables>> = LazyLock::new(|| {
 
 /// Listens to one stream of audio. It has no `Debug`, because it knows what was keyed.
 pub(super) struct ToneDetector {
+    measure: Measure,
     tables: &'static Tables,
     /// The last window's samples, the oldest first, and how many of the next hop have come.
     samples: [f32; WINDOW + HOP],
@@ -101,8 +118,21 @@ struct Look {
 }
 
 impl ToneDetector {
+    /// The ticks that it looks at at a time.
+    pub(super) const WINDOW: i64 = WINDOW.cast_signed() as i64;
+
     pub(super) fn new() -> Self {
+        Self::with(KEYED)
+    }
+
+    /// One that would rather hear a key too many. What it tells is of no use; what it suspects is.
+    pub(super) fn wary() -> Self {
+        Self::with(LEGIBLE)
+    }
+
+    fn with(measure: Measure) -> Self {
         Self {
+            measure,
             tables: &TABLES,
             samples: [0.0; WINDOW + HOP],
             filled: WINDOW,
@@ -130,11 +160,16 @@ impl ToneDetector {
         self.next = Some(timestamp.wrapping_add(samples.len() as u32));
         if missing > MISSING_MAX {
             let next = self.next;
-            *self = Self { next, ..Self::new() };
+            *self = Self { next, ..Self::with(self.measure) };
         } else {
             (0..missing).for_each(|_| self.sample(0, &mut tell));
         }
         samples.for_each(|sample| self.sample(sample, &mut tell));
+    }
+
+    /// Whether the last look was at what may be a key, however short.
+    pub(super) fn suspects(&self) -> bool {
+        self.candidate.is_some()
     }
 
     fn sample(&mut self, sample: i16, tell: &mut impl FnMut(Digit)) {
@@ -153,7 +188,7 @@ impl ToneDetector {
     fn look(&mut self) -> Option<Digit> {
         let window = self.samples.first_chunk::<WINDOW>().expect("the window is shorter than all samples");
         let look = Look::at(window, self.tables);
-        let key = look.key(&self.last, window, self.tables);
+        let key = look.key(&self.last, window, self.tables, &self.measure);
         self.last = look;
         self.seen = if key == self.candidate { self.seen.saturating_add(1) } else { 1 };
         self.candidate = key;
@@ -190,10 +225,11 @@ impl Look {
     }
 
     /// The key in the window, if there is nothing else in it.
-    fn key(&self, last: &Self, window: &[f32; WINDOW], tables: &Tables) -> Option<u8> {
+    fn key(&self, last: &Self, window: &[f32; WINDOW], tables: &Tables, measure: &Measure) -> Option<u8> {
+        let Measure { purity_min, twist_max, power_min } = *measure;
         let (row, column) = (self.strongest(0..4), self.strongest(4..8));
         // The cheap questions first: most looks at speech end with the first.
-        if self.power(row).min(self.power(column)) < POWER_MIN / 2.0 * (WINDOW_SUM / 2.0).powi(2) {
+        if self.power(row).min(self.power(column)) < power_min / 2.0 * (WINDOW_SUM / 2.0).powi(2) {
             return None;
         }
         let [low, high] = [row, column].map(|place| {
@@ -201,9 +237,10 @@ impl Look {
             (off.abs() <= FREQUENCIES[place] * DEVIATION_MAX).then(|| self.power(place) / response(off))
         });
         let (low, high) = (low?, high?);
-        let alike = low <= high * TWIST_MAX && high <= low * TWIST_MAX;
-        let loud = low.min(high) >= POWER_MIN * (WINDOW_SUM / 2.0).powi(2);
-        (alike && loud && is_pure(low + high, window, tables)).then_some((row * 4 + column - 4) as u8)
+        let alike = low <= high * twist_max && high <= low * twist_max;
+        let loud = low.min(high) >= power_min * (WINDOW_SUM / 2.0).powi(2);
+        (alike && loud && is_pure(low + high, window, tables, purity_min))
+            .then_some((row * 4 + column - 4) as u8)
     }
 
     fn power(&self, place: usize) -> f32 {
@@ -242,11 +279,11 @@ fn response(off_hz: f32) -> f32 {
 }
 
 /// Whether two tones whose powers add up to this are all that is in the window.
-fn is_pure(power: f32, window: &[f32; WINDOW], tables: &Tables) -> bool {
+fn is_pure(power: f32, window: &[f32; WINDOW], tables: &Tables, purity_min: f32) -> bool {
     let all: f32 = window.iter().zip(&tables.window).map(|(sample, weight)| (sample * weight).powi(2)).sum();
     // A tone of amplitude a has a power of (a/2 Σw)² here, and an energy of a²/2 Σw² there.
     let tones = power / (WINDOW_SUM / 2.0).powi(2) / 2.0 * WINDOW_SQUARES;
-    tones >= all * PURITY_MIN
+    tones >= all * purity_min
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod wheel;
 
 use std::io;
 use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -66,6 +68,7 @@ pub struct MediaPlane {
 struct Lane {
     /// Gone when the thread is to end.
     commands: Option<SyncSender<(SessionId, Command)>>,
+    lateness: Lateness,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -77,6 +80,12 @@ impl MediaPlane {
     pub fn start(config: &MediaConfig, events: &mpsc::Sender<(SessionId, Event)>) -> io::Result<Self> {
         let lanes = (0..config.threads.max(1)).map(|number| Lane::start(number, config, events.clone()));
         Ok(Self { lanes: lanes.collect::<io::Result<_>>()? })
+    }
+
+    /// Which share of the last second's packets left late, 0 to 1, at the thread that fared worst. Sessions are given to
+    /// threads by their names, so that the next one may be that thread's.
+    pub fn lateness(&self) -> f64 {
+        self.lanes.iter().map(|lane| lane.lateness.share()).fold(0.0, f64::max)
     }
 
     /// Gives a command to the session's thread, without ever waiting.
@@ -92,6 +101,20 @@ impl MediaPlane {
     }
 }
 
+/// Which share of its last second's packets left a thread late, in millionths: a whole number can be told atomically.
+#[derive(Debug, Clone, Default)]
+struct Lateness(Arc<AtomicU32>);
+
+impl Lateness {
+    fn set(&self, share: f64) {
+        self.0.store((share * 1e6) as u32, Ordering::Relaxed);
+    }
+
+    fn share(&self) -> f64 {
+        f64::from(self.0.load(Ordering::Relaxed)) / 1e6
+    }
+}
+
 impl Lane {
     fn start(
         number: usize,
@@ -99,10 +122,11 @@ impl Lane {
         events: mpsc::Sender<(SessionId, Event)>,
     ) -> io::Result<Self> {
         let (commands, waiting) = sync_channel(config.commands_max);
-        let media = MediaThread::new(number, config, waiting, events)?;
+        let lateness = Lateness::default();
+        let media = MediaThread::new(number, config, waiting, events, lateness.clone())?;
         let thread =
             std::thread::Builder::new().name(format!("media-{number}")).spawn(move || media.run())?;
-        Ok(Self { commands: Some(commands), thread: Some(thread) })
+        Ok(Self { commands: Some(commands), lateness, thread: Some(thread) })
     }
 }
 

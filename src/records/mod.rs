@@ -2,8 +2,10 @@
 //!
 //! [`Store`] is the `SQLite` database in the data folder. [`Writer`] takes a record at the end of each call
 //! without making the call wait, and says when it is safe on disk; what the database will not take goes to
-//! a spool beside it and is written later. Counting and reporting over records is not done here.
+//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. Counting and reporting over records is not done here.
 
+mod recorder;
+mod recordings;
 mod row;
 mod spool;
 mod store;
@@ -16,8 +18,9 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use recorder::Recorder;
 pub use store::{Filter, Store};
-pub use writer::{Lost, Retention, Writer};
+pub use writer::{Kept, Lost, Retention, Writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,8 +78,8 @@ pub enum RecordsError {
         /// What it said.
         source: sqlx::Error,
     },
-    /// The thread that spools could not be started.
-    #[error("the thread that spools records cannot be started: {0}")]
+    /// A thread of ours could not be started.
+    #[error("the threads that keep records cannot be started: {0}")]
     Thread(io::Error),
 }
 

@@ -18,7 +18,7 @@ pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_a
     identified_by, identifier_attempts, secret_attempts, opted_out, back_end_failure, verdict, hand_over_target, \
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
     jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
-    remote_jitter_ms, round_trip_ms, remote_opinion, identifier, factors, language, lines, closed, contained";
+    remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -54,6 +54,7 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.media.remote_jitter_ms)
         .push_bind(record.media.round_trip_ms)
         .push_bind(record.media.remote_opinion)
+        .push_bind(record.recording.clone())
         .push_bind(record.identifier.clone())
         .push_bind(list(&record.factors))
         .push_bind(record.language.clone())
@@ -103,6 +104,7 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         hand_over: read_hand_over(row)?,
         ended_by: worded(row, "ended_by")?,
         reason: row.try_get("reason")?,
+        recording: row.try_get("recording")?,
         media: read_media(row)?,
     })
 }

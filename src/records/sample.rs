@@ -46,6 +46,7 @@ pub(crate) fn record(number: u64) -> CallRecord {
         }),
         ended_by: EndedBy::Portero,
         reason: Some("handed over".to_owned()),
+        recording: Some("2026-11-23/0123456789abcdef.wav".to_owned()),
         media: MediaFigures {
             packets_sent: 2_000,
             packets_received: 1_990,
@@ -87,6 +88,7 @@ pub(crate) fn bare(number: u64) -> CallRecord {
         hand_over: None,
         ended_by: EndedBy::Caller,
         reason: None,
+        recording: None,
         media: MediaFigures::default(),
         ..record(number)
     }

@@ -17,7 +17,9 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, QueryBuilder, SqlStr, Sqlite, SqliteConnection, SqlitePool};
 
-use super::{RecordsError, row, trace};
+use tokio::task::spawn_blocking;
+
+use super::{RecordsError, recordings, row, trace};
 use crate::call::record::Verdict;
 use crate::call::{CallRecord, Trace};
 
@@ -34,6 +36,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(4, "calling_number", include_str!("migrations/0004_calling_number.sql")),
         step(5, "traces", include_str!("migrations/0005_traces.sql")),
         step(6, "quality", include_str!("migrations/0006_quality.sql")),
+        step(7, "recordings", include_str!("migrations/0007_recordings.sql")),
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
     ])
 });
@@ -135,6 +138,14 @@ impl Store {
     /// The SIP messages of one call that is over.
     pub async fn trace(&self, call: &str) -> Result<Option<Trace>, RecordsError> {
         trace::by_call(&self.reads, call).await.map_err(|error| self.failed(error))
+    }
+
+    /// The recording of one call, with its length in octets; `None` where there is none, or none any more.
+    pub async fn recording(&self, call: &str) -> Result<Option<(File, u64)>, RecordsError> {
+        let Some(name) = self.by_id(call).await?.and_then(|record| record.recording) else { return Ok(None) };
+        let (folder, path) = (self.folder.clone(), self.folder.join(&name));
+        let opened = spawn_blocking(move || recordings::open(&folder, &name)).await;
+        opened.unwrap_or_else(|broke_off| Err(broke_off.into())).map_err(RecordsError::unwritable(&path))
     }
 
     /// The `limit` newest records that pass the filter, newest first.
@@ -257,7 +268,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), R
 }
 
 /// Makes a folder that only its owner can look into: there are names and numbers in it.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

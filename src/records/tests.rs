@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::sample::{bare, record, trace};
 use super::spool::Spool;
 use super::writer::Limits;
-use super::{Filter, RecordsError, Retention, Store, Writer, store};
+use super::{Filter, Kept, RecordsError, Retention, Store, Writer, store};
 use crate::call::record::Verdict;
 use crate::call::{CallRecord, MediaFigures};
 
@@ -41,7 +41,7 @@ async fn open(folder: &TempDir) -> Store {
 fn writer(store: &Store, limits: Limits) -> (Writer, mpsc::Receiver<Arc<CallRecord>>) {
     let (sender, told) = mpsc::channel(10_000);
     let tell = Arc::new(move |record| sender.try_send(record).expect("the test reads what is told"));
-    (Writer::start_within(store, limits, Retention::Off, tell).expect("a writer starts"), told)
+    (Writer::start_within(store, limits, Kept::NOTHING, tell).expect("a writer starts"), told)
 }
 
 async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
@@ -305,7 +305,7 @@ async fn one_process_writes_and_others_read() {
     write(&store, [record(1)]).await;
     let reader = Store::open_read_only(folder.path()).await.expect("beside the writer");
     assert_eq!(reader.recent(9).await.expect("readable"), [record(1)]);
-    assert!(matches!(Writer::start(&reader, Retention::Off, |_| ()), Err(RecordsError::Unwritable { .. })));
+    assert!(matches!(Writer::start(&reader, Kept::NOTHING, |_| ()), Err(RecordsError::Unwritable { .. })));
     drop(store);
     let reader = Store::open_read_only(folder.path()).await.expect("after the writer");
     assert_eq!(reader.recent(9).await.expect("readable"), [record(1)]);
@@ -337,10 +337,10 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
         ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
         ALTER TABLE calls DROP COLUMN remote_jitter_ms; ALTER TABLE calls DROP COLUMN round_trip_ms;
-        ALTER TABLE calls DROP COLUMN remote_opinion; ALTER TABLE calls DROP COLUMN identifier;
-        ALTER TABLE calls DROP COLUMN factors; ALTER TABLE calls DROP COLUMN language;
-        ALTER TABLE calls DROP COLUMN lines; ALTER TABLE calls DROP COLUMN closed;
-        ALTER TABLE calls DROP COLUMN contained;
+        ALTER TABLE calls DROP COLUMN remote_opinion; ALTER TABLE calls DROP COLUMN recording;
+        ALTER TABLE calls DROP COLUMN identifier; ALTER TABLE calls DROP COLUMN factors;
+        ALTER TABLE calls DROP COLUMN language; ALTER TABLE calls DROP COLUMN lines;
+        ALTER TABLE calls DROP COLUMN closed; ALTER TABLE calls DROP COLUMN contained;
         DROP TABLE traces;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
@@ -354,6 +354,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         first_dialled: None,
         ani_verstat: None,
         ani_attestation: None,
+        recording: None,
         identifier: None,
         factors: Vec::new(),
         language: None,
@@ -419,7 +420,7 @@ fn write_until_killed(folder: &Path) {
         // A queue that is too short on purpose: some go to the database, some to the spool.
         let tight = Limits { queue_records_max: 32, ..QUICK };
         let told = |record: Arc<CallRecord>| println!("told {}", record.id);
-        let writer = Writer::start_within(&store, tight, Retention::Off, Arc::new(told)).expect("started");
+        let writer = Writer::start_within(&store, tight, Kept::NOTHING, Arc::new(told)).expect("started");
         for number in 0.. {
             if writer.submit(record(number)).is_err() {
                 tokio::task::yield_now().await;
@@ -472,7 +473,9 @@ async fn write_traces(
     retention: Retention,
     numbers: impl IntoIterator<Item = u64>,
 ) {
-    let writer = Writer::start_within(store, limits, retention, Arc::new(|_| ())).expect("a writer starts");
+    let writer =
+        Writer::start_within(store, limits, Kept { traces: retention, ..Kept::NOTHING }, Arc::new(|_| ()))
+            .expect("a writer starts");
     numbers.into_iter().for_each(|number| writer.submit_trace(trace(number)));
     writer.drain().await;
 }

@@ -23,7 +23,7 @@ use tracing::{error, info};
 
 use super::spool::{Replay, Spool};
 use super::store::{self, Store};
-use super::{RecordsError, row, trace};
+use super::{RecordsError, recordings, row, trace};
 use crate::call::{CallRecord, Trace};
 
 /// How much the writer holds and how long it waits.
@@ -43,12 +43,12 @@ pub(super) struct Limits {
     pub queue_traces_max: usize,
 }
 
-/// How long traces are kept.
+/// How long something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
     /// Not at all: what there is of an earlier process is deleted.
     Off,
-    /// For so long after the call's last message.
+    /// For so long after the call's last message, or its end.
     For(Duration),
 }
 
@@ -61,7 +61,21 @@ impl Retention {
     }
 }
 
-/// How often traces whose time is over are deleted.
+/// How long what is kept of calls besides their records is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Their SIP messages.
+    pub traces: Retention,
+    /// What was said.
+    pub recordings: Retention,
+}
+
+impl Kept {
+    /// Nothing.
+    pub const NOTHING: Self = Self { traces: Retention::Off, recordings: Retention::Off };
+}
+
+/// How often traces and recordings whose time is over are deleted.
 const DELETE_EVERY: Duration = Duration::from_mins(10);
 
 /// At 2,000 calls of 40 s, one minute and more of records before the first goes to the spool.
@@ -108,16 +122,16 @@ impl Writer {
     /// [`RecordsError::Unwritable`] for a store that was opened read-only; [`RecordsError::Thread`].
     pub fn start(
         store: &Store,
-        retention: Retention,
+        kept: Kept,
         told: impl Fn(Arc<CallRecord>) + Send + Sync + 'static,
     ) -> Result<Self, RecordsError> {
-        Self::start_within(store, LIMITS, retention, Arc::new(told))
+        Self::start_within(store, LIMITS, kept, Arc::new(told))
     }
 
     pub(super) fn start_within(
         store: &Store,
         limits: Limits,
-        retention: Retention,
+        kept: Kept,
         told: Told,
     ) -> Result<Self, RecordsError> {
         let Some(lock) = store.lock() else {
@@ -131,7 +145,7 @@ impl Writer {
         let thread = spawn_overflow(Arc::clone(&spool), spare, limits, Arc::clone(&told))?;
         let waiting = spool.waiting();
         let store = store.clone();
-        let scribe = Scribe { store, connection: None, spool, waiting, limits, retention, told, _lock: lock };
+        let scribe = Scribe { store, connection: None, spool, waiting, limits, kept, told, _lock: lock };
         let task = tokio::spawn(scribe.run(records, traces));
         Ok(Self { queue, overflow, traces: trace_queue, task, thread })
     }
@@ -219,7 +233,7 @@ struct Scribe {
     spool: Arc<Spool>,
     waiting: watch::Receiver<bool>,
     limits: Limits,
-    retention: Retention,
+    kept: Kept,
     told: Told,
     _lock: Arc<File>,
 }
@@ -243,9 +257,12 @@ impl Scribe {
                 () = tokio::time::sleep(self.limits.retry), if spooled => self.replay().await,
                 Some(trace) = traces.recv() => self.keep_traces(trace, &mut traces).await,
                 // One batch a turn: records that come meanwhile go first.
-                _ = deleting.tick() => if self.delete_traces().await {
-                    deleting.reset_immediately();
-                },
+                _ = deleting.tick() => {
+                    self.delete_recordings();
+                    if self.delete_traces().await {
+                        deleting.reset_immediately();
+                    }
+                }
             }
         }
         while let Ok(trace) = traces.try_recv() {
@@ -301,12 +318,22 @@ impl Scribe {
 
     /// Deletes some of the traces whose time is over; whether there may be more.
     async fn delete_traces(&mut self) -> bool {
-        let (age, now) = (self.retention.age(), Timestamp::now());
+        let (age, now) = (self.kept.traces.age(), Timestamp::now());
         let deleted = self.write(async |connection| trace::delete_older(connection, age, now).await).await;
         deleted.unwrap_or_else(|failure| {
             error!(%failure, "old traces stay for now");
             false
         })
+    }
+
+    /// Deletes the recordings whose time is over, beside the records: there may be many, and nobody waits for it.
+    fn delete_recordings(&self) {
+        let (folder, age) = (self.store.folder().to_owned(), self.kept.recordings.age());
+        spawn_blocking(move || {
+            if let Err(failure) = recordings::delete_older(&folder, age, Timestamp::now()) {
+                error!(%failure, "old recordings stay for now");
+            }
+        });
     }
 
     async fn spool(&self, batch: Vec<Arc<CallRecord>>) -> std::io::Result<()> {

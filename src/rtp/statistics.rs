@@ -7,13 +7,11 @@ use super::packet::Header;
 use super::rtcp::ReportBlock;
 use super::sequence::{Arrival, SequenceTracker};
 
-/// Ticks a second of the RTP clock of everything that we receive.
-const CLOCK_RATE: u64 = 8000;
-
 /// The reception of one source.
 #[derive(Debug, Clone)]
 pub struct Reception {
     ssrc: u32,
+    ticks_per_ms: u16,
     tracker: SequenceTracker,
     /// Where arrival times are counted from.
     epoch: Instant,
@@ -28,10 +26,11 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// Starts with a source's first packet.
+    /// Starts with a source's first packet, with the clock of G.711.
     pub fn new(first: &Header, now: Instant) -> Self {
         Self {
             ssrc: first.ssrc,
+            ticks_per_ms: 8,
             tracker: SequenceTracker::new(first.sequence),
             epoch: now,
             transit: None,
@@ -45,6 +44,15 @@ impl Reception {
     /// The source that is followed.
     pub fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// Takes timestamps from now on as of this RTP clock.
+    pub fn set_clock(&mut self, ticks_per_ms: u16) {
+        if self.ticks_per_ms != ticks_per_ms {
+            self.jitter *= f64::from(ticks_per_ms) / f64::from(self.ticks_per_ms);
+            self.transit = None;
+            self.ticks_per_ms = ticks_per_ms;
+        }
     }
 
     /// Counts a packet of this source.
@@ -66,7 +74,7 @@ impl Reception {
     /// its beginning; nor is the step into a new talkspurt, where a sender may set its clock anew. In a thinned
     /// stream the difference is between packets further apart, which are as far off as neighbours are.
     pub fn time(&mut self, header: &Header, now: Instant) {
-        let arrival = ticks(now.saturating_duration_since(self.epoch)) as u32;
+        let arrival = ticks(now.saturating_duration_since(self.epoch), self.ticks_per_ms) as u32;
         let transit = arrival.wrapping_sub(header.timestamp);
         if let Some(last) = self.transit.replace(transit)
             && !header.marker
@@ -88,7 +96,7 @@ impl Reception {
 
     /// Interarrival jitter in milliseconds.
     pub fn jitter_ms(&self) -> f64 {
-        self.jitter * 1000.0 / CLOCK_RATE as f64
+        self.jitter / f64::from(self.ticks_per_ms)
     }
 
     /// The report block for the time since the last one.
@@ -115,8 +123,8 @@ impl Reception {
 }
 
 /// A duration in ticks of the RTP clock, wrapping where a timestamp wraps once cut to 32 bits.
-fn ticks(duration: Duration) -> u64 {
-    (duration.as_micros() as u64).saturating_mul(CLOCK_RATE) / 1_000_000
+fn ticks(duration: Duration, ticks_per_ms: u16) -> u64 {
+    (duration.as_micros() as u64).saturating_mul(u64::from(ticks_per_ms)) / 1000
 }
 
 #[cfg(test)]
@@ -156,6 +164,26 @@ mod tests {
         reception.time(&marked, at(80));
         reception.time(&header(0, 77_937), at(100));
         assert!((reception.jitter - 4.843_75 * 15.0 / 16.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn jitter_is_in_milliseconds_whatever_the_clock() {
+        let zero = start();
+        let mut reception = Reception::new(&header(0, 0), zero);
+        let mut at = 0;
+        for (ticks_per_ms, count) in [(48_u16, 400_u32), (8, 400)] {
+            reception.set_clock(ticks_per_ms);
+            for n in 0..count {
+                // Every other packet is 4 ms late, so that each step is 4 ms off.
+                let late = u64::from(n % 2) * 4;
+                reception.time(
+                    &header(0, n * 20 * u32::from(ticks_per_ms)),
+                    zero + Duration::from_millis(at + late),
+                );
+                at += 20;
+            }
+            assert!((reception.jitter_ms() - 4.0).abs() < 0.1, "{} ms", reception.jitter_ms());
+        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub const PAYLOAD_LEN: usize = 4;
 const VOLUME: u8 = 10;
 /// The end is said three times, because nothing else follows that could make up for a lost one (§2.5.1.4).
 const END_PACKETS: u16 = 3;
-/// Ticks of the 8000 Hz clock in 20 ms, the packet time of events that we send.
-const TICKS_PER_PACKET: u16 = 160;
+/// The packet time of events that we send.
+const PACKET_MS: u16 = 20;
 
 /// One report of an event. Its `Debug` leaves out which event it is: that may be a key of a PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,14 +68,22 @@ pub struct KeyPress {
     /// Packets in which the key is held.
     held: u16,
     sent: u16,
+    ticks_per_packet: u16,
 }
 
 impl KeyPress {
     /// A key held for `duration`, which is rounded up to whole packets and kept between 20 ms and 8 s: what is
-    /// longer would need segments (RFC 4733 §2.5.1.3), and no finger is that patient.
+    /// longer would need segments (RFC 4733 §2.5.1.3), and no finger is that patient. Its clock is that of G.711.
     pub fn new(digit: Digit, duration: Duration) -> Self {
-        let packets = duration.as_millis().div_ceil(20).clamp(1, 400) as u16;
-        Self { digit, held: packets, sent: 0 }
+        let packets = duration.as_millis().div_ceil(u128::from(PACKET_MS)).clamp(1, 400) as u16;
+        Self { digit, held: packets, sent: 0, ticks_per_packet: PACKET_MS * 8 }
+    }
+
+    /// The same with another clock; with one of 48 ticks in a millisecond no key is held for more than 1.36 s.
+    #[must_use]
+    pub fn with_clock(self, ticks_per_ms: u16) -> Self {
+        let ticks_per_packet = PACKET_MS * ticks_per_ms;
+        Self { held: self.held.min(u16::MAX / ticks_per_packet), ticks_per_packet, ..self }
     }
 }
 
@@ -101,7 +109,7 @@ impl Iterator for KeyPress {
             code: self.digit.to_event(),
             end: self.sent > self.held,
             volume: VOLUME,
-            duration: self.sent.min(self.held) * TICKS_PER_PACKET,
+            duration: self.sent.min(self.held) * self.ticks_per_packet,
         };
         Some(KeyPacket { marker, event })
     }
@@ -140,6 +148,12 @@ mod tests {
         assert_eq!(packets, expected);
         assert!(KeyPress::new(star, Duration::ZERO).all(|packet| packet.event.code == star.to_event()));
         assert_eq!(KeyPress::new(star, Duration::from_hours(1)).count(), 403);
+        let quick = KeyPress::new(star, Duration::from_hours(1)).with_clock(48);
+        let durations: Vec<u16> = quick.map(|packet| packet.event.duration).collect();
+        assert_eq!(
+            (durations[..2].to_vec(), durations.len(), durations[70]),
+            (vec![960, 1920], 71, 68 * 960)
+        );
     }
 
     #[test]

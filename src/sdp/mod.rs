@@ -1,17 +1,21 @@
-//! Session descriptions and their negotiation (RFC 8866, RFC 3264) for one audio stream of G.711 or G.722.
+//! Session descriptions and their negotiation (RFC 8866, RFC 3264) for one audio stream of G.711, G.722 or Opus (RFC 7587),
+//! encrypted or not (RFC 4568).
 //!
 //! Negotiation is a pure function from the peer's offer to our answer and what both settled. Not here: other
-//! codecs, encryption, ICE. A stream that would need them is refused, as is video and a second audio stream.
+//! codecs, DTLS-SRTP, ICE. A stream that would need them is refused, as is video and a second audio stream.
 
+mod crypto;
 mod negotiation;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use negotiation::{Offer, negotiate, offer, read_answer};
+pub use negotiation::{Offer, negotiate, offer, read_answer, read_encrypted_answer};
 
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use crate::srtp::{KeyRing, Keys};
 
 /// The codecs that we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,11 +26,13 @@ pub enum Codec {
     Pcma,
     /// G.722, static payload type 9, whose RTP clock is 8000 Hz (RFC 3551 §4.5.2).
     G722,
+    /// Opus: a dynamic payload type, `opus/48000/2` whatever is sent (RFC 7587 §7), in packets of 20 ms.
+    Opus,
 }
 
 impl Codec {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::G722];
+    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 }
 
 /// Which codecs are taken.
@@ -53,6 +59,33 @@ impl Default for Codecs {
     }
 }
 
+/// Whether media may or must be encrypted, with our own keys for it.
+#[derive(Debug, Clone, Copy)]
+pub enum Protection<'a> {
+    /// It is not.
+    Off,
+    /// It is where the peer offers it. Our own offers are of media that is not.
+    Allowed(&'a KeyRing),
+    /// Without it there is nothing in common.
+    Required(&'a KeyRing),
+}
+
+/// What we would have of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// Which codecs are taken.
+    pub codecs: &'a Codecs,
+    /// How media is encrypted.
+    pub protection: Protection<'a>,
+}
+
+impl<'a> From<&'a Codecs> for Terms<'a> {
+    /// These codecs, and no encryption.
+    fn from(codecs: &'a Codecs) -> Self {
+        Self { codecs, protection: Protection::Off }
+    }
+}
+
 /// What names a session of ours in the o= line (RFC 8866 §5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
@@ -69,9 +102,9 @@ pub struct Negotiated {
     pub codec: Codec,
     /// The payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of `telephone-event/8000` that we send and receive.
+    /// The payload type of telephone-event that we send and receive.
     pub telephone_event: Option<u8>,
-    /// The packet time that we send, 10-60 ms in steps of 10.
+    /// The packet time that we send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer takes RTP. Its address is unspecified while the peer holds the call in the manner of
     /// RFC 2543 (`c=IN IP4 0.0.0.0`): nothing may be sent there, RTCP included.
@@ -82,6 +115,8 @@ pub struct Negotiated {
     pub sends: bool,
     /// Whether we listen.
     pub receives: bool,
+    /// The keys, where media is encrypted.
+    pub keys: Option<Box<Keys>>,
 }
 
 /// A description that is of no use to us.
@@ -98,7 +133,7 @@ pub enum SdpError {
 /// Why there is nothing in common (488).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
-    /// No audio stream over RTP/AVP that is not refused (port 0).
+    /// No audio stream over RTP/AVP or RTP/SAVP that is not refused (port 0).
     #[error("no audio stream that we could take")]
     NoAudio,
     /// None of the codecs that are taken.
@@ -107,4 +142,13 @@ pub enum Incompatible {
     /// The peer's media address is missing, or is no unicast IP address.
     #[error("no usable media address")]
     NoAddress,
+    /// Media would have to be encrypted, and is not.
+    #[error("the media is not encrypted")]
+    Unencrypted,
+    /// Media is encrypted, and that is not taken.
+    #[error("the media is encrypted")]
+    Encrypted,
+    /// Media is encrypted, and by no suite that is taken.
+    #[error("no common way to encrypt the media")]
+    NoSuite,
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use sipx_sdp::rtpmap::same_format;
 use sipx_sdp::{Direction, MediaDescription, SessionDescription};
 
-use super::{Codec, Codecs, Incompatible, Negotiated};
+use super::{Codec, Codecs, Incompatible, Negotiated, crypto};
 
 /// The packet time where the peer asks for none, or for one that we do not make, in milliseconds.
 const PACKET_TIME_DEFAULT_MS: u64 = 20;
+
+/// The packet time of Opus, whatever the peer would like best: prompts are encoded once, and in these packets.
+const OPUS_PACKET_TIME: Duration = Duration::from_millis(20);
 
 impl Codec {
     /// How rtpmap names it.
@@ -18,28 +21,58 @@ impl Codec {
             Self::Pcmu => "PCMU/8000",
             Self::Pcma => "PCMA/8000",
             Self::G722 => "G722/8000",
+            Self::Opus => "opus/48000/2",
         }
     }
 
-    /// Its static payload type (RFC 3551 §6), which needs no rtpmap.
-    pub(super) fn static_format(self) -> &'static str {
+    /// Its static payload type (RFC 3551 §6), which needs no rtpmap, if it has one.
+    fn static_format(self) -> Option<&'static str> {
         match self {
-            Self::Pcmu => "0",
-            Self::Pcma => "8",
-            Self::G722 => "9",
+            Self::Pcmu => Some("0"),
+            Self::Pcma => Some("8"),
+            Self::G722 => Some("9"),
+            Self::Opus => None,
+        }
+    }
+
+    /// The payload type that we offer it as: the static one, or for Opus the one that most of the field uses.
+    pub(super) fn offered_format(self) -> &'static str {
+        self.static_format().unwrap_or("111")
+    }
+
+    /// What fmtp says of it, if there is anything to say.
+    pub(super) fn fmtp(self) -> Option<&'static str> {
+        // RFC 7587 §6.1, what we would like to get: one channel, no wider than we send, and no bits for a copy of the packet
+        // before, which we do not use.
+        (self == Self::Opus).then_some("maxplaybackrate=16000;stereo=0;useinbandfec=0")
+    }
+
+    /// How rtpmap names the events that go with it: those with its clock (RFC 4733 §2.6).
+    pub(super) fn events(self) -> &'static str {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => "telephone-event/8000",
+            Self::Opus => "telephone-event/48000",
+        }
+    }
+
+    /// The payload type that we offer those as.
+    pub(super) fn offered_events(self) -> &'static str {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => "101",
+            Self::Opus => "110",
         }
     }
 }
 
-/// How rtpmap names the events that go with our codecs: those with their clock (RFC 4733 §2.6).
-pub(super) const TELEPHONE_EVENT: &str = "telephone-event/8000";
+/// What all rtpmaps of telephone-events begin with.
+const EVENTS: &str = "telephone-event/";
 
-/// Whether a stream is audio that we could take, its codecs aside.
+/// Whether a stream is audio that we could take, its codecs and its encryption aside.
 pub(super) fn is_acceptable(media: &MediaDescription) -> bool {
-    media.media == "audio" && media.port != 0 && media.protocol == "RTP/AVP"
+    media.media == "audio" && media.port != 0 && crypto::is_known(&media.protocol)
 }
 
-/// Settles what the peer's `media` leaves open. `mux` says whether both want rtcp-mux.
+/// Settles what the peer's `media` leaves open, but for its encryption. `mux` says whether both want rtcp-mux.
 pub(super) fn settle(
     description: &SessionDescription,
     media: &MediaDescription,
@@ -52,16 +85,13 @@ pub(super) fn settle(
     Ok(Negotiated {
         codec,
         payload_type: number,
-        telephone_event: media
-            .formats
-            .iter()
-            .find(|format| is_event(media, format))
-            .and_then(|format| payload_type(format)),
-        packet_time: packet_time(media),
+        telephone_event: events(media, codec),
+        packet_time: if codec == Codec::Opus { OPUS_PACKET_TIME } else { packet_time(media) },
         remote,
         remote_rtcp: if mux { remote } else { remote_rtcp(media, remote) },
         sends: direction.receives() && !remote.ip().is_unspecified(),
         receives: direction.sends(),
+        keys: None,
     })
 }
 
@@ -88,14 +118,30 @@ fn choose(media: &MediaDescription, codecs: &Codecs) -> Option<(Codec, u8)> {
 }
 
 fn codec(media: &MediaDescription, format: &str) -> Option<Codec> {
-    Codec::ALL.into_iter().find(|codec| match media.rtpmap(format) {
+    let named = Codec::ALL.into_iter().find(|codec| match media.rtpmap(format) {
         Some(rtpmap) => same_format(rtpmap, codec.rtpmap()),
-        None => format == codec.static_format(),
-    })
+        None => codec.static_format() == Some(format),
+    });
+    named.filter(|codec| *codec != Codec::Opus || takes_opus_packets(media))
 }
 
-fn is_event(media: &MediaDescription, format: &str) -> bool {
-    media.rtpmap(format).is_some_and(|rtpmap| same_format(rtpmap, TELEPHONE_EVENT))
+/// Whether packets as long as those of our Opus are taken (RFC 8866 §6.4: `maxptime` is the most).
+fn takes_opus_packets(media: &MediaDescription) -> bool {
+    milliseconds(media, "maxptime").is_none_or(|most| u128::from(most) >= OPUS_PACKET_TIME.as_millis())
+}
+
+/// The events that go with a codec: those with its clock, or else the first. Many a phone offers Opus with
+/// `telephone-event/8000` alone, and sends events by the clock of its audio.
+fn events(media: &MediaDescription, codec: Codec) -> Option<u8> {
+    let rtpmap = |format: &String| media.rtpmap(format).filter(|name| is_event(name));
+    let mut offered = media.formats.iter().filter(|format| rtpmap(format).is_some());
+    let exact = |format: &&String| rtpmap(format).is_some_and(|name| same_format(name, codec.events()));
+    let first = offered.clone().next().filter(|_| codec == Codec::Opus);
+    payload_type(offered.find(exact).or(first)?)
+}
+
+fn is_event(rtpmap: &str) -> bool {
+    rtpmap.get(..EVENTS.len()).is_some_and(|name| name.eq_ignore_ascii_case(EVENTS))
 }
 
 fn payload_type(format: &str) -> Option<u8> {

@@ -50,6 +50,7 @@ fn an_ordinary_offer_is_answered_in_full() {
             remote_rtcp: SocketAddr::from(([192, 0, 2, 1], 4001)),
             sends: true,
             receives: true,
+            keys: None,
         }
     );
 }
@@ -77,10 +78,82 @@ fn the_best_of_ours_is_taken_or_else_the_best_of_theirs() {
             assert!(answer.matches("rtpmap").count() == 2 && offered.contains("101 telephone-event/8000"));
         }
     }
-    let all = offer_text(&Codecs::Theirs(Codec::ALL.to_vec()));
+    let all = offer_text(&Codecs::Theirs(vec![Pcmu, Pcma, G722]));
     assert!(all.contains("RTP/AVP 0 8 9 101\r\n") && all.contains("a=rtpmap:9 G722/8000\r\n"), "{all}");
     let ours = offer_text(&Codecs::Ours(vec![Pcma]));
     assert!(ours.contains("RTP/AVP 8 101\r\n"), "{ours}");
+}
+
+/// What a browser's and most phones' offers of Opus look like.
+const OPUS: &str = "m=audio 4000 RTP/AVP 96 0 101 97\r\na=rtpmap:96 opus/48000/2\r\n\
+    a=fmtp:96 useinbandfec=1\r\na=rtpmap:101 telephone-event/8000\r\na=rtpmap:97 telephone-event/48000\r\n";
+
+fn with_opus(media: &str) -> (String, Negotiated) {
+    let offer = Offer::parse(&session_with(media)).expect("readable");
+    let codecs = Codecs::Ours(vec![Codec::Opus, Codec::Pcmu]);
+    negotiate(&offer, local(), SESSION, &codecs).expect("compatible")
+}
+
+#[test]
+fn opus_is_answered_with_events_of_its_clock() {
+    let (answer, negotiated) = with_opus(OPUS);
+    let found = (negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
+    assert_eq!(found, (Codec::Opus, 96, Some(97)));
+    assert!(
+        answer.ends_with(
+            "m=audio 20000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\n\
+             a=fmtp:96 maxplaybackrate=16000;stereo=0;useinbandfec=0\r\n\
+             a=rtpmap:97 telephone-event/48000\r\na=fmtp:97 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+        ),
+        "{answer}"
+    );
+    let without = OPUS.replace("97 telephone-event/48000", "97 CN/48000");
+    let (answer, negotiated) = with_opus(&without);
+    assert_eq!(negotiated.telephone_event, Some(101), "better those of the other clock than none");
+    assert!(answer.contains("a=rtpmap:101 telephone-event/8000\r\n"), "{answer}");
+    let (_, negotiated) = answered(OPUS);
+    assert_eq!(
+        (negotiated.codec, negotiated.telephone_event),
+        (Codec::Pcmu, Some(101)),
+        "it is not taken unasked"
+    );
+    let other_clock = "m=audio 4000 RTP/AVP 0 97\r\na=rtpmap:97 telephone-event/48000\r\n";
+    assert_eq!(answered(other_clock).1.telephone_event, None, "only to Opus does it not matter");
+}
+
+#[test]
+fn opus_comes_in_packets_of_20_ms_or_not_at_all() {
+    let table = [
+        ("", Codec::Opus, 20),
+        ("a=ptime:60\r\n", Codec::Opus, 20),
+        ("a=ptime:10\r\na=maxptime:40\r\n", Codec::Opus, 20),
+        ("a=maxptime:10\r\n", Codec::Pcmu, 10),
+    ];
+    for (attributes, codec, packet_time) in table {
+        let (_, negotiated) = with_opus(&format!("{OPUS}{attributes}"));
+        let found = (negotiated.codec, negotiated.packet_time);
+        assert_eq!(found, (codec, Duration::from_millis(packet_time)), "{attributes:?}");
+    }
+    for named in ["opus/48000", "opus/16000/2", "opus/48000/1"] {
+        let (_, negotiated) = with_opus(&OPUS.replace("opus/48000/2", named));
+        assert_eq!(negotiated.codec, Codec::Pcmu, "{named} is not how Opus is named (RFC 7587 §7)");
+    }
+}
+
+#[test]
+fn opus_is_offered_with_both_clocks_events() {
+    let offered = offer_text(&Codecs::Ours(vec![Codec::Opus, Codec::Pcma]));
+    assert!(
+        offered.ends_with(
+            "m=audio 20000 RTP/AVP 111 8 110 101\r\na=rtpmap:111 opus/48000/2\r\n\
+             a=fmtp:111 maxplaybackrate=16000;stereo=0;useinbandfec=0\r\na=rtpmap:8 PCMA/8000\r\n\
+             a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\n\
+             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+        ),
+        "{offered}"
+    );
+    let negotiated = read_answer(&session_with(OPUS)).expect("what we offered");
+    assert_eq!((negotiated.codec, negotiated.telephone_event), (Codec::Opus, Some(97)));
 }
 
 fn offer_text(codecs: &Codecs) -> String {
@@ -108,6 +181,21 @@ fn formats_are_known_by_number_or_by_name() {
         let found = (negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
         assert_eq!(found, (codec, payload_type, event), "{media}");
     }
+}
+
+/// Comfort noise (RFC 3389) would be one more thing to send and to hear; silence is sent as what it is.
+#[test]
+fn comfort_noise_is_not_taken_up() {
+    for cn in ["13", "13 118"] {
+        let (answer, negotiated) = answered(&format!(
+            "m=audio 4000 RTP/AVP {cn} 0 101\r\na=rtpmap:13 CN/8000\r\na=rtpmap:118 CN/16000\r\n\
+             a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+        ));
+        assert!(answer.contains("m=audio 20000 RTP/AVP 0 101\r\n") && !answer.contains("CN"), "{answer}");
+        assert_eq!((negotiated.codec, negotiated.telephone_event), (Codec::Pcmu, Some(101)));
+    }
+    let alone = refused("m=audio 4000 RTP/AVP 13 101\r\na=rtpmap:101 telephone-event/8000\r\n");
+    assert_eq!(alone, Incompatible::NoCodec);
 }
 
 #[test]
@@ -222,7 +310,7 @@ fn what_has_nothing_in_common_says_why() {
         ("", Incompatible::NoAudio),
         ("m=video 4000 RTP/AVP 0\r\n", Incompatible::NoAudio),
         ("m=audio 0 RTP/AVP 0\r\n", Incompatible::NoAudio),
-        ("m=audio 4000 RTP/SAVP 0\r\n", Incompatible::NoAudio),
+        ("m=audio 4000 RTP/SAVP 0\r\n", Incompatible::Encrypted),
         ("m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n", Incompatible::NoAudio),
         ("m=audio 4000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000\r\n", Incompatible::NoCodec),
         ("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 PCMU/16000\r\n", Incompatible::NoCodec),

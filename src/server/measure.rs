@@ -43,6 +43,11 @@ pub fn totals(switchboard: &Switchboard, outlet: &Outlet, exporter: Option<&Expo
     }
 }
 
+/// Shows which share of the last second's packets left late.
+pub fn lateness(share: f64) {
+    gauge!("portero_rtp_late_ratio").set(share);
+}
+
 /// The gauges of trunks.
 #[derive(Debug, Default)]
 pub struct TrunkGauges(HashSet<(&'static str, Arc<str>)>);

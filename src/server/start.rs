@@ -16,10 +16,11 @@ use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
-use crate::config::{Configuration, Limits};
+use crate::config::{Configuration, Limits, Records};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::progress::Progress;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -118,7 +119,9 @@ pub async fn start(
     let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
-    let writer = records::Writer::start(&store, configuration.records.traces, move |record| {
+    let Records { folder, recording_max, kept, .. } = &configuration.records;
+    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
+    let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record);
         told.ended(record);
     })?;
@@ -171,6 +174,7 @@ pub async fn start(
         answers,
         live,
         records: writer,
+        recorder,
         readiness,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
@@ -183,13 +187,13 @@ pub async fn start(
     ))
 }
 
-/// Every prompt that a call may need.
+/// Every prompt that a call may need, in every language. Tells how far it is.
 pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
     let source = configuration.prompts.source();
-    let ids = configuration.prompt_ids();
-    let ids = ids.iter().map(crate::flow::PromptId::as_str);
-    let wideband = configuration.wideband();
-    Library::load(&source, &configuration.prompts.language, ids, wideband).map_err(StartError::Prompts)
+    let progress = Progress::of_loading("prompts");
+    let tell = |done, total| progress.tell(done, total);
+    let loaded = Library::load_all(&source, &configuration.wanted_prompts(), configuration.wideband(), &tell);
+    loaded.map_err(StartError::Prompts)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
@@ -228,6 +232,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         hand_over: configuration.hand_over,
         agents: configuration.demo_agents.clone(),
         prompts,
+        language: configuration.prompts.language.as_str().into(),
         trunks: configuration.trunks.clone(),
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
@@ -255,7 +260,7 @@ fn switchboard(
         retry_after: RETRY_AFTER,
     };
     let mut switchboard = Switchboard::new(sip, network, plan, wall_clock(), StdRng::from_os_rng());
-    let keeps = configuration.records.traces != records::Retention::Off;
+    let keeps = configuration.records.kept.traces != records::Retention::Off;
     switchboard.set_emergencies(emergencies);
     switchboard.set_tap(Tap { keeps, copies: configuration.hep.is_some() });
     switchboard

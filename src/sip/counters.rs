@@ -47,6 +47,8 @@ pub enum Rejection {
     CallRate,
     /// More messages than a stranger may send in a second.
     Flood,
+    /// More packets of sound leave late than may.
+    Late,
     /// We are full.
     Overload,
     /// We are draining.
@@ -77,6 +79,7 @@ impl Rejection {
             Self::CallsMax => "calls",
             Self::CallRate => "calls_per_second",
             Self::Flood => "flood",
+            Self::Late => "late",
             Self::Overload => "overload",
             Self::Draining => "draining",
         }

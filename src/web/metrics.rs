@@ -32,6 +32,8 @@ const COUNTERS: &[(&str, &str)] = &[
         "Call records that went to the spool because the database did not take them in time.",
     ),
     ("portero_records_lost_total", "Call records that neither the database nor the spool took."),
+    ("portero_recordings_total", "Recordings of calls, by result."),
+    ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
     ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
     (
         "portero_web_streams_behind_total",
@@ -43,6 +45,8 @@ const COUNTERS: &[(&str, &str)] = &[
 const GAUGES: &[(&str, &str)] = &[
     ("portero_calls_active", "Calls under way."),
     ("portero_ports_in_use", "Media ports in use."),
+    ("portero_crm_breaker_open", "Whether a back end is left alone because it keeps failing, by back end."),
+    ("portero_recordings_active", "Calls that are being recorded."),
     ("portero_trunk_up", "Whether a trunk can be used as far as is known, by trunk."),
     ("portero_trunk_registered", "Whether our registration with a trunk holds, by trunk."),
 ];

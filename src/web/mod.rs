@@ -14,6 +14,7 @@ mod ladder;
 mod live;
 pub mod metrics;
 mod page;
+mod recording;
 
 #[cfg(test)]
 mod tests;
@@ -169,6 +170,7 @@ fn router(app: App) -> Router {
         .route("/api/v1/calls", get(api::calls))
         .route("/api/v1/calls/{id}", get(api::call))
         .route("/api/v1/calls/{id}/ladder", get(ladder::ladder))
+        .route("/api/v1/calls/{id}/recording", get(recording::recording))
         .route("/api/v1/handovers/{token}", get(api::hand_over))
         .route("/api/v1/trunks", get(api::trunks))
         .route("/api/v1/reload", post(api::reload))

@@ -150,6 +150,10 @@ impl Ended<'_> {
         .to_owned()
     }
 
+    fn recorded(&self) -> bool {
+        self.call.record.as_ref().is_some_and(|record| record.recording.is_some())
+    }
+
     /// Whether the hand-over went wrong, other than by the caller's own choice.
     fn strayed(&self) -> bool {
         let outcome = self.call.hand_over.as_ref().map(|hand_over| hand_over.outcome);

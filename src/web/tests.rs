@@ -19,7 +19,7 @@ use crate::call::{
     CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
     ServerView, Stage, TrunkState, TrunkView,
 };
-use crate::records::{Retention, Store, Writer, sample};
+use crate::records::{Kept, Retention, Store, Writer, sample};
 
 /// So long that no sample is ever too old.
 const FOREVER: std::time::Duration = std::time::Duration::from_hours(100 * 365 * 24);
@@ -108,7 +108,7 @@ impl Site {
 }
 
 async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
-    let writer = Writer::start(store, Retention::Off, |_| ()).expect("started");
+    let writer = Writer::start(store, Kept::NOTHING, |_| ()).expect("started");
     for record in records {
         writer.submit(record).expect("there is room");
     }
@@ -550,7 +550,9 @@ fn the_board_keeps_two_hundred_ended_calls_for_an_hour() {
 #[tokio::test]
 async fn ladders_of_calls_that_are_up_and_of_those_that_are_over() {
     let site = site().await;
-    let writer = Writer::start(&site.store, Retention::For(FOREVER), |_| ()).expect("started");
+    let writer =
+        Writer::start(&site.store, Kept { traces: Retention::For(FOREVER), ..Kept::NOTHING }, |_| ())
+            .expect("started");
     writer.submit_trace(sample::trace(2));
     writer.drain().await;
     for (call, status) in [(1, StatusCode::OK), (2, StatusCode::OK), (3, StatusCode::NOT_FOUND)] {
@@ -562,6 +564,38 @@ async fn ladders_of_calls_that_are_up_and_of_those_that_are_over() {
     let (_, json) = site.json(&format!("{path}?format=json")).await;
     assert_eq!(json["messages"][0]["label"], "OPTIONS sip:a@b");
     assert_eq!(site.get(&format!("{path}?format=pdf")).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_recording_is_given_whole_for_as_long_as_it_is_kept() {
+    let site = site().await;
+    let elsewhere = Some("../../portero.db".to_owned());
+    write(
+        &site.store,
+        [sample::record(1), sample::bare(2), CallRecord { recording: elsewhere, ..sample::record(3) }],
+    )
+    .await;
+    let path = |call: u64| format!("/api/v1/calls/{call:016x}/recording");
+    for call in 1..5 {
+        assert_eq!(site.get(&path(call)).await.status(), StatusCode::NOT_FOUND, "{call}");
+    }
+    let folder = site.store.folder().join("recordings/2026-11-23");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let bytes: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+    std::fs::write(folder.join("0123456789abcdef.wav"), &bytes).expect("room");
+    let answer = site.get(&path(1)).await;
+    assert_eq!(
+        (answer.status(), &answer.headers()["content-type"]),
+        (StatusCode::OK, &"audio/wav".parse().expect("a value"))
+    );
+    assert_eq!(answer.content_length(), Some(200_000));
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    assert!(answer.bytes().await.expect("all of it") == bytes);
+    assert_eq!(site.get(&path(3)).await.status(), StatusCode::NOT_FOUND, "nothing but recordings is given");
+    assert_eq!(
+        site.get("/api/v1/calls/..%2F..%2Fportero.db/recording").await.status(),
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -588,7 +622,7 @@ async fn a_ladder_says_what_it_is_and_the_picture_may_do_nothing() {
 }
 
 #[tokio::test]
-async fn the_page_leads_to_ladders() {
+async fn the_page_leads_to_ladders_and_recordings() {
     let site = site().await;
     site.live.ended(fresh_record(7));
     site.live.update(live_call(8));
@@ -597,6 +631,7 @@ async fn the_page_leads_to_ladders() {
         let link = format!("href=\"/api/v1/calls/{call:016x}/ladder?format=svg\"");
         assert!(page.contains(&link), "{link} in {page}");
     }
+    assert!(page.contains("href=\"/api/v1/calls/0000000000000007/recording\""), "{page}");
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ const DEMO_LINES: [&str; 3] = ["number = \"1001\"", "number = \"1002\"", "number
 
 /// Lines that ask and lead on in other ways, with prompts that there are recordings of.
 const LINES: &str = r#"
+[actions.send_code]
+path = "/customers/{{ customer }}"
+
 [targets.reception]
 uri = "sip:agents@{{ own_address }}"
 
@@ -35,6 +38,24 @@ name = "tracking"
 digits = 8
 action = "customer_by_identifier"
 ask = "ask-identifier"
+
+[[lines]]
+number = "2001"
+hand_over.target = "agents"
+identifier.digits = 8
+[[lines.factors]]
+name = "code"
+kind = "code"
+digits = 4
+action = "check_pin"
+sent = "greeting"
+expired = "apology"
+choose.offer = "greeting"
+ask = "ask-secret"
+[lines.factors.prompts]
+no_match = ["secret-no-match-1"]
+no_input = ["secret-no-input-1"]
+too_short = ["secret-too-short-1"]
 
 [[lines]]
 number = "2002"
@@ -110,6 +131,14 @@ fn a_caller_chooses_an_identifier_and_keys_all_by_info() {
     let script = refuses(script, &[Header("X-Portero-Verdict", "verified")]);
     let (_, record) = call(&server(), "2000", &script, "");
     assert_eq!((&record["verdict"], &record["identifier"]), (&"verified".into(), &"tracking".into()));
+}
+
+#[test]
+fn a_one_time_code_keyed_by_info_verifies() {
+    let script = by_info(Script::new().invite("", OFFER).answered(&[]), 2, "4711");
+    let script = refuses(script, &[Header("X-Portero-Verdict", "verified")]);
+    let (_, record) = call(&server(), "2001", &script, "");
+    assert_eq!(record["factors"], serde_json::json!(["code"]));
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod canary;
 mod conversation;
+mod encrypted;
 mod extensions;
 mod features;
 mod hostile;
@@ -16,10 +17,15 @@ mod kill;
 mod life;
 mod load;
 mod names;
+#[cfg(feature = "opus")]
+mod opus;
 mod proxy;
+mod recording;
 mod registrar;
 mod scenarios;
 mod softphone;
+mod sound;
+mod strain;
 mod support;
 mod test_caller;
 mod trace;

@@ -1,13 +1,12 @@
 //! The business that is called: one line, one customer, one trunk, and a back end.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Plan, Strangers, Target, TargetUri, Trunk, Trunks,
+    Address, Directory, HandOverTimes, Intake, Plan, Sound, Strangers, Target, TargetUri, Trunk, Trunks,
 };
 use portero::flow::{
     ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
@@ -82,7 +81,7 @@ pub fn make_plan() -> Plan {
     };
     Plan {
         lines: directory(),
-        sounds: HashMap::new(),
+        sounds: [(LineName::new("1000"), Sound { record: true, ..Sound::default() })].into(),
         targets: [(TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {
             timeout: Duration::from_secs(10),
@@ -90,6 +89,7 @@ pub fn make_plan() -> Plan {
         },
         agents: None,
         prompts,
+        language: "en".into(),
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
         intake: Intake::default(),

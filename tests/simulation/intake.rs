@@ -112,6 +112,37 @@ fn a_second_brings_no_more_calls_than_it_may() {
 }
 
 #[test]
+fn while_sound_leaves_late_no_call_is_taken() {
+    let mut front = Front::new(Intake { late_percent: 20, ..Intake::default() });
+    let busy = Some(("SIP/2.0 503 Service Unavailable".to_owned(), true));
+    let rings = "SIP/2.0 180 Ringing";
+    // Of each second: how late it was, and whether a call was taken after it.
+    let seconds = [
+        (0.2, true),
+        (0.21, true),
+        (0.21, false),
+        (0.0, false),
+        (0.11, false),
+        (0.1, false),
+        (0.1, false),
+        (0.1, true),
+    ];
+    for (number, (late, taken)) in seconds.into_iter().enumerate() {
+        front.now += Duration::from_secs(1);
+        front.switchboard.set_lateness(late);
+        let answer = front.send("INVITE", "198.51.100.9:5060", number);
+        if taken {
+            assert_eq!(answer.expect("an answer").0, rings, "second {number}");
+        } else {
+            assert_eq!(answer, busy, "second {number}");
+        }
+    }
+    assert_eq!(front.rejected("late"), 5);
+    let asked = front.send("OPTIONS", "198.51.100.9:5060", 99).expect("an answer");
+    assert_eq!(asked.0, "SIP/2.0 200 OK", "we are there, and soon have room again");
+}
+
+#[test]
 fn beyond_three_quarters_of_the_transactions_no_stranger_gets_one() {
     let mut front = Front::new(Intake { transactions: 1000, messages_per_second: 2000, ..Intake::default() });
     for number in 0..750 {

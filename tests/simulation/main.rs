@@ -11,6 +11,7 @@ mod intake;
 mod link;
 mod losses;
 mod phone;
+mod sound;
 mod tale;
 mod world;
 
@@ -129,8 +130,9 @@ fn a_caller_who_vanishes_is_noticed() {
 
 #[test]
 fn keys_count_once_however_they_are_told() {
-    for keyed in [habits::Keyed::Rtp, habits::Keyed::Info, habits::Keyed::Both] {
+    for (keyed, told) in [(habits::Keyed::Rtp, 0), (habits::Keyed::Info, 5), (habits::Keyed::Both, 5)] {
         let tale = one_in_clear_weather(Habits { keyed, ..Habits::verified() });
         assert_eq!((tale.asked.as_str(), tale.record.verdict), ("4711", Verdict::Verified), "{keyed:?}");
+        assert_eq!(tale.told, told, "{keyed:?}: a recording leaves out what came by INFO");
     }
 }

@@ -13,6 +13,8 @@ pub struct Tale {
     pub confirmed: bool,
     /// What the back end was asked, one after another.
     pub asked: String,
+    /// How many keys its recording was told of.
+    pub told: usize,
     /// What the caller keyed; empty where the call was not answered.
     pub keyed: String,
 }
@@ -30,6 +32,7 @@ impl Tale {
         assert!(!verified || self.confirmed, "{run}: verified without the back end's yes");
         assert!(self.record.identifier_attempts <= 4 && self.record.secret_attempts <= 4, "{run}");
         assert!(self.record.ended_at >= self.record.started_at, "{run}");
+        assert!(self.record.recording.is_some() || self.asked.is_empty(), "{run}: the line is recorded");
         let mut keyed = self.keyed.chars();
         let once = self.asked.chars().all(|asked| keyed.any(|key| key == asked));
         assert!(once, "{run}: of {:?} became {:?}", self.keyed, self.asked);

@@ -1,7 +1,7 @@
 //! A small world: a switchboard, its callers, the links between them, scripted media and the business's back end.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,11 @@ pub struct World {
     confirmed: HashMap<String, bool>,
     /// What the back end was asked in a call, one after another.
     asked: HashMap<String, String>,
+    /// The sessions that are recorded, and those of them whose callers are left out at the moment.
+    taped: HashSet<media::SessionId>,
+    concealed: HashSet<media::SessionId>,
+    /// The keys that a call's recording was told of, because its session could not know of them.
+    told: HashMap<String, usize>,
     /// The call of a media port, as the switchboard opened it.
     calls: HashMap<u16, String>,
 }
@@ -155,6 +160,9 @@ impl World {
             traces: HashMap::new(),
             confirmed: HashMap::new(),
             asked: HashMap::new(),
+            taped: HashSet::new(),
+            concealed: HashSet::new(),
+            told: HashMap::new(),
             calls: HashMap::new(),
         }
     }
@@ -239,6 +247,7 @@ impl World {
                 traces: self.traces.get(&id).cloned().unwrap_or_default(),
                 confirmed: self.confirmed.get(&id).copied().unwrap_or(false),
                 asked: self.asked.get(&id).cloned().unwrap_or_default(),
+                told: self.told.get(&id).copied().unwrap_or_default(),
                 keyed: seat.map(|seat| seat.keyed.clone()).unwrap_or_default(),
                 record: records.remove(0),
             });
@@ -388,6 +397,7 @@ impl World {
             Action::Transmit(transmit) => self.transmit(&transmit),
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
+            Action::Tape(session, _) => assert!(self.taped.insert(session), "a call has one recording"),
             Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) | Action::Copy(_) => {}
             Action::Trace(trace) => {
@@ -420,9 +430,11 @@ impl World {
                 }
                 self.after(0, Due::Media(session, if failed { taken } else { media::Event::Opened }));
             }
-            media::Command::Play(play, _) => {
-                self.playing.insert(session, *play);
-                self.after(500, Due::PlayEnds(session, *play));
+            media::Command::Play { id, repeat, .. } => {
+                self.playing.insert(session, *id);
+                if !repeat {
+                    self.after(500, Due::PlayEnds(session, *id));
+                }
             }
             media::Command::Stop => {
                 self.playing.remove(&session);
@@ -435,13 +447,28 @@ impl World {
                     self.after(1, Due::Media(session, media::Event::Closed(media::Figures::default())));
                 }
             }
-            media::Command::Change(_) => {}
+            media::Command::Conceal(concealed) => {
+                assert!(self.taped.contains(&session), "there is something to conceal from");
+                let changed = match concealed {
+                    true => self.concealed.insert(session),
+                    false => self.concealed.remove(&session),
+                };
+                assert!(changed, "told once");
+            }
+            media::Command::KeyTold => {
+                *self.told.entry(CallId(session.0).to_string()).or_default() += 1;
+            }
+            media::Command::Change(_) | media::Command::Record(_) => {}
         }
     }
 
     /// The business's back end, which now and then is slow, too slow, or fails.
     fn back_end(&mut self, call: CallId, request: &flow::Request) {
         self.asked.entry(call.to_string()).or_default().push_str(business::keyed(&request.query));
+        // Whoever is asked for a secret is not recorded.
+        let is_secret = matches!(request.query, flow::Query::Secret { .. });
+        let concealed = self.concealed.contains(&media::SessionId(call.0));
+        assert!(concealed || !is_secret, "seed {}: {call} is recorded", self.seed);
         let hostile = self.link.is_hostile();
         let fails = hostile && self.rng.random_bool(0.05);
         let answer =

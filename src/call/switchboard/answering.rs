@@ -8,12 +8,13 @@ use rand::Rng;
 
 use super::super::caller::{self, Calling};
 use super::super::keypad::Keypad;
-use super::super::one::{Call, CallId, Description, Party, Phase};
-use super::super::plan::Tones;
+use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
+use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
 use super::super::trunk::Trunk;
 use super::{Action, Switchboard, Timer};
 use crate::sip::{DialogId, Hop, Invitation, Rejection};
+use crate::srtp::{KeyRing, Suite};
 use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
@@ -45,6 +46,8 @@ impl Switchboard {
         let first_dialled = caller::first_dialled(invitation, trunk.as_deref());
         let sound =
             party.line().and_then(|line| self.plan.sounds.get(&line.number)).cloned().unwrap_or_default();
+        let suites = if sound.srtp == Srtp::Off { &[][..] } else { &Suite::ALL };
+        let keys = KeyRing::draw(suites, &mut self.rng);
         let call = Call {
             id,
             dialog,
@@ -52,10 +55,13 @@ impl Switchboard {
             plan: Arc::clone(&self.plan),
             party,
             sound,
-            phase: Phase::Opening { answer: String::new(), offer, tries: 0 },
+            language: Arc::clone(&self.plan.language),
+            phase: Phase::Opening { answer: Sdp::default(), offer, tries: 0 },
             port,
             media_open: false,
-            description: Description { local, session, text: String::new() },
+            description: Description { local, session, text: Sdp::default() },
+            keys,
+            is_encrypted: false,
             hop: invitation.hop,
             ani_withheld: calling == Calling::Withheld,
             ani: calling.ani(),
@@ -65,6 +71,8 @@ impl Switchboard {
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
+            recording: None,
+            concealed: false,
             parting: None,
             shown: None,
         };
@@ -88,6 +96,8 @@ impl Switchboard {
             Some(Rejection::Draining)
         } else if self.calls.len() >= self.plan.calls_max {
             Some(Rejection::CallsMax)
+        } else if self.strain.is_strained() {
+            Some(Rejection::Late)
         } else {
             (!self.arrivals.admit(self.plan.intake.calls_per_second, now)).then_some(Rejection::CallRate)
         }
@@ -123,16 +133,16 @@ impl Switchboard {
     /// Negotiates a call's media and has its port bound; where the offer is ours, that waits for the ACK.
     fn open(&mut self, id: CallId, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Phase::Opening { answer, offer, .. } = &mut call.phase else { return };
+        let Phase::Opening { offer, .. } = &call.phase else { return };
+        let Description { local, session, .. } = call.description;
         let Some(offer) = offer else {
-            *answer = sdp::offer(call.description.local, call.description.session, &call.sound.codecs);
+            call.prepare(Sdp(sdp::offer(local, session, call.offered_terms())));
             return self.opened(id, now);
         };
-        let Description { local, session, .. } = call.description;
-        match sdp::negotiate(offer, local, session, &call.sound.codecs) {
+        match sdp::negotiate(offer, local, session, call.terms()) {
             Ok((text, negotiated)) => {
-                call.description.text.clone_from(&text);
-                *answer = text;
+                call.description.text = Sdp(text);
+                call.prepare(call.description.text.clone());
                 self.open_media(id, &negotiated);
             }
             Err(error) => self.refuse(id, 488, &error.to_string(), now),
@@ -142,9 +152,11 @@ impl Switchboard {
     fn open_media(&mut self, id: CallId, negotiated: &sdp::Negotiated) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.media_open = true;
+        call.is_encrypted = negotiated.keys.is_some();
         let origin = media::Origin {
             ssrc: self.rng.random(),
-            sequence: self.rng.random(),
+            // RFC 3711 §3.3.1: whoever misses the first packets can still count those that follow.
+            sequence: self.rng.random_range(0..1 << 15),
             timestamp: self.rng.random(),
             cname: format!("{:016x}", self.rng.random::<u64>()),
             seed: self.rng.random(),
@@ -205,17 +217,17 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Phase::Ringing { answer } = &mut call.phase else { return };
         let answer = std::mem::take(answer);
-        let offered = call.description.text.is_empty();
+        let offered = call.description.text == Sdp::default();
         call.phase = if offered { Phase::Offered } else { Phase::Accepted };
         call.description.text.clone_from(&answer);
         call.answered_at = Some(self.clock.date(now));
-        self.endpoint.accept(call.dialog, &answer, now);
+        self.endpoint.accept(call.dialog, &answer.0, now);
     }
 
     /// The ACK has come: the conversation begins, or goes on with what the peer answered to our offer.
     pub(super) fn confirmed(&mut self, id: CallId, answer: Option<&str>, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let answer = answer.map(sdp::read_answer);
+        let answer = answer.map(|answer| call.read_answer(answer));
         match (&call.phase, answer) {
             (Phase::Accepted, _) => self.talk(id, now),
             (Phase::Offered, Some(Ok(negotiated))) => {
@@ -226,8 +238,8 @@ impl Switchboard {
                 self.hang_up(id, EndedBy::Portero, Some("no usable answer to our offer"), now);
             }
             (Phase::Talking(_), Some(Ok(negotiated))) => {
-                let change = media::Command::Change(parameters(&negotiated, call));
-                self.actions.push_back(Action::Media(call.session(), change));
+                let change = change(&negotiated, call);
+                self.actions.push_back(change);
             }
             _ => {}
         }
@@ -236,27 +248,27 @@ impl Switchboard {
     /// A re-INVITE: hold, resume, a new address or codec, or only a refresh.
     pub(super) fn reinvited(&mut self, id: CallId, offer: Option<&str>, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let description = &mut call.description;
-        let renewed = sdp::Session { version: description.session.version + 1, ..description.session };
+        let Description { local, session, .. } = call.description;
+        let renewed = sdp::Session { version: session.version + 1, ..session };
         let Some(offer) = offer else {
-            description.session = renewed;
-            description.text = sdp::offer(description.local, renewed, &call.sound.codecs);
-            return self.endpoint.accept(call.dialog, &description.text, now);
+            let text = Sdp(sdp::offer(local, renewed, call.offered_terms()));
+            call.description = Description { local, session: renewed, text };
+            return self.endpoint.accept(call.dialog, &call.description.text.0, now);
         };
         let negotiate = |session| {
             let offer = sdp::Offer::parse(offer)?;
-            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, description.local, session, &call.sound.codecs)?)
+            Ok::<_, sdp::SdpError>(sdp::negotiate(&offer, local, session, call.terms())?)
         };
-        match negotiate(description.session) {
+        match negotiate(session) {
             Ok((text, negotiated)) => {
                 // RFC 3264 §8: the version grows only where the description changes.
-                if text != description.text {
-                    description.session = renewed;
-                    description.text = negotiate(renewed).map_or(text, |(text, _)| text);
+                if text != call.description.text.0 {
+                    let text = Sdp(negotiate(renewed).map_or(text, |(text, _)| text));
+                    call.description = Description { local, session: renewed, text };
                 }
-                self.endpoint.accept(call.dialog, &description.text, now);
-                let change = media::Command::Change(parameters(&negotiated, call));
-                self.actions.push_back(Action::Media(call.session(), change));
+                self.endpoint.accept(call.dialog, &call.description.text.0, now);
+                let change = change(&negotiated, call);
+                self.actions.push_back(change);
             }
             Err(error) => self.endpoint.reject(call.dialog, sdp_status(&error), now),
         }
@@ -270,6 +282,12 @@ fn sdp_status(error: &sdp::SdpError) -> u16 {
     }
 }
 
+/// Has media go on as a later offer and answer have settled.
+fn change(negotiated: &sdp::Negotiated, call: &mut Call) -> Action {
+    call.is_encrypted = negotiated.keys.is_some();
+    Action::Media(call.session(), media::Command::Change(parameters(negotiated, call)))
+}
+
 fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
     let peer = call.hop.peer;
     media::Parameters {
@@ -277,6 +295,7 @@ fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
             sdp::Codec::Pcmu => audio::Codec::Pcmu,
             sdp::Codec::Pcma => audio::Codec::Pcma,
             sdp::Codec::G722 => audio::Codec::G722,
+            sdp::Codec::Opus => audio::Codec::Opus,
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
@@ -290,6 +309,7 @@ fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
             Tones::Always => true,
             Tones::Never => false,
         },
+        keys: negotiated.keys.clone(),
     }
 }
 

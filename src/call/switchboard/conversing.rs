@@ -23,6 +23,7 @@ const EARLY_KEYS_MAX: usize = 64;
 
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
+        self.begin_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
@@ -38,7 +39,7 @@ impl Switchboard {
                 self.follow(id, now);
             }
             Party::Agents(prompts) => {
-                let play = sounding::prompts(&call.plan.prompts, prompts);
+                let play = sounding::prompts(&call.plan.prompts, &call.language, prompts);
                 self.actions.push_back(Action::Media(call.session(), play));
                 let stay = call.plan.agents.as_ref().map_or(Duration::ZERO, |agents| agents.hang_up_after);
                 self.timers.set((id, Timer::Agents), now + stay);
@@ -83,6 +84,8 @@ impl Switchboard {
 
     /// Does what the conversation wants.
     fn follow(&mut self, id: CallId, now: Instant) {
+        // Before anything is asked that must not be recorded.
+        self.conceal(id);
         while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {
             let Some(call) = self.calls.get(&id) else { return };
             let session = call.session();

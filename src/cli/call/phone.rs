@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::address::{Address, AddressError};
 use super::caller::{Action, Caller, Event};
+use super::media::Media;
 use super::recording::Recording;
 use super::timeline::Leg;
 use super::voice::{Origin, Voice};
@@ -22,10 +23,11 @@ use crate::net::{
     dns::{Dns, Found, Locator},
     sip::{Arrival, Caps, Inlet, Listen, Outlet, Tls},
 };
-use crate::sdp::{self, Codecs, Negotiated, Offer, Session};
+use crate::sdp::{self, Codecs, Negotiated, Offer, Protection, Session, Terms};
 use crate::sip::{
     self, Call, Destination, DialogId, EndCause, Endpoint, Hop, Search, Transport, Way, Whereabouts,
 };
+use crate::srtp::{KeyRing, Suite};
 
 /// Longest datagram of RTP.
 const DATAGRAM_MAX: usize = 65_535;
@@ -35,6 +37,11 @@ const DATAGRAMS_AT_ONCE: usize = 64;
 const CONNECTIONS_MAX: usize = 16;
 /// How often a pair of neighbouring ports is looked for.
 const PORT_TRIES: usize = 200;
+
+/// What a call is to be like: encrypted, where there are keys for that.
+fn terms<'a>(codecs: &'a Codecs, keys: Option<&'a KeyRing>) -> Terms<'a> {
+    Terms { codecs, protection: keys.map_or(Protection::Off, Protection::Required) }
+}
 
 /// Why a call could not be placed at all.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +67,17 @@ struct Line {
     /// Held so that the peer's RTCP has somewhere to go; nothing reads it.
     _control: UdpSocket,
     session: Session,
+    codecs: Codecs,
     answered: bool,
-    /// The stream, and where the peer takes it.
-    media: Option<(Voice, SocketAddr)>,
+    media: Option<Media>,
 }
 
 /// A telephone with two lines.
 pub struct Phone {
     from: String,
     ip: IpAddr,
+    /// Our keys for encrypted sound, where the caller insists on that.
+    keys: Option<KeyRing>,
     inlet: Inlet,
     outlet: Outlet,
     endpoint: Endpoint,
@@ -92,6 +101,7 @@ impl Phone {
     pub async fn dial(
         from: &str,
         to: &Address,
+        (codecs, srtp): (Codecs, Option<Suite>),
         caller: Caller,
         dns: Dns,
         tls: Tls,
@@ -114,11 +124,13 @@ impl Phone {
         };
         let endpoint = Endpoint::new(config, StdRng::from_rng(&mut rng));
         let from = from.to_owned();
+        let keys = srtp.map(|suite| KeyRing::draw(&[suite], &mut rng));
         let recording = Recording::default();
         let (locator, found) = Locator::new(dns.clone());
         let mut phone = Self {
             from,
             ip,
+            keys,
             inlet,
             outlet,
             endpoint,
@@ -132,7 +144,7 @@ impl Phone {
             found,
             targets: mpsc::channel(1),
         };
-        phone.service = Some(phone.place(to, &destinations)?);
+        phone.service = Some(phone.place(to, &destinations, codecs)?);
         Ok(phone)
     }
 
@@ -185,7 +197,12 @@ impl Phone {
     }
 
     /// Sends an INVITE with an offer for a pair of ports of its own.
-    fn place(&mut self, to: &Address, destinations: &[Destination]) -> Result<Line, PhoneError> {
+    fn place(
+        &mut self,
+        to: &Address,
+        destinations: &[Destination],
+        codecs: Codecs,
+    ) -> Result<Line, PhoneError> {
         let mut hops = self.hops_to(destinations);
         // The target may be at an address of the other family than the service.
         let hop = hops.pop_front().ok_or_else(|| to.unresolved())?;
@@ -197,11 +214,11 @@ impl Phone {
             from_display: None,
             hop,
             spares: hops.into(),
-            sdp: sdp::offer(rtp.local_addr()?, session, &Codecs::default()),
+            sdp: sdp::offer(rtp.local_addr()?, session, terms(&codecs, self.keys.as_ref())),
             headers: to.headers.clone(),
         };
         let dialog = self.endpoint.invite(&call, Instant::now()).ok_or(PhoneError::Unspeakable)?;
-        Ok(Line { dialog, rtp, _control: control, session, answered: false, media: None })
+        Ok(Line { dialog, rtp, _control: control, session, codecs, answered: false, media: None })
     }
 
     fn hops_to(&self, destinations: &[Destination]) -> VecDeque<Hop> {
@@ -214,13 +231,13 @@ impl Phone {
             for _ in 0..DATAGRAMS_AT_ONCE {
                 let Some(line) = self.line(leg) else { break };
                 let Ok((length, _)) = line.rtp.try_recv_from(buffer) else { break };
-                self.hear(leg, &buffer[..length], now);
+                self.hear(leg, &mut buffer[..length], now);
             }
         }
     }
 
-    fn hear(&mut self, leg: Leg, datagram: &[u8], now: Instant) {
-        let audio = self.line(leg).and_then(|line| line.media.as_ref()?.0.receive(datagram));
+    fn hear(&mut self, leg: Leg, datagram: &mut [u8], now: Instant) {
+        let audio = self.line(leg).and_then(|line| line.media.as_mut()?.receive(datagram));
         let Some((timestamp, samples)) = audio else { return };
         if leg == self.caller.listens_to() {
             self.recording.push(timestamp, &samples);
@@ -236,17 +253,17 @@ impl Phone {
             self.caller.handle_timeout(now);
         }
         for line in [&mut self.service, &mut self.target].into_iter().flatten() {
-            let Some((voice, remote)) = &mut line.media else { continue };
-            while let Some(packet) = voice.poll_transmit(now) {
+            let Some(media) = &mut line.media else { continue };
+            while let Some(packet) = media.poll_transmit(now) {
                 // RTP that the kernel has no room for is lost, as it may be anywhere on its way.
-                let _ = line.rtp.try_send_to(&packet, *remote);
+                let _ = line.rtp.try_send_to(&packet, media.remote);
             }
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let lines = [&self.service, &self.target].into_iter().flatten();
-        let voices = lines.filter_map(|line| line.media.as_ref()).map(|(voice, _)| voice.poll_timeout());
+        let voices = lines.filter_map(|line| line.media.as_ref()).map(|media| media.voice.poll_timeout());
         voices.chain(self.endpoint.poll_timeout()).chain(self.caller.poll_timeout()).min()
     }
 
@@ -270,7 +287,7 @@ impl Phone {
             sip::Event::Ringing(dialog) => self.tell(dialog, Event::Ringing, now),
             sip::Event::Answered(dialog, answer) => self.answered(dialog, &answer, now),
             sip::Event::Confirmed(dialog, Some(answer)) => {
-                self.agree(dialog, sdp::read_answer(&answer).ok(), now);
+                self.agree(dialog, self.read_answer(&answer), now);
             }
             sip::Event::Reinvited(dialog, offer) => self.reinvited(dialog, offer.as_deref(), now),
             sip::Event::Referred(dialog, referral) if self.leg_of(dialog) == Some(Leg::Service) => {
@@ -294,43 +311,49 @@ impl Phone {
     }
 
     fn answered(&mut self, dialog: DialogId, answer: &str, now: Instant) {
+        let agreed = self.read_answer(answer);
         let Some(leg) = self.leg_of(dialog) else { return };
         let Some(line) = self.line(leg) else { return };
         line.answered = true;
-        let agreed = sdp::read_answer(answer).ok();
         let event = if agreed.is_some() { Event::Answered(leg) } else { Event::Unusable(leg) };
         self.agree(dialog, agreed, now);
         self.recording.begin_leg();
         self.caller.handle(event, now);
     }
 
+    fn read_answer(&self, answer: &str) -> Option<Negotiated> {
+        match &self.keys {
+            Some(ring) => sdp::read_encrypted_answer(answer, ring).ok(),
+            None => sdp::read_answer(answer).ok(),
+        }
+    }
+
     /// Sends and hears from now on as agreed.
     fn agree(&mut self, dialog: DialogId, agreed: Option<Negotiated>, now: Instant) {
-        let origin =
-            Origin { ssrc: self.rng.random(), sequence: self.rng.random(), timestamp: self.rng.random() };
+        // RFC 3711 §3.3.1: whoever misses the first packets can still count those that follow.
+        let sequence = self.rng.random_range(0..1 << 15);
+        let origin = Origin { ssrc: self.rng.random(), sequence, timestamp: self.rng.random() };
         let leg = self.leg_of(dialog);
         let Some((line, agreed)) = leg.and_then(|leg| self.line(leg)).zip(agreed) else { return };
         match &mut line.media {
-            Some((voice, remote)) => {
-                voice.change(&agreed);
-                *remote = agreed.remote;
-            }
-            None => line.media = Some((Voice::new(origin, &agreed, now), agreed.remote)),
+            Some(media) => media.change(&agreed),
+            None => line.media = Some(Media::new(Voice::new(origin, &agreed, now), &agreed)),
         }
     }
 
     fn reinvited(&mut self, dialog: DialogId, offer: Option<&str>, now: Instant) {
+        let keys = self.keys.clone();
         let Some(line) = self.leg_of(dialog).and_then(|leg| self.line(leg)) else { return };
         let Ok(local) = line.rtp.local_addr() else { return };
         let session = Session { version: line.session.version + 1, ..line.session };
         line.session = session;
+        let codecs = line.codecs.clone();
+        let terms = terms(&codecs, keys.as_ref());
         let Some(offer) = offer else {
-            self.endpoint.accept(dialog, &sdp::offer(local, session, &Codecs::default()), now);
-            return;
+            return self.endpoint.accept(dialog, &sdp::offer(local, session, terms), now);
         };
-        let answer = Offer::parse(offer)
-            .ok()
-            .and_then(|offer| sdp::negotiate(&offer, local, session, &Codecs::default()).ok());
+        let answer =
+            Offer::parse(offer).ok().and_then(|offer| sdp::negotiate(&offer, local, session, terms).ok());
         match answer {
             Some((answer, agreed)) => {
                 self.endpoint.accept(dialog, &answer, now);
@@ -351,8 +374,8 @@ impl Phone {
     fn carry_out(&mut self, action: Action, now: Instant) {
         match action {
             Action::Press(digit) => {
-                if let Some((voice, _)) = self.service.as_mut().and_then(|line| line.media.as_mut()) {
-                    voice.press(digit);
+                if let Some(media) = self.service.as_mut().and_then(|line| line.media.as_mut()) {
+                    media.voice.press(digit);
                 }
             }
             Action::AnswerReferral(status) => {
@@ -390,7 +413,7 @@ impl Phone {
     }
 
     fn call_target(&mut self, address: &Address, destinations: &[Destination]) {
-        if let Ok(line) = self.place(address, destinations) {
+        if let Ok(line) = self.place(address, destinations, Codecs::default()) {
             self.target = Some(line);
         } else {
             // RFC 3261 §21.4.5: whom we cannot find is not found.

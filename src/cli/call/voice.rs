@@ -6,16 +6,16 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::script::KEY_HELD;
-use crate::audio::Law;
+use crate::audio::{Codec, G722Decoder, Law, OpusDecoder};
 use crate::rtp::packet::HEADER_LEN;
 use crate::rtp::telephone_event::PAYLOAD_LEN;
 use crate::rtp::{Header, KeyPress, Packet};
 use crate::sdp::{self, Negotiated};
 use crate::secret::Digit;
 
-/// What we send at, whatever was agreed: every receiver of G.711 takes 20 ms (RFC 3551 §4.2).
+/// What we send at, whatever was agreed: every receiver takes 20 ms (RFC 3551 §4.2).
 const PACKET_TIME: Duration = Duration::from_millis(20);
-/// Samples of [`PACKET_TIME`] at 8000 Hz.
+/// Samples of [`PACKET_TIME`] at 8000 Hz, the most octets that silence takes.
 const SAMPLES: usize = 160;
 
 /// Where a stream begins (RFC 3550 §5.1: all three are random).
@@ -31,7 +31,8 @@ pub struct Origin {
 
 /// One stream out and one in.
 pub struct Voice {
-    law: Law,
+    codec: Codec,
+    decoders: Decoders,
     payload_type: u8,
     telephone_event: Option<u8>,
     sends: bool,
@@ -39,6 +40,13 @@ pub struct Voice {
     due: Instant,
     keys: VecDeque<Digit>,
     pressing: Option<Pressing>,
+}
+
+/// What has to be known of earlier packets to make sound of a codec's next.
+#[derive(Default)]
+struct Decoders {
+    g722: G722Decoder,
+    opus: Option<Box<OpusDecoder>>,
 }
 
 struct Pressing {
@@ -53,7 +61,8 @@ impl Voice {
         let Origin { ssrc, sequence, timestamp } = origin;
         let header = Header { payload_type: 0, marker: true, sequence, timestamp, ssrc };
         let mut voice = Self {
-            law: Law::Mu,
+            codec: Codec::Pcmu,
+            decoders: Decoders::default(),
             payload_type: 0,
             telephone_event: None,
             sends: true,
@@ -68,12 +77,12 @@ impl Voice {
 
     /// Takes what a new offer and answer settled.
     pub fn change(&mut self, agreed: &Negotiated) {
-        match agreed.codec {
-            sdp::Codec::Pcmu => self.law = Law::Mu,
-            sdp::Codec::Pcma => self.law = Law::A,
-            // It is not offered, and who answers with what was not offered is not understood.
-            sdp::Codec::G722 => {}
-        }
+        self.codec = match agreed.codec {
+            sdp::Codec::Pcmu => Codec::Pcmu,
+            sdp::Codec::Pcma => Codec::Pcma,
+            sdp::Codec::G722 => Codec::G722,
+            sdp::Codec::Opus => Codec::Opus,
+        };
         self.payload_type = agreed.payload_type;
         self.telephone_event = agreed.telephone_event;
         self.sends = agreed.sends;
@@ -98,7 +107,7 @@ impl Voice {
             let missed = now >= self.due + PACKET_TIME * 5;
             let packet = if missed || !self.sends { None } else { Some(self.next_packet()) };
             self.due += PACKET_TIME;
-            self.header.timestamp = self.header.timestamp.wrapping_add(SAMPLES as u32);
+            self.header.timestamp = self.header.timestamp.wrapping_add(self.ticks());
             if packet.is_some() {
                 return packet;
             }
@@ -106,19 +115,26 @@ impl Voice {
         None
     }
 
+    /// How far the timestamp goes on with each packet.
+    fn ticks(&self) -> u32 {
+        PACKET_TIME.as_millis() as u32 * u32::from(self.codec.ticks_per_ms())
+    }
+
     fn next_packet(&mut self) -> Vec<u8> {
         if self.pressing.is_none()
             && let Some(key) = self.keys.pop_front()
         {
-            self.pressing =
-                Some(Pressing { packets: KeyPress::new(key, KEY_HELD), timestamp: self.header.timestamp });
+            let packets = KeyPress::new(key, KEY_HELD).with_clock(self.codec.ticks_per_ms());
+            self.pressing = Some(Pressing { packets, timestamp: self.header.timestamp });
         }
         let event = self.pressing.as_mut().and_then(|key| Some((key.packets.next()?, key.timestamp)));
         let Some((key, timestamp)) = event else {
             // The first audio after a key is a new talkspurt (RFC 3551 §4.1).
             self.header.marker |= self.pressing.take().is_some();
             let header = Header { payload_type: self.payload_type, ..self.header };
-            return self.packet(header, &[self.law.codec().silence(); SAMPLES]);
+            let mut silence = [0; SAMPLES];
+            let length = self.codec.put_silence(SAMPLES, &mut silence);
+            return self.packet(header, &silence[..length]);
         };
         let payload_type = self.telephone_event.unwrap_or(self.payload_type);
         let header = Header { payload_type, marker: key.marker, timestamp, ..self.header };
@@ -134,17 +150,23 @@ impl Voice {
         packet
     }
 
-    /// Timestamp and samples of a packet of audio; `None` for anything else.
-    pub fn receive(&self, datagram: &[u8]) -> Option<(u32, Vec<i16>)> {
-        let packet = Packet::read(datagram)?;
+    /// Samples at 8000 Hz of a packet of audio, and their place by that clock; `None` for anything else.
+    pub fn receive(&mut self, datagram: &[u8]) -> Option<(u32, Vec<i16>)> {
+        let Packet { header, payload } = Packet::read(datagram)?;
         // The peer may send either static type that we offered, whichever we send (RFC 3264 §6.1).
-        let law = if packet.header.payload_type == self.payload_type {
-            self.law
+        let codec = if header.payload_type == self.payload_type {
+            self.codec
         } else {
-            Law::from_payload_type(packet.header.payload_type)?
+            Law::from_payload_type(header.payload_type)?.codec()
         };
-        let samples = packet.payload.iter().map(|&octet| law.decode(octet)).collect();
-        Some((packet.header.timestamp, samples))
+        let octets = payload.iter().copied();
+        let samples = match codec {
+            Codec::Pcmu => octets.map(|octet| Law::Mu.decode(octet)).collect(),
+            Codec::Pcma => octets.map(|octet| Law::A.decode(octet)).collect(),
+            Codec::G722 => octets.map(|octet| self.decoders.g722.decode_narrow(octet)).collect(),
+            Codec::Opus => self.decoders.opus.get_or_insert_default().decode(payload).to_vec(),
+        };
+        Some((header.timestamp / u32::from(codec.ticks_per_ms() / 8), samples))
     }
 }
 
@@ -165,6 +187,7 @@ mod tests {
             remote_rtcp: "127.0.0.1:4001".parse().expect("an address"),
             sends: true,
             receives: true,
+            keys: None,
         }
     }
 
@@ -191,7 +214,7 @@ mod tests {
         let headers: Vec<_> =
             sent.iter().map(|(h, _)| (h.payload_type, h.marker, h.sequence, h.timestamp)).collect();
         assert_eq!(headers, [(8, true, u16::MAX, 1000), (8, false, 0, 1160), (8, false, 1, 1320)]);
-        assert!(sent.iter().all(|(_, payload)| payload == &[Law::A.codec().silence(); SAMPLES]));
+        assert!(sent.iter().all(|(_, payload)| payload == &[Codec::Pcma.silence(); SAMPLES]));
         assert_eq!(voice.poll_transmit(zero + PACKET_TIME * 2), None, "one packet for each instant");
         assert_eq!(voice.poll_timeout(), zero + PACKET_TIME * 3);
     }
@@ -237,8 +260,27 @@ mod tests {
     }
 
     #[test]
+    fn opus_has_a_clock_of_its_own_for_sound_and_keys() {
+        let zero = start();
+        let opus = Negotiated { codec: sdp::Codec::Opus, payload_type: 111, ..agreed() };
+        let mut voice = Voice::new(ORIGIN, &opus, zero);
+        let sent = packets(&mut voice, zero, 0..2);
+        assert_eq!(sent[1].0.timestamp, 1000 + 960);
+        assert_eq!(sent[1].1, [0xB8, 0xFF, 0xFE], "a packet of silence");
+        voice.press(Digit::STAR);
+        let key = packets(&mut voice, zero, 2..10);
+        let durations = key.iter().filter_map(|(_, payload)| TelephoneEvent::read(payload));
+        assert_eq!(durations.map(|event| event.duration).collect::<Vec<_>>()[..2], [960, 1920]);
+        let header = Header { payload_type: 111, marker: false, sequence: 1, timestamp: 4800, ssrc: 9 };
+        let (at, samples) =
+            voice.receive(&[&header.octets()[..], &[0xB8, 0xFF, 0xFE]].concat()).expect("audio");
+        let expected = if crate::audio::OPUS_SPOKEN { vec![0; SAMPLES] } else { Vec::new() };
+        assert_eq!((at, samples), (800, expected));
+    }
+
+    #[test]
     fn either_law_is_heard_and_nothing_else() {
-        let voice = Voice::new(ORIGIN, &agreed(), start());
+        let mut voice = Voice::new(ORIGIN, &agreed(), start());
         let datagram = |payload_type: u8, payload: &[u8]| {
             let header = Header { payload_type, marker: false, sequence: 1, timestamp: 160, ssrc: 9 };
             [&header.octets()[..], payload].concat()

@@ -1,8 +1,8 @@
 //! A thread for the sound of many calls, on a processor of its own: a socket a call, and a wheel of 20 slots of 1 ms.
 //!
-//! It is woken by the clock alone. In its slot a call reads what has come and sends what is due: one read and one send
-//! a packet time. When a packet came is told by the kernel's stamp on it, so that to read it later makes no difference,
-//! and our own delays are in none of the figures but the one that is about them.
+//! It is woken by the clock alone. In its slot a call sends what is due, and every fifth time reads what has come: the
+//! call into the system costs more than the packets. When a packet came is told by the kernel's stamp on it, so that to
+//! read it later makes no difference, and our own delays are in none of the figures but the one that is about them.
 #![expect(clippy::disallowed_methods, reason = "shell: the clock and the threads of the callers' sound")]
 
 use std::collections::{HashMap, VecDeque};
@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, recvmmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -26,13 +26,14 @@ use crate::sdp::Negotiated;
 
 /// Slots of a millisecond that make a packet time.
 const SLOTS: usize = 20;
-const PACKET_TIME: Duration = Duration::from_millis(20);
 /// How often the thread tells what it has timed.
 const TELL_EVERY_SLOTS: u64 = 1000;
-/// Packets read for one call in one slot. More can only have gathered while we were late, and are read the next time.
-const READS_MAX: usize = 8;
-/// Room for a packet; what is longer is no sound that was agreed on.
-const PACKET_LEN_MAX: usize = 2048;
+/// Packet times from one reading of a call to the next, but for one whose script waits for what it hears.
+const READ_EVERY: u64 = 5;
+/// Packets read for one call at once. More can only have gathered while we were late, and are read the next time.
+const READS_MAX: usize = 16;
+/// Room for a packet of 60 ms; what is longer is no sound that was agreed on.
+const PACKET_LEN_MAX: usize = 512;
 /// Commands that may wait. Whoever gives one more waits, which the thread never does.
 const COMMANDS_MAX: usize = 1024;
 
@@ -197,8 +198,11 @@ impl Wheel {
             return;
         }
         let now = Instant::now().max(clock.instant(slot));
+        let round = slot / SLOTS as u64;
         for phone in phones {
-            ear.listen(phone, clock, now, &mut self.timings);
+            if (round + phone.call as u64).is_multiple_of(READ_EVERY) || phone.stream.listens() {
+                ear.listen(phone, clock, now, &mut self.timings);
+            }
             phone.stream.follow_script(now);
             while let Some(packet) = phone.stream.poll_transmit(now) {
                 match phone.socket.send(&packet) {
@@ -275,41 +279,49 @@ impl Wheel {
     }
 }
 
-/// Room to read a packet and its stamp into.
+/// Room to read packets and their stamps into.
 struct Listening {
-    packet: Box<[u8; PACKET_LEN_MAX]>,
-    control: Vec<u8>,
+    packets: Box<[[u8; PACKET_LEN_MAX]; READS_MAX]>,
+    headers: MultiHeaders<()>,
+    /// How long each of those that were read is, and its stamp.
+    came: Vec<(usize, Option<Duration>)>,
 }
 
 impl Listening {
     fn new() -> Self {
-        Self { packet: Box::new([0; PACKET_LEN_MAX]), control: nix::cmsg_space!(TimeSpec) }
-    }
-
-    /// Reads what has come for a call. A packet that came less than a packet time ago is taken for the last: to ask
-    /// whether there is another would cost a call of the system each time, and it can be read the next time.
-    fn listen(&mut self, phone: &mut Phone, clock: &Clock, now: Instant, timings: &mut Timings) {
-        for _ in 0..READS_MAX {
-            let Some((length, stamp)) = self.read(&phone.socket) else { return };
-            let at = stamp.map_or(now, |stamp| clock.stamped(stamp));
-            phone.stream.receive(&self.packet[..length], at, timings);
-            if at + PACKET_TIME > now {
-                return;
-            }
+        Self {
+            packets: Box::new([[0; PACKET_LEN_MAX]; READS_MAX]),
+            headers: MultiHeaders::preallocate(READS_MAX, Some(nix::cmsg_space!(TimeSpec))),
+            came: Vec::with_capacity(READS_MAX),
         }
     }
 
-    /// The next packet's length and stamp. An error is of one packet, an ICMP refusal of one of ours mostly.
-    fn read(&mut self, socket: &UdpSocket) -> Option<(usize, Option<Duration>)> {
-        let mut room = [IoSliceMut::new(&mut self.packet[..])];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let message = recvmsg::<()>(socket.as_raw_fd(), &mut room, Some(&mut self.control), flags).ok()?;
-        let stamp = message.cmsgs().ok()?.find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
-            _ => None,
-        });
-        Some((message.bytes, stamp))
+    /// Reads what has come for a call.
+    fn listen(&mut self, phone: &mut Phone, clock: &Clock, now: Instant, timings: &mut Timings) {
+        self.read(&phone.socket);
+        for (packet, (length, stamp)) in self.packets.iter().zip(&self.came) {
+            let at = stamp.map_or(now, |stamp| clock.stamped(stamp));
+            phone.stream.receive(&packet[..*length], at, timings);
+        }
     }
+
+    /// Reads as many packets as there are and as there is room for. An error is of one packet, an ICMP refusal of one of
+    /// ours mostly, and those behind it are read the next time.
+    fn read(&mut self, socket: &UdpSocket) {
+        self.came.clear();
+        let mut rooms = self.packets.each_mut().map(|packet| [IoSliceMut::new(packet)]);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let read = recvmmsg(socket.as_raw_fd(), &mut self.headers, rooms.iter_mut(), flags, None);
+        self.came.extend(read.into_iter().flatten().map(|message| (message.bytes, stamp(&message))));
+    }
+}
+
+/// When the kernel says that a packet came.
+fn stamp(message: &RecvMsg<'_, '_, ()>) -> Option<Duration> {
+    message.cmsgs().ok()?.find_map(|control| match control {
+        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -325,11 +337,12 @@ mod tests {
             codec: sdp::Codec::Pcmu,
             payload_type: 0,
             telephone_event: Some(101),
-            packet_time: PACKET_TIME,
+            packet_time: Duration::from_millis(20),
             remote,
             remote_rtcp: remote,
             sends: true,
             receives: true,
+            keys: None,
         };
         let origin = Origin { ssrc: call as u32, sequence: 0, timestamp: 0 };
         Command::Begin(Box::new(Begin { call, socket, origin, agreed, script: Script::default() }))

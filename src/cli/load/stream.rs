@@ -119,6 +119,11 @@ impl Stream {
         }
     }
 
+    /// Whether what it does next depends on what it hears.
+    pub fn listens(&self) -> bool {
+        self.script.listens()
+    }
+
     /// The next packet that is due; ask until there is none.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.voice.poll_transmit(now)
@@ -234,6 +239,7 @@ mod tests {
             remote_rtcp: "127.0.0.1:4001".parse().expect("an address"),
             sends: true,
             receives: true,
+            keys: None,
         };
         Stream::new(ORIGIN, &agreed, script.parse().expect("a script"), begin)
     }

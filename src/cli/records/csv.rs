@@ -11,7 +11,7 @@ const HEADER: &str = "id,version,line,ani,started_at,answered_at,ended_at,custom
     identifier_attempts,secret_attempts,opted_out,back_end_failure,verdict,hand_over_target,token,\
     hand_over_outcome,hand_over_status,ended_by,reason,packets_sent,packets_received,packets_lost,\
     jitter_ms,remote_loss,ani_source,trunk,first_dialled,ani_withheld,ani_verstat,\
-    ani_attestation,remote_jitter_ms,round_trip_ms,remote_opinion,identifier,factors,language,lines,\
+    ani_attestation,remote_jitter_ms,round_trip_ms,remote_opinion,recording,identifier,factors,language,lines,\
     closed,contained";
 
 /// Writes the column names.
@@ -26,7 +26,7 @@ pub(super) fn row(output: &mut dyn Write, record: &CallRecord) -> io::Result<()>
     write!(output, "{}\r\n", fields.join(","))
 }
 
-fn fields(record: &CallRecord) -> [String; 41] {
+fn fields(record: &CallRecord) -> [String; 42] {
     let hand_over = record.hand_over.as_ref();
     let media = &record.media;
     [
@@ -65,6 +65,7 @@ fn fields(record: &CallRecord) -> [String; 41] {
         text(media.remote_jitter_ms),
         text(media.round_trip_ms),
         text(media.remote_opinion),
+        record.recording.clone().unwrap_or_default(),
         record.identifier.clone().unwrap_or_default(),
         record.factors.join(" "),
         record.language.clone().unwrap_or_default(),

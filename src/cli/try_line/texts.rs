@@ -11,7 +11,8 @@ use super::conversation::Said;
 use crate::flow::{Form, LanguageName, PromptId, Sound};
 
 /// The words of the recordings that come with the program.
-const SHIPPED: [(&str, &str); 1] = [("en", include_str!("../../../prompts/en.toml"))];
+const SHIPPED: [(&str, &str); 2] =
+    [("en", include_str!("../../../prompts/en.toml")), ("de", include_str!("../../../prompts/de.toml"))];
 
 /// The largest file of words that is read.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

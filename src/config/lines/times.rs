@@ -164,11 +164,11 @@ impl Reader<'_, '_> {
         let usual = LanguageName::new(self.surroundings.language.as_str());
         section.ask("language", Kind::Text);
         let Some(value) = section.value("language") else {
-            return Some(speaks(usual, Vec::new(), None, None));
+            return Some(self.speaks(usual, Vec::new(), None, None));
         };
         let Some(mut inner) = section.of("language", "this line's `language`", value) else {
             let language = section.read("language", values::language)?;
-            return Some(speaks(LanguageName::new(language), Vec::new(), None, None));
+            return Some(self.speaks(LanguageName::new(language), Vec::new(), None, None));
         };
         let first = inner.read("first", values::language).map_or(usual, LanguageName::new);
         let mut others = Vec::new();
@@ -191,7 +191,24 @@ impl Reader<'_, '_> {
         }
         let also = spoken.cloned().collect();
         inner.finish();
-        Some(speaks(first, also, menu, attribute.map(Into::into)))
+        Some(self.speaks(first, also, menu, attribute.map(Into::into)))
+    }
+
+    fn speaks(
+        &self,
+        first: LanguageName,
+        also: Vec<LanguageName>,
+        menu: Option<(Question, Vec<(Digit, LanguageName)>)>,
+        attribute: Option<std::sync::Arc<str>>,
+    ) -> Languages {
+        let mut all: Vec<(LanguageName, DateOrder)> = Vec::new();
+        for language in std::iter::once(first.clone()).chain(also) {
+            if !all.iter().any(|(known, _)| *known == language) {
+                let order = (self.surroundings.date_order)(&language);
+                all.push((language, order));
+            }
+        }
+        Languages { first, all, menu, attribute }
     }
 
     fn language_menu(&mut self, section: &mut Section<'_>) -> Option<(Question, Vec<(Digit, LanguageName)>)> {
@@ -219,29 +236,5 @@ impl Reader<'_, '_> {
             question.prompts.ask = Announcement::of(choices.iter().map(ask).collect());
         }
         Some((question, choices))
-    }
-}
-
-fn speaks(
-    first: LanguageName,
-    also: Vec<LanguageName>,
-    menu: Option<(Question, Vec<(Digit, LanguageName)>)>,
-    attribute: Option<std::sync::Arc<str>>,
-) -> Languages {
-    let mut all: Vec<(LanguageName, DateOrder)> = Vec::new();
-    for language in std::iter::once(first.clone()).chain(also) {
-        if !all.iter().any(|(known, _)| *known == language) {
-            let order = date_order(&language);
-            all.push((language, order));
-        }
-    }
-    Languages { first, all, menu, attribute }
-}
-
-/// In which order a language writes dates.
-fn date_order(language: &LanguageName) -> DateOrder {
-    match language.as_str() {
-        "en" | "en-US" => DateOrder::MonthDayYear,
-        _ => DateOrder::DayMonthYear,
     }
 }

@@ -16,7 +16,7 @@ use crate::flow::{ActionName, Answer, Attributes, Customer, Failure, HandOverEnd
 
 const AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "none",
     "yes",
     "no",
@@ -28,10 +28,17 @@ const WORDS: [&str; 11] = [
     "status",
     "garbage",
     "overloaded",
+    "circuit_open",
 ];
 
-const FAILURES: [Failure; 5] =
-    [Failure::Unreachable, Failure::TimedOut, Failure::Status, Failure::Garbage, Failure::Overloaded];
+const FAILURES: [Failure; 6] = [
+    Failure::Unreachable,
+    Failure::TimedOut,
+    Failure::Status,
+    Failure::Garbage,
+    Failure::Overloaded,
+    Failure::Open,
+];
 
 /// What a hand-over comes to.
 const ENDS: [(&str, HandOverEnd); 3] =

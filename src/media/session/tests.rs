@@ -8,12 +8,19 @@ use rtcp_types::prelude::*;
 
 use super::*;
 use crate::audio::{Codec, Prompt};
-use crate::media::PlayId;
+use crate::media::{Piece, PlayId};
 use crate::rtp::KeyPress;
 use crate::rtp::rtcp::ReportBlock;
 use crate::secret::Digit;
 
+mod attacks;
+mod captures;
+mod encrypted;
 mod keys;
+mod leaving;
+mod opus;
+mod playing;
+mod recording;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -48,6 +55,7 @@ fn parameters() -> Parameters {
         sends: true,
         receives: true,
         tones: false,
+        keys: None,
     }
 }
 
@@ -130,7 +138,8 @@ impl Stage {
     }
 
     fn play(&mut self, id: u32, prompts: &[&Arc<Prompt>]) {
-        self.command(Command::Play(PlayId(id), prompts.iter().copied().cloned().collect()));
+        let pieces = prompts.iter().map(|prompt| Piece::Prompt(Arc::clone(prompt))).collect();
+        self.command(Command::Play { id: PlayId(id), pieces, repeat: false });
     }
 
     fn receive(&mut self, from: SocketAddr, header: Header, payload: &[u8]) {
@@ -540,52 +549,6 @@ fn the_way_and_back_is_known_from_reports_and_so_is_how_it_sounds() {
     assert_eq!(figures.remote_jitter_ms, Some(2.0));
     let opinion = figures.remote_opinion.expect("all is known");
     assert!((4.3..4.45).contains(&opinion), "{opinion}");
-}
-
-#[test]
-fn comfort_noise_is_no_loss_and_no_audio() {
-    let mut stage = Stage::new(parameters());
-    stage.hear_audio(peer(), 5);
-    let header = stage.peer_header(13);
-    stage.receive(peer(), header, &[40]);
-    stage.hear_audio(peer(), 5);
-    let figures = stage.session.figures();
-    assert_eq!((figures.packets_received, figures.packets_lost), (10, 0));
-}
-
-#[test]
-fn silence_is_told_once_until_something_is_heard() {
-    let silences = |stage: &Stage| stage.events.iter().filter(|event| **event == Event::Silent).count();
-    let mut stage = Stage::new(parameters());
-    stage.session = stage.session.with_silence_limit(Duration::from_secs(10));
-    stage.run(Duration::from_secs(9));
-    stage.session.receive_rtcp(address(1, 4001), &report_about_us(0, PEER_SSRC), stage.now);
-    stage.run(Duration::from_secs(9));
-    stage.hear_audio(address(66, 6666), 100);
-    assert_eq!(silences(&stage), 1, "RTCP counts, strangers do not");
-    stage.run(Duration::from_secs(100));
-    assert_eq!(silences(&stage), 1);
-    stage.hear_audio(peer(), 1);
-    stage.run(Duration::from_secs(11));
-    assert_eq!(silences(&stage), 2);
-    stage.hear_audio(peer(), 1);
-    stage.command(Command::Change(Parameters { receives: false, ..parameters() }));
-    stage.run(Duration::from_secs(100));
-    assert_eq!(silences(&stage), 2, "not while inactive");
-    stage.command(Command::Change(parameters()));
-    stage.run(Duration::from_secs(9));
-    assert_eq!(silences(&stage), 2, "counted from the resumption");
-    stage.run(Duration::from_secs(2));
-    assert_eq!(silences(&stage), 3);
-}
-
-#[test]
-fn by_default_a_minute_of_silence_is_told() {
-    let mut stage = Stage::new(parameters());
-    stage.run(60 * 1000 * MS);
-    assert_eq!(stage.events, []);
-    stage.run(MS);
-    assert_eq!(stage.events, [Event::Silent]);
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::*;
+use crate::audio::Law;
 
 /// A key as it may come.
 #[derive(Clone, Copy)]
@@ -76,7 +77,10 @@ impl Line {
 
     /// The samples as G.711 brings them.
     fn companded(&self) -> Vec<i16> {
-        let law = crate::audio::Law::Mu;
+        self.companded_by(Law::Mu)
+    }
+
+    fn companded_by(&self, law: Law) -> Vec<i16> {
         let full =
             |sample: f64| law.decode(law.encode((sample * 32_767.0).clamp(-32_768.0, 32_767.0) as i16));
         self.samples.iter().map(|sample| full(*sample)).collect()
@@ -135,12 +139,89 @@ fn what_q24_and_the_field_ask_for_is_heard() {
                 ..PLAIN
             },
         ),
+        (
+            "all limits at once, the other way round",
+            Press {
+                on_ms: 40,
+                off_by: (-0.015, 0.015),
+                twist_db: 8.0,
+                signal_to_noise_db: 15.0,
+                level_db: -20.0,
+                ..PLAIN
+            },
+        ),
         ("loud", Press { on_ms: 40, level_db: -6.1, ..PLAIN }),
         ("weak", Press { on_ms: 40, level_db: -34.0, ..PLAIN }),
     ];
     for (name, press) in table {
         let (heard, sent) = all_keys(press);
         assert_eq!(heard, sent, "{name}");
+    }
+}
+
+/// Every way in which both frequencies may be off, at every level, by either law of G.711.
+#[test]
+fn deviations_levels_and_laws_do_not_matter_to_each_other() {
+    let deviations = [-0.015, 0.0, 0.015];
+    for off_by in deviations.into_iter().flat_map(|low| deviations.map(|high| (low, high))) {
+        for level_db in [-6.1, -16.0, -25.0, -34.0] {
+            let mut line = Line::new();
+            for key in "159D*0#".chars() {
+                line.press(Press { key, on_ms: 40, off_by, level_db, ..PLAIN });
+            }
+            for law in [Law::Mu, Law::A] {
+                let keys = heard(&line.companded_by(law));
+                assert_eq!(keys, "159D*0#", "{off_by:?}, {level_db} dB, {law:?}");
+            }
+        }
+    }
+}
+
+/// However the stream is cut into packets.
+#[test]
+fn packets_of_any_length_hold_the_same_keys() {
+    let mut line = Line::new();
+    "4711#".chars().for_each(|key| line.press(Press { key, on_ms: 40, ..PLAIN }));
+    let samples = line.companded();
+    for length in [1, 80, 160, 240, 320, 480] {
+        let mut detector = ToneDetector::new();
+        let (mut keys, mut timestamp) = (String::new(), 0);
+        for samples in samples.chunks(length) {
+            detector.hear(timestamp, samples.iter().copied(), |digit| keys.push(digit.expose()));
+            timestamp += samples.len() as u32;
+        }
+        assert_eq!(keys, "4711#", "packets of {length}");
+    }
+}
+
+/// Tones that a line has beside keys: for two seconds each, of equal strength, and going on and off.
+#[test]
+fn the_tones_of_the_network_are_no_keys() {
+    let table: [(&str, &[f64]); 12] = [
+        ("a dial tone", &[350.0, 440.0]),
+        ("a European one", &[425.0]),
+        ("ringing", &[440.0, 480.0]),
+        ("busy", &[480.0, 620.0]),
+        ("no such number", &[950.0, 1400.0, 1800.0]),
+        ("a fax that calls", &[1100.0]),
+        ("a fax that answers", &[2100.0]),
+        ("a modem", &[1270.0, 2225.0]),
+        ("two rows", &[697.0, 770.0]),
+        ("two columns", &[1209.0, 1336.0]),
+        ("two keys at once", &[697.0, 1209.0, 1477.0]),
+        ("a call waits", &[440.0]),
+    ];
+    for (name, frequencies) in table {
+        for on_ms in [40, 100, 500, 2000] {
+            let sample = |at: usize| {
+                let time = at as f64 / 8000.0;
+                let on = at / 8 % (on_ms + 50) < on_ms;
+                let sum: f64 = frequencies.iter().map(|frequency| (TAU * frequency * time).sin()).sum();
+                if on { 0.25 * sum } else { 0.0 }
+            };
+            let line = Line { samples: (0..16_000).map(sample).collect(), random: 1 };
+            assert_eq!(line.heard(), "", "{name}, {on_ms} ms on");
+        }
     }
 }
 
@@ -156,6 +237,10 @@ fn what_is_no_key_is_not_heard() {
         ("the other alone", Press { twist_db: -40.0, ..PLAIN }),
         ("all but nothing", Press { level_db: -55.0, ..PLAIN }),
         ("in as much noise", Press { signal_to_noise_db: 0.0, ..PLAIN }),
+        ("both 3.5 % up", Press { off_by: (0.035, 0.035), ..PLAIN }),
+        ("both 3.5 % down", Press { off_by: (-0.035, -0.035), ..PLAIN }),
+        ("3.5 % apart", Press { off_by: (-0.035, 0.035), ..PLAIN }),
+        ("the lower 3.5 % up, and long", Press { on_ms: 500, off_by: (0.035, 0.0), ..PLAIN }),
     ];
     for (name, press) in table {
         assert_eq!(all_keys(press).0, "", "{name}");
@@ -207,22 +292,23 @@ fn after_a_long_gap_it_begins_anew() {
     assert_eq!(keys, "555");
 }
 
-/// An hour of the voice that speaks our prompts, at speeds from 0.75 to 1.3, which moves its pitch along.
+/// An hour of the voices that speak our prompts, at speeds from 0.75 to 1.3, which moves their pitch along.
 #[test]
 fn an_hour_of_speech_holds_no_key() {
     let mut spoken = Vec::new();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .expect("the recordings are there")
+    let prompts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
+    let mut paths: Vec<_> = ["en", "de"]
+        .iter()
+        .flat_map(|language| std::fs::read_dir(prompts.join(language)).expect("the recordings are there"))
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending != "toml"))
         .collect();
     paths.sort();
     for path in paths {
-        let mut reader = hound::WavReader::open(path).expect("a recording");
+        let bytes = std::fs::read(path).expect("a recording");
+        let samples = crate::audio::read_recording(&bytes).expect("a recording").samples;
         // From 16 000 to 8000 Hz by the mean of two, which leaves more above 4000 Hz than it should: no help.
-        let samples: Vec<i32> =
-            reader.samples::<i16>().map(|sample| i32::from(sample.expect("a sample"))).collect();
-        spoken.extend(samples.chunks_exact(2).map(|pair| i32::midpoint(pair[0], pair[1]) as f32));
+        spoken.extend(samples.chunks_exact(2).map(|pair| f32::midpoint(pair[0], pair[1]) * 32_768.0));
     }
     let mut detector = ToneDetector::new();
     let (mut timestamp, mut keys, mut variation) = (0_u32, 0, 0);

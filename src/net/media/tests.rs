@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::audio::{Codec, Prompt};
-use crate::media::{Figures, Origin, Parameters, PlayId};
+use crate::media::{Figures, Origin, Parameters, Piece, PlayId};
 use crate::rtp::{Header, KeyPress, Packet, rtcp};
 use crate::secret::Digit;
 
@@ -29,6 +29,10 @@ fn port_pair() -> (UdpSocket, UdpSocket) {
         }
     }
     panic!("no two neighbouring ports are free");
+}
+
+fn play(id: u32, prompt: &Arc<Prompt>) -> Command {
+    Command::Play { id: PlayId(id), pieces: vec![Piece::Prompt(Arc::clone(prompt))], repeat: false }
 }
 
 fn address(socket: &UdpSocket) -> SocketAddr {
@@ -72,6 +76,7 @@ impl Stage {
             sends: true,
             receives: true,
             tones: false,
+            keys: None,
         }
     }
 
@@ -134,7 +139,7 @@ fn a_call_from_its_opening_to_its_figures() {
 
     let samples: Vec<i16> = (0..1600).map(|n| (n * 19 % 30_000) as i16).collect();
     let prompt = Arc::new(Prompt::from_samples(&samples));
-    stage.send(Command::Play(PlayId(3), vec![Arc::clone(&prompt)]));
+    stage.send(play(3, &prompt));
     let mut heard = Vec::new();
     let mut sequence = 10_u16;
     while heard.len() < prompt.len() {
@@ -206,7 +211,7 @@ fn a_peer_that_refuses_packets_does_not_end_the_session() {
     stage.open();
     assert_eq!(stage.event(), Event::Opened);
     drop(std::mem::replace(&mut stage.rtp, elsewhere));
-    stage.send(Command::Play(PlayId(1), vec![Arc::new(Prompt::from_samples(&[1000; 480]))]));
+    stage.send(play(1, &Arc::new(Prompt::from_samples(&[1000; 480]))));
     assert_eq!(stage.event(), Event::PlayEnded(PlayId(1)), "three packets went to a closed port");
     stage.rtp = UdpSocket::bind(remote).expect("it was ours");
     stage.rtp.set_read_timeout(Some(PATIENCE)).expect("a plain option");
@@ -227,7 +232,9 @@ fn dropping_the_plane_says_goodbye_and_ends_its_threads() {
 #[test]
 fn a_full_queue_refuses_what_is_one_too_many() {
     let (commands, waiting) = sync_channel(2);
-    let plane = MediaPlane { lanes: vec![Lane { commands: Some(commands), thread: None }] };
+    let plane = MediaPlane {
+        lanes: vec![Lane { commands: Some(commands), lateness: Lateness::default(), thread: None }],
+    };
     let send = || plane.send(SESSION, Command::Stop);
     assert_eq!([send(), send(), send()], [Ok(()), Ok(()), Err(Overloaded)]);
     assert_eq!(waiting.try_iter().count(), 2);

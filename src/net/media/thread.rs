@@ -21,13 +21,14 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use tokio::sync::mpsc;
 
-use super::MediaConfig;
 use super::clock::{SlotClock, prepare_thread};
 use super::sockets::{Received, Sockets, place_and_port};
 use super::told::Told;
 use super::wheel::Wheel;
+use super::{Lateness, MediaConfig};
 use crate::media::{
-    Command, DATAGRAM_LEN_MAX, Event, Origin, Outgoing, Parameters, Port, Room, Session, SessionId,
+    Command, DATAGRAM_LEN_MAX, Event, Origin, Outgoing, Parameters, Port, Punctuality, Refused, Room,
+    Session, SessionId,
 };
 
 /// Sockets asked about at a time.
@@ -57,6 +58,8 @@ pub(super) struct MediaThread {
     places: HashMap<SessionId, usize>,
     told: Told,
     tally: Tally,
+    punctuality: Punctuality,
+    lateness: Lateness,
     room: Room,
 }
 
@@ -96,6 +99,7 @@ impl MediaThread {
         config: &MediaConfig,
         commands: Receiver<(SessionId, Command)>,
         events: mpsc::Sender<(SessionId, Event)>,
+        lateness: Lateness,
     ) -> io::Result<Self> {
         Ok(Self {
             number,
@@ -109,6 +113,8 @@ impl MediaThread {
             places: HashMap::new(),
             told: Told::new(events),
             tally: Tally::new(),
+            punctuality: Punctuality::new(Instant::now()),
+            lateness,
             room: [0; DATAGRAM_LEN_MAX],
         })
     }
@@ -129,10 +135,19 @@ impl MediaThread {
             self.serve(now, &mut due);
             self.read_ready(&mut ready);
             self.told.flush();
-            self.tally.show();
+            self.show(now);
         }
         for id in self.places.keys().copied().collect::<Vec<_>>() {
             self.close(id);
+        }
+    }
+
+    /// Shows what was counted.
+    fn show(&mut self, now: Instant) {
+        self.punctuality.missed(self.tally.missed);
+        self.tally.show();
+        if let Some(share) = self.punctuality.share(now) {
+            self.lateness.set(share);
         }
     }
 
@@ -141,8 +156,10 @@ impl MediaThread {
     }
 
     fn wait_for_command(&mut self) -> Commanded {
+        self.lateness.set(0.0);
         let Ok((id, command)) = self.commands.recv() else { return Commanded::Over };
         let now = Instant::now();
+        self.punctuality = Punctuality::new(now);
         self.wheel.skip_to(self.clock.slot_from(now));
         self.take(id, command, now);
         Commanded::Running
@@ -190,6 +207,7 @@ impl MediaThread {
             if sent > 0 {
                 let late = Instant::now().saturating_duration_since(self.clock.instant(slot));
                 self.tally.lateness.record(late);
+                self.punctuality.sent(sent as u64, late);
             }
         }
     }
@@ -303,6 +321,9 @@ impl MediaThread {
         match running.sockets.receive(port, buffer) {
             Ok(received) => {
                 self.tally.unseen += running.received(port, received, buffer, now);
+                if let Some(reason) = running.session.take_refused() {
+                    self.tally.refuse(reason);
+                }
                 running.keep_out(self.config.kernel_filter);
             }
             Err(error) => tracing::debug!(%error, "a datagram could not be received"),
@@ -356,8 +377,10 @@ struct Tally {
     missed: u64,
     failures: u64,
     unseen: u64,
+    refused: [u64; Refused::ALL.len()],
     lateness: Histogram,
     counters: [Counter; 3],
+    refusals: [Counter; Refused::ALL.len()],
 }
 
 impl Tally {
@@ -366,19 +389,26 @@ impl Tally {
             missed: 0,
             failures: 0,
             unseen: 0,
+            refused: [0; _],
             lateness: histogram!("portero_rtp_lateness_seconds"),
             counters: [
                 counter!("portero_rtp_slots_missed_total"),
                 counter!("portero_rtp_send_failures_total"),
                 counter!("portero_rtp_packets_filtered_total"),
             ],
+            refusals: Refused::ALL
+                .map(|reason| counter!("portero_srtp_packets_refused_total", "reason" => reason.as_str())),
         }
     }
 
+    fn refuse(&mut self, reason: Refused) {
+        self.refused[reason as usize] += 1;
+    }
+
     fn show(&mut self) {
-        for (count, counter) in
-            [&mut self.missed, &mut self.failures, &mut self.unseen].into_iter().zip(&self.counters)
-        {
+        let counts = [&mut self.missed, &mut self.failures, &mut self.unseen].into_iter();
+        let all = counts.zip(&self.counters).chain(self.refused.iter_mut().zip(&self.refusals));
+        for (count, counter) in all {
             if *count > 0 {
                 counter.increment(std::mem::take(count));
             }

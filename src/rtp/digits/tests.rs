@@ -138,6 +138,13 @@ fn rule_1_the_last_eight_are_remembered_per_source() {
 }
 
 #[test]
+fn rule_1_two_keys_under_one_timestamp_are_two() {
+    let clock_stands =
+        one_after_another([press(0, 10, 1000, 5), press(140, 16, 1000, 6), press(280, 22, 1000, 5)]);
+    assert_eq!(told(&clock_stands), "56", "and the same key again is taken for stragglers of the first");
+}
+
+#[test]
 fn rule_2_ends_and_durations_extend_and_do_not_repeat() {
     let mut many_ends = press(0, 10, 1000, 5);
     many_ends.extend((0..7).map(|n| end(120 + 20 * n, 16 + n as u16, 1000, 5, 480)));
@@ -213,12 +220,38 @@ fn rule_3_a_press_stamped_anew_in_every_packet_is_one_key() {
 }
 
 #[test]
+fn rule_3_a_press_some_of_whose_packets_are_stamped_anew_is_one_key() {
+    // Nine packets of 20 ms and three ends, of which the last few have the time at which they were sent.
+    let stamped_from = |first: u16| -> Vec<Sent> {
+        let packet = |n: u16| {
+            let timestamp = 1000 + if n < first { 0 } else { 160 * u32::from(n) };
+            let make = if n < 9 { event } else { end };
+            make(20 * u64::from(n), 100 + n, timestamp, 5, 160 * (n + 1).min(9))
+        };
+        (0..12).map(packet).collect()
+    };
+    for first in 1..12 {
+        let whole = stamped_from(first);
+        assert_eq!(told(&whole), "5", "from packet {first} on");
+        for lost in 0..9_usize {
+            let kept: Vec<usize> = (0..12).filter(|n| *n != lost).collect();
+            assert_eq!(told(&only(&whole, &kept)), "5", "from packet {first} on, without {lost}");
+        }
+    }
+}
+
+#[test]
 fn rule_3_presses_of_ends_alone_are_not_run_together() {
     // 40 ms on, 40 ms off, no audio between and the sequence contiguous: the fastest that counts as keying.
     let ends = |n: u16| {
         (0..3).map(move |k| end(u64::from(n) * 80 + k, 3 * n + k as u16, u32::from(n) * 640, 5, 320))
     };
-    assert_eq!(told(&(0..4).flat_map(ends).collect::<Vec<_>>()), "5555");
+    let four: Vec<Sent> = (0..4).flat_map(ends).collect();
+    assert_eq!(told(&four), "5555");
+    for lost in 0..12_usize {
+        let kept: Vec<usize> = (0..12).filter(|n| *n != lost).collect();
+        assert_eq!(told(&only(&four, &kept)), "5555", "without {lost}");
+    }
 }
 
 #[test]

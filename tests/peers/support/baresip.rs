@@ -20,6 +20,9 @@ const START_WITHIN: Duration = Duration::from_secs(10);
 /// The time between two keys: baresip holds each for a while.
 const KEY_PERIOD: Duration = Duration::from_millis(250);
 
+/// What it speaks unless told otherwise.
+const G711: Speech = Speech { module: "g711.so", codecs: "pcmu,pcma", rate: 8000, channels: 1 };
+
 /// A running softphone.
 pub struct Baresip {
     control: TcpStream,
@@ -36,17 +39,46 @@ impl Baresip {
 
     /// The same at an address that may be another than the server's. Its connections leave from 127.0.0.1 in any case.
     pub fn start_at(ip: Ipv4Addr, server: &Server, user: &str) -> Self {
+        Self::start_with(ip, server, user, &G711, "")
+    }
+
+    /// One that speaks nothing but Opus.
+    #[cfg(feature = "opus")]
+    pub fn start_opus(server: &Server, user: &str) -> Self {
+        let opus = Speech { module: "opus.so", codecs: "opus/48000/2", rate: 48_000, channels: 2 };
+        Self::start_with(server.loopback.ip(), server, user, &opus, "")
+    }
+
+    /// One that speaks nothing but G.722.
+    pub fn start_g722(server: &Server, user: &str) -> Self {
+        let g722 = Speech { module: "g722.so", codecs: "g722", rate: 16_000, channels: 1 };
+        Self::start_with(server.loopback.ip(), server, user, &g722, "")
+    }
+
+    /// One that encrypts sound: `srtp-mand` insists on it, `srtp` offers it in a stream of RTP/AVP.
+    pub fn start_encrypted(server: &Server, user: &str, how: &str) -> Self {
+        Self::start_with(server.loopback.ip(), server, user, &G711, &format!(";mediaenc={how}"))
+    }
+
+    /// One that is called, answers at once, and takes encrypted sound only.
+    pub fn start_answering(server: &Server, user: &str) -> Self {
+        let parameters = ";mediaenc=srtp-mand;answermode=auto";
+        Self::start_with(server.loopback.ip(), server, user, &G711, parameters)
+    }
+
+    fn start_with(ip: Ipv4Addr, server: &Server, user: &str, speech: &Speech, parameters: &str) -> Self {
+        let Speech { module, codecs, .. } = speech;
         let folder = server.folder.path().join("baresip");
         fs::create_dir_all(&folder).expect("a folder for baresip");
         let loopback = &server.loopback;
-        write_silence(&folder.join("silence.wav"));
+        write_silence(&folder.join("silence.wav"), speech);
         let first = PEER_RTP_PORT;
         let config = format!(
             "poll_method epoll\nsip_listen {sip}\nnet_interface {ip}\n\
              audio_player aubridge,x\naudio_source aufile,{folder}/silence.wav\naudio_alert aubridge,y\n\
              audio_telev_pt 101\nrtp_ports {first}-{last}\nsnd_path {folder}\nctrl_tcp_listen {control}\n\
              ring_aufile none\nringback_aufile none\nbusy_aufile none\nerror_aufile none\nnotfound_aufile none\n\
-             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+             module_path {MODULES}\nmodule {module}\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
              module_app account.so\nmodule_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
             sip = SocketAddr::from((ip, loopback.peer_sip().port())),
             control = loopback.peer_control(),
@@ -54,7 +86,8 @@ impl Baresip {
             folder = folder.display(),
         );
         fs::write(folder.join("config"), config).expect("a configuration for baresip");
-        let account = format!("<sip:{user}@{ip}>;regint=0;audio_codecs=pcmu,pcma;dtmfmode=rtpevent\n");
+        let account =
+            format!("<sip:{user}@{ip}>;regint=0;audio_codecs={codecs};dtmfmode=rtpevent{parameters}\n");
         fs::write(folder.join("accounts"), account).expect("an account for baresip");
         let screen = File::create(folder.join("screen.log")).expect("a file for baresip's screen");
         let errors = screen.try_clone().expect("a file can be shared");
@@ -142,16 +175,27 @@ impl Baresip {
     }
 }
 
+/// What a phone speaks.
+struct Speech {
+    /// What has it.
+    module: &'static str,
+    /// As an account names them.
+    codecs: &'static str,
+    /// In Hz. What is said must have it already.
+    rate: u32,
+    channels: u16,
+}
+
 /// Two minutes of silence to say.
-fn write_silence(file: &std::path::Path) {
+fn write_silence(file: &std::path::Path, speech: &Speech) {
     let format = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8000,
+        channels: speech.channels,
+        sample_rate: speech.rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(file, format).expect("a WAV file can be made");
-    for _ in 0..120 * 8000 {
+    for _ in 0..120 * speech.rate * u32::from(speech.channels) {
         writer.write_sample(0_i16).expect("a WAV file can be written");
     }
     writer.finalize().expect("a WAV file can be finished");

@@ -1,4 +1,4 @@
-//! A caller of few words, written by hand: how long does it take from the ACK to the first sound of the prompt?
+//! A caller of few words, written by hand: it hears the packets themselves, and when they came.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -20,6 +20,16 @@ pub struct Caller {
     calls: u32,
 }
 
+/// A call that is up.
+pub struct Call {
+    tag: String,
+    cseq: u32,
+    /// When its ACK was sent.
+    pub acknowledged: Instant,
+    /// Where the server hears.
+    pub remote: SocketAddr,
+}
+
 impl Caller {
     /// One at `ip`.
     pub fn new(ip: IpAddr, server: SocketAddr) -> Self {
@@ -35,23 +45,67 @@ impl Caller {
     /// # Panics
     /// Where the call is not taken, or nothing is heard.
     pub fn call(&mut self) -> Duration {
+        let call = self.begin("RTP/AVP 0\r\n");
+        let heard = self.hear_speech() - call.acknowledged;
+        self.end(&call);
+        heard
+    }
+
+    /// Makes a call. `media` is the end of the m= line and what follows it.
+    ///
+    /// # Panics
+    /// Where the call is not taken.
+    pub fn begin(&mut self, media: &str) -> Call {
         self.calls += 1;
         self.forget_what_was_heard();
-        let rtp = self.rtp.local_addr().expect("it is bound");
-        let sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} RTP/AVP 0\r\n",
-            rtp.ip(),
-            rtp.port()
-        );
-        let answer = self.ask("INVITE", 1, "", &sdp);
+        let answer = self.ask("INVITE", 1, "", &self.description(1, media));
         assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
         let to = answer.lines().find_map(|line| line.strip_prefix("To: ")).expect("To");
         let tag = to.split_once(";tag=").expect("the callee's tag").1.to_owned();
+        let port = answer.split_once("\r\nm=audio ").and_then(|(_, rest)| rest.split(' ').next());
+        let port = port.and_then(|port| port.parse().ok()).expect("a media port");
         let acknowledged = Instant::now();
         self.send(&self.request("ACK", 1, &tag, ""));
-        let heard = self.hear_speech() - acknowledged;
-        self.ask("BYE", 2, &tag, "");
-        heard
+        Call { tag, cseq: 1, acknowledged, remote: SocketAddr::new(self.server.ip(), port) }
+    }
+
+    /// Offers something else in a call: `media` as in [`Caller::begin`].
+    ///
+    /// # Panics
+    /// Where that is refused.
+    pub fn change(&self, call: &mut Call, media: &str) {
+        call.cseq += 1;
+        let answer = self.ask("INVITE", call.cseq, &call.tag, &self.description(call.cseq, media));
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        self.send(&self.request("ACK", call.cseq, &call.tag, ""));
+    }
+
+    /// Hangs up.
+    pub fn end(&self, call: &Call) {
+        self.ask("BYE", call.cseq + 1, &call.tag, "");
+    }
+
+    /// Where it hears, and sends from.
+    pub fn rtp(&self) -> &UdpSocket {
+        &self.rtp
+    }
+
+    /// The next RTP packet that is heard within this time: its first octets, and what it carries.
+    pub fn hear(&self, within: Duration) -> Option<([u8; RTP_HEADER_BYTES], Vec<u8>)> {
+        self.rtp.set_read_timeout(Some(within)).expect("a time-out that is not zero");
+        let mut room = [0; 2048];
+        let (length, _) = self.rtp.recv_from(&mut room).ok()?;
+        let (header, payload) = room[..length].split_first_chunk()?;
+        Some((*header, payload.to_vec()))
+    }
+
+    fn description(&self, version: u32, media: &str) -> String {
+        let rtp = self.rtp.local_addr().expect("it is bound");
+        format!(
+            "v=0\r\no=- 1 {version} IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} {media}",
+            rtp.ip(),
+            rtp.port()
+        )
     }
 
     /// When the first packet came in which somebody speaks.

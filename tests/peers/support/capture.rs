@@ -3,8 +3,12 @@
 //! Written from the RFCs (3550 §5.1, 4733 §2.3) apart from the code under test, which must not be the one to say
 //! what a good event is.
 
+use std::f64::consts::TAU;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
+
+use portero::audio::Law;
 
 /// Packets per second, at 20 ms each.
 const PACKETS_PER_SECOND: u32 = 50;
@@ -23,20 +27,45 @@ const END: u8 = 0x80;
 /// A volume of -10 dBm0.
 const VOLUME: u8 = 10;
 
+/// A tone is held for 40 ms, the shortest that counts (ITU-T Q.24), and begins within a packet …
+const TONE: Range<u32> = 37..357;
+/// … of these 100 ms.
+const TONE_PACKETS: u32 = 5;
+/// What a gateway lets through of a tone before it sends its event.
+const LEAK_PACKETS: u32 = 2;
+/// The tones of the keypad's rows and columns (Q.23), in Hz.
+pub const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+pub const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+
 /// One side's RTP stream: one SSRC, one sequence, one clock.
 #[derive(Default)]
 pub struct Capture {
     /// Microseconds since the start and the RTP packet.
     packets: Vec<(u64, Vec<u8>)>,
     ticks: u32,
+    /// The audio, as it sounds.
+    sound: Vec<i16>,
 }
 
 impl Capture {
     /// A capture of `script`: keys, and pauses in milliseconds, separated by spaces, such as `500ms 4711# 2000ms *`.
+    ///
+    /// In a pause of `~500ms` somebody speaks; `tones:4711` is keyed in the audio alone, and `leaks:4711` by events of a
+    /// gateway that lets the beginning of each tone through.
     pub fn of(script: &str) -> Self {
         let mut capture = Self::default();
         for item in script.split_whitespace() {
-            if let Some(pause) = item.strip_suffix("ms") {
+            if let Some(pause) = item.strip_prefix('~') {
+                let pause = pause.trim_end_matches("ms").parse::<u32>().expect("milliseconds");
+                capture.audio(pause / 20, voice);
+            } else if let Some(keys) = item.strip_prefix("tones:") {
+                keys.chars().for_each(|key| capture.audio(TONE_PACKETS, |at, _| tone(key, at, TONE)));
+            } else if let Some(keys) = item.strip_prefix("leaks:") {
+                keys.chars().for_each(|key| {
+                    capture.audio(LEAK_PACKETS, |at, _| tone(key, at, 0..u32::MAX));
+                    capture.key(key);
+                });
+            } else if let Some(pause) = item.strip_suffix("ms") {
                 capture.silence(pause.parse::<u32>().expect("milliseconds") / 20);
             } else {
                 item.chars().for_each(|key| capture.key(key));
@@ -47,10 +76,23 @@ impl Capture {
         capture
     }
 
+    /// What its audio sounds like, one packet after the other.
+    pub fn sound(&self) -> &[i16] {
+        &self.sound
+    }
+
     fn silence(&mut self, packets: u32) {
-        for _ in 0..packets {
+        self.audio(packets, |_, _| 0.0);
+    }
+
+    /// Audio by the sample: its place in this, and in all of the stream.
+    fn audio(&mut self, packets: u32, sample: impl Fn(u32, u32) -> f64) {
+        for packet in 0..packets {
             let timestamp = self.timestamp();
-            self.push(PCMU, timestamp, &[0xff; SAMPLES as usize]);
+            let places = (0..SAMPLES).map(|at| (packet * SAMPLES + at, self.ticks * SAMPLES + at));
+            let octets: Vec<u8> = places.map(|(here, at)| Law::Mu.encode(sample(here, at) as i16)).collect();
+            self.sound.extend(octets.iter().map(|octet| Law::Mu.decode(*octet)));
+            self.push(PCMU, timestamp, &octets);
             self.ticks += 1;
         }
     }
@@ -101,6 +143,22 @@ impl Capture {
         }
         fs::write(file, bytes).expect("the capture can be written");
     }
+}
+
+/// Something like a voice, never the same twice.
+fn voice(_: u32, at: u32) -> f64 {
+    let time = f64::from(at) / 8000.0;
+    let voices = [(183.0, 2500.0), (1053.7, 1800.0), (2411.3, 900.0)];
+    voices.iter().map(|(hertz, level)| level * (TAU * hertz * time).sin()).sum()
+}
+
+/// A key's two tones while it is held.
+fn tone(key: char, at: u32, held: Range<u32>) -> f64 {
+    let place = "123A456B789C*0#D".find(key).expect("a key");
+    let time = f64::from(at) / 8000.0;
+    let tones = [ROWS[place / 4], COLUMNS[place % 4]];
+    let sample: f64 = tones.iter().map(|hertz| 4000.0 * (TAU * hertz * time).sin()).sum();
+    if held.contains(&at) { sample } else { 0.0 }
 }
 
 fn ethernet_frame(payload: &[u8]) -> Vec<u8> {

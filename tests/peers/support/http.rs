@@ -33,17 +33,34 @@ pub fn post(address: SocketAddr, path: &str) -> Answer {
     ask(address, "POST", path)
 }
 
+/// GETs `path` from `address`: the status, and what need not be text.
+///
+/// # Panics
+/// As for [`get`].
+pub fn get_bytes(address: SocketAddr, path: &str) -> (u16, Vec<u8>) {
+    let answer = exchange(address, "GET", path);
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("head and body");
+    (status(&String::from_utf8_lossy(&answer[..head])), answer[head + 4..].to_vec())
+}
+
 fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
+    let answer = String::from_utf8(exchange(address, method, path)).expect("the answer is text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+    Answer { status: status(head), body: body.to_owned() }
+}
+
+fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+}
+
+fn exchange(address: SocketAddr, method: &str, path: &str) -> Vec<u8> {
     let mut stream =
         TcpStream::connect_timeout(&address, DEADLINE).expect("the web server takes connections");
     stream.set_read_timeout(Some(DEADLINE)).expect("a time-out that is not zero");
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("the request can be sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("the answer can be read");
-    let answer = String::from_utf8(answer).expect("the answer is text");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    Answer { status, body: body.to_owned() }
+    answer
 }
 
 /// GETs JSON with status 200.

@@ -25,6 +25,17 @@ pub struct Linphone {
 impl Linphone {
     /// Starts one that calls as `user`.
     pub fn start(server: &Server, user: &str) -> Self {
+        Self::launch(server, user, "")
+    }
+
+    /// One that insists on encrypted sound by this suite of RFC 4568.
+    pub fn start_encrypted(server: &Server, user: &str, suite: &str) -> Self {
+        let settings =
+            format!("media_encryption=srtp\nmedia_encryption_mandatory=1\nsrtp_crypto_suites={suite}\n");
+        Self::launch(server, user, &settings)
+    }
+
+    fn launch(server: &Server, user: &str, more_of_sip: &str) -> Self {
         let folder = server.folder.path().join("linphone");
         // Without a place for its database it never opens a socket.
         fs::create_dir_all(folder.join(".local/share/linphone")).expect("a folder for linphonec");
@@ -32,7 +43,7 @@ impl Linphone {
         let (sip, rtp) = (free_port(), free_port());
         let settings = format!(
             "[sip]\nsip_port={sip}\nsip_tcp_port={sip}\nsip_tls_port=0\n\
-             contact=sip:{user}@127.0.0.1\n[rtp]\naudio_rtp_port={rtp}\n"
+             contact=sip:{user}@127.0.0.1\n{more_of_sip}[rtp]\naudio_rtp_port={rtp}\n"
         );
         let rc = folder.join("linphonerc");
         fs::write(&rc, settings).expect("settings for linphonec");

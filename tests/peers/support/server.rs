@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::certificate::Certificate;
 use super::folder::Folder;
 use super::loopback::Loopback;
-use super::{Process, http, wait_for};
+use super::{Process, http, pause, wait_for};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portero");
@@ -221,6 +221,13 @@ impl Server {
     /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
+    }
+
+    /// Has it stand still for a while, all of its threads, as a machine does that is taken away from under it.
+    pub fn stall(&self, time: Duration) {
+        self.signal("STOP");
+        pause(time);
+        self.signal("CONT");
     }
 
     /// Waits for it to end by itself.

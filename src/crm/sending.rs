@@ -1,0 +1,84 @@
+//! The steps of one HTTP exchange, each failing in words that hold nothing of what was sent.
+
+use std::error::Error;
+
+use axum::body::Bytes;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use reqwest::header::HeaderValue;
+use reqwest::{Request, Response};
+use zeroize::Zeroizing;
+
+use crate::flow::Failure;
+
+/// Sends a request. `whom` is what the log calls the other side.
+pub(super) async fn execute(
+    http: &reqwest::Client,
+    request: Request,
+    whom: &str,
+) -> Result<Response, Failure> {
+    http.execute(request).await.map_err(|error| unreachable_because(error, whom))
+}
+
+/// The answer's body, of at most `bytes_max` bytes.
+pub(super) async fn body(mut response: Response, bytes_max: usize, whom: &str) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable_because(error, whom))? {
+        if body.len() + chunk.len() > bytes_max {
+            tracing::warn!(whom, "the answer is larger than {bytes_max} bytes");
+            return Err(Failure::Garbage);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Logs the cause of `error`, without the URL, which is personal.
+fn unreachable_because(error: reqwest::Error, whom: &str) -> Failure {
+    tracing::warn!(whom, cause = reason(&error.without_url()), "no answer");
+    Failure::Unreachable
+}
+
+/// The innermost cause of an error.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// `Basic …` (RFC 7617), marked as sensitive.
+pub fn basic(username: &str, password: &str) -> Option<HeaderValue> {
+    let pair = Zeroizing::new(format!("{username}:{password}"));
+    let mut value =
+        HeaderValue::from_str(&Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes()))))
+            .ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// A body that is wiped once it has been sent.
+pub(super) fn wiped(text: Zeroizing<String>) -> Bytes {
+    struct Filled(Zeroizing<String>);
+
+    impl AsRef<[u8]> for Filled {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_bytes()
+        }
+    }
+
+    Bytes::from_owner(Filled(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_is_as_in_its_rfc() {
+        // RFC 7617 §2.
+        let value = basic("Aladdin", "open sesame").expect("a header");
+        assert_eq!(value, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(value.is_sensitive());
+    }
+}
