@@ -27,6 +27,7 @@ use crate::flow::{
     ActionName, DateOrder, Form, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId,
     TargetName, TrustLevel,
 };
+pub(super) use identifiers::trust;
 use spoken::announcement_or;
 
 /// What a line can refer to, and what it takes from other sections.
