@@ -459,6 +459,7 @@ mod tests {
                 read(
                     &shown
                         .replace("birth_date = \"***\"", "birth_date = \"1980-12-31\"")
+                        .replace("token_url = \"***\"", "token_url = \"https://login.example.com/\"")
                         .replace("\"***\"", "\"1234\""),
                 ),
             );

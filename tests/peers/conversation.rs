@@ -12,13 +12,11 @@ use crate::support::sipp::{Call, Messages};
 const END_OF_LINES: &str = "# ---- Only for the demo";
 
 /// Those of the demo's lines that do not say where their calls go.
-const DEMO_LINES: [&str; 3] = ["number = \"1001\"", "number = \"1002\"", "number = \"1003\""];
+const DEMO_LINES: [&str; 5] =
+    ["number = \"1001\"", "number = \"1002\"", "number = \"1003\"", "number = \"1004\"", "number = \"1005\""];
 
 /// Lines that ask and lead on in other ways, with prompts that there are recordings of.
 const LINES: &str = r#"
-[actions.send_code]
-path = "/customers/{{ customer }}"
-
 [targets.reception]
 uri = "sip:agents@{{ own_address }}"
 
