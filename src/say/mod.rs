@@ -43,7 +43,7 @@ impl PromptId {
 
 impl fmt::Display for PromptId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.pad(&self.0)
     }
 }
 
