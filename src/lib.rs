@@ -21,6 +21,7 @@ pub mod sdp;
 pub mod secret;
 pub mod server;
 pub mod sip;
+pub mod speech;
 pub mod srtp;
 pub mod timer;
 pub mod web;

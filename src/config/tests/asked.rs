@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::crm::Client;
-use crate::flow::{Ani, AniSource, Answer, Attributes, Customer, Failure, Matches, PhoneNumber, Query, Trust};
+use crate::flow::{
+    Ani, AniSource, Answer, Attributes, Customer, Failure, Matches, PhoneNumber, Query, Trust,
+};
 
 /// Long enough to be answered on the loopback; only who hangs makes it be waited for.
 const DEADLINE: Duration = Duration::from_secs(1);
