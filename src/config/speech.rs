@@ -23,11 +23,8 @@ const NAMES: [&str; 3] = ["text", "voice", "language"];
 pub(super) fn read(mut section: Section<'_>, records: &Path, environment: Environment<'_>) -> Config {
     let command = command(&mut section);
     let endpoint = endpoint(&mut section, environment);
-    if let (Some(_), Some(url)) = (section.value("command"), section.text("url")) {
-        let fault = Fault::at(url.span(), "there is a `command` already that makes sound of texts");
-        section.note(fault.help("delete one of them"));
-    }
-    let means = command.map(Means::Command).or(endpoint.map(Means::Endpoint));
+    let service = endpoint.map(Means::Endpoint);
+    let means: Vec<_> = service.into_iter().chain(command.map(Means::Command)).collect();
     let voices = section.section("voices", "`voices`").named_texts();
     let voice = |(language, voice): (Text<'_>, Text<'_>)| {
         let language = section.accept(language.span(), values::language(language.get_ref()))?;
@@ -42,7 +39,7 @@ pub(super) fn read(mut section: Section<'_>, records: &Path, environment: Enviro
         texts.iter().filter_map(|text| section.accept(text.span(), recordings(text.get_ref()))).collect();
     section.finish();
     Config {
-        cache: cache.filter(|_| means.is_some()),
+        cache: cache.filter(|_| !means.is_empty()),
         means,
         voices,
         deadline: deadline.unwrap_or(Duration::from_millis(1500)),

@@ -23,7 +23,7 @@ pub struct Spoken {
 /// What the calls are told of the voice.
 pub fn speech(configuration: &Configuration) -> Speech {
     let Config { means, deadline, .. } = &configuration.speech;
-    Speech { texts: means.is_some(), recordings: true, deadline: *deadline }
+    Speech { texts: !means.is_empty(), recordings: true, deadline: *deadline }
 }
 
 /// The voice as configured, which fetches recordings from the back ends as well.

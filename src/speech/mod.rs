@@ -33,8 +33,8 @@ const AUDIO_BYTES_MAX: usize = 16 << 20;
 /// How things are said that no recording says.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What makes sound of a text; `None`: nothing does.
-    pub means: Option<Means>,
+    /// What makes sound of a text: each where the one before it fails. None: nothing does.
+    pub means: Vec<Means>,
     /// The voice of each language, as the means calls it; a language that is not here has its own name for one.
     pub voices: BTreeMap<String, String>,
     /// How long it may take; 100 ms to 10 s.

@@ -79,10 +79,10 @@ impl Voice {
     /// # Errors
     /// Where its parts cannot be had.
     pub fn new(config: Config, wideband: Wideband) -> Result<Self, VoiceError> {
-        let by_tls = match &config.means {
-            Some(Means::Endpoint(endpoint)) => endpoint.uses_tls(),
-            _ => false,
-        };
+        let by_tls = config.means.iter().any(|means| match means {
+            Means::Endpoint(endpoint) => endpoint.uses_tls(),
+            Means::Command(_) => false,
+        });
         let uses_tls = by_tls || config.recordings_from.iter().any(|url| url.scheme() == "https");
         let cache = config.cache.clone().map(Cache::open).transpose().map_err(VoiceError::Cache)?;
         let shared = Shared {
@@ -154,30 +154,53 @@ impl Shared {
     }
 
     async fn speak(self: &Arc<Self>, language: &str, text: &str) -> Result<Had, Failure> {
-        let means = self.config.means.as_ref().ok_or(Failure::Failed)?;
         let voice = self.config.voices.get(language).map_or(language, String::as_str);
-        let key = key(means, voice, language, text);
+        let key = key(&self.config.means, voice, language, text);
         if let Some(kept) = self.find(&key).await
             && let Ok((prompt, _)) = self.decode(kept).await
         {
             return Ok((prompt, "cached"));
         }
         let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
-        let audio = match means {
+        let mut failure = Failure::Failed;
+        for (rank, means) in self.config.means.iter().enumerate() {
+            let spoken = match self.sound(means, voice, language, text).await {
+                Ok(audio) => self.decode(audio).await,
+                Err(failure) => Err(failure),
+            };
+            match spoken {
+                Ok((prompt, audio)) => {
+                    // What stands in is not kept, so that the first is asked again.
+                    if rank == 0 {
+                        self.keep(key, audio);
+                    }
+                    return Ok((prompt, "spoken"));
+                }
+                Err(why) => failure = why,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn sound(
+        &self,
+        means: &Means,
+        voice: &str,
+        language: &str,
+        text: &str,
+    ) -> Result<Vec<u8>, Failure> {
+        match means {
             Means::Command(arguments) => {
                 let fill = |argument: &String| {
                     argument.replace("{{ voice }}", voice).replace("{{ language }}", language)
                 };
-                command::run(&arguments.iter().map(fill).collect::<Vec<_>>(), text).await?
+                command::run(&arguments.iter().map(fill).collect::<Vec<_>>(), text).await
             }
             Means::Endpoint(endpoint) => {
                 let names = [("text", text), ("voice", voice), ("language", language)];
-                endpoint.ask(&self.http, &names).await?
+                endpoint.ask(&self.http, &names).await
             }
-        };
-        let (prompt, audio) = self.decode(audio).await?;
-        self.keep(key, audio);
-        Ok((prompt, "spoken"))
+        }
     }
 
     async fn find(self: &Arc<Self>, key: &Key) -> Option<Vec<u8>> {
@@ -231,10 +254,11 @@ fn is_here(url: &Url) -> bool {
 }
 
 /// Of what decides how it sounds: another command or service has another voice of the same name.
-fn key(means: &Means, voice: &str, language: &str, text: &str) -> Key {
-    let what = match means {
+fn key(means: &[Means], voice: &str, language: &str, text: &str) -> Key {
+    let what = |means: &Means| match means {
         Means::Command(arguments) => format!("{arguments:?}"),
         Means::Endpoint(endpoint) => format!("{:?} {:?}", endpoint.url, endpoint.body),
     };
-    Key::new([what.as_str(), voice, language, text])
+    let means: String = means.iter().map(what).collect();
+    Key::new([means.as_str(), voice, language, text])
 }
