@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
 use super::plan::{Plan, Sound, Srtp};
-use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures, RECORD_VERSION};
+use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
 use super::speaking::Pending;
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
@@ -285,43 +285,22 @@ impl Call {
     /// The record of a call that is closing; `None` for the agents' own, and before its end.
     pub fn record(&self, figures: &media::Figures) -> Option<CallRecord> {
         let (Party::Line(line), Phase::Closing(ending)) = (&self.party, &self.phase) else { return None };
-        let standing = self.standing();
-        let summary = self.flow().map(Flow::summary).cloned().unwrap_or_default();
-        let customer = standing.customer();
-        let check = self.ani.as_ref().and_then(|ani| ani.trust.check());
+        let record = CallRecord::of(self.id.to_string(), line, self.started_at, ending.at, ending.by)
+            .from_number(self.ani.as_ref());
+        let record = match self.flow() {
+            Some(flow) => record.with_conversation(flow),
+            None => record,
+        };
         Some(CallRecord {
-            version: RECORD_VERSION,
-            id: self.id.to_string(),
-            line: line.number.to_string(),
-            ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
-            ani_source: self.ani.as_ref().map(|ani| ani.source),
             ani_withheld: self.ani_withheld,
-            ani_verstat: check.map(|check| check.outcome),
-            ani_attestation: check.and_then(|check| check.attestation),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             first_dialled: self.first_dialled.as_ref().map(|number| number.as_str().to_owned()),
-            started_at: self.started_at,
             answered_at: self.answered_at,
-            ended_at: ending.at,
-            customer: customer.map(|customer| customer.id.clone()),
-            name: customer.and_then(|customer| customer.name.clone()),
-            identified_by: summary.method,
-            identifier: summary.identifier.as_deref().map(str::to_owned),
-            factors: summary.factors.iter().map(ToString::to_string).collect(),
-            language: self.flow().map(|flow| flow.language().to_string()),
-            lines: summary.lines.iter().map(ToString::to_string).collect(),
-            closed: summary.closed,
-            contained: summary.contained,
-            identifier_attempts: summary.identifier_attempts,
-            secret_attempts: summary.secret_attempts,
-            opted_out: summary.opted_out,
-            back_end_failure: summary.back_end_failure.map(|failure| failure.as_str().to_owned()),
-            verdict: standing.verdict(),
             hand_over: self.hand_over.as_ref().map(FollowedHandOver::record),
-            ended_by: ending.by,
             reason: ending.reason.clone(),
             recording: self.recording.clone(),
             media: media_figures(figures),
+            ..record
         })
     }
 }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::flow::{AniSource, Attestation, CheckOutcome, Method, Verdict};
 
+use crate::flow::{Ani, Flow, Line};
+
 /// The version of the record's JSON shape. Fields are added, never renamed, under one version.
 pub const RECORD_VERSION: u32 = 1;
 
@@ -90,6 +92,89 @@ pub struct CallRecord {
     pub recording: Option<String>,
     /// What went over the wire.
     pub media: MediaFigures,
+}
+
+impl CallRecord {
+    /// A call to `line`, of which no more is known yet than when it was and who ended it.
+    pub fn of(
+        id: String,
+        line: &Line,
+        started_at: Timestamp,
+        ended_at: Timestamp,
+        ended_by: EndedBy,
+    ) -> Self {
+        Self {
+            version: RECORD_VERSION,
+            id,
+            line: line.number.to_string(),
+            ani: None,
+            ani_source: None,
+            ani_withheld: false,
+            ani_verstat: None,
+            ani_attestation: None,
+            trunk: None,
+            first_dialled: None,
+            started_at,
+            answered_at: None,
+            ended_at,
+            customer: None,
+            name: None,
+            identified_by: None,
+            identifier: None,
+            identifier_attempts: 0,
+            secret_attempts: 0,
+            factors: Vec::new(),
+            language: None,
+            lines: Vec::new(),
+            closed: false,
+            contained: false,
+            opted_out: false,
+            back_end_failure: None,
+            verdict: Verdict::Unidentified,
+            hand_over: None,
+            ended_by,
+            reason: None,
+            recording: None,
+            media: MediaFigures::default(),
+        }
+    }
+
+    /// With the calling number, and what is known of it.
+    #[must_use]
+    pub fn from_number(self, ani: Option<&Ani>) -> Self {
+        let check = ani.and_then(|ani| ani.trust.check());
+        Self {
+            ani: ani.map(|ani| ani.number.as_str().to_owned()),
+            ani_source: ani.map(|ani| ani.source),
+            ani_verstat: check.map(|check| check.outcome),
+            ani_attestation: check.and_then(|check| check.attestation),
+            ..self
+        }
+    }
+
+    /// With what the conversation came to.
+    #[must_use]
+    pub fn with_conversation(self, flow: &Flow) -> Self {
+        let (standing, summary) = (flow.standing(), flow.summary());
+        let customer = standing.customer();
+        Self {
+            customer: customer.map(|customer| customer.id.clone()),
+            name: customer.and_then(|customer| customer.name.clone()),
+            identified_by: summary.method,
+            identifier: summary.identifier.as_deref().map(str::to_owned),
+            identifier_attempts: summary.identifier_attempts,
+            secret_attempts: summary.secret_attempts,
+            factors: summary.factors.iter().map(ToString::to_string).collect(),
+            language: Some(flow.language().to_string()),
+            lines: summary.lines.iter().map(ToString::to_string).collect(),
+            closed: summary.closed,
+            contained: summary.contained,
+            opted_out: summary.opted_out,
+            back_end_failure: summary.back_end_failure.map(|failure| failure.as_str().to_owned()),
+            verdict: standing.verdict(),
+            ..self
+        }
+    }
 }
 
 /// A hand-over: where the call went and what came of it.

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_summary_counts_what_there_is() {
         let demo = Configuration::demo(&Overrides::default());
-        assert_eq!(summary(&demo, 2), "4 lines, 1 target, 3 actions, 35 prompts, no warnings, 2 faults");
+        assert_eq!(summary(&demo, 2), "6 lines, 1 target, 9 actions, 52 prompts, no warnings, 2 faults");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod load;
 mod records;
 mod serve;
 mod trace;
+mod try_line;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     Records(records::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
+    /// Speak with a line without a telephone, by hand or by files of scenarios.
+    Try(try_line::Arguments),
 }
 
 /// Runs the program with the arguments it was started with.
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Try(arguments) => try_line::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("portero: {error:#}");

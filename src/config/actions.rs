@@ -65,7 +65,8 @@ fn given(kind: Kind, uses: &[&Use], attributes: &BTreeSet<String>) -> BTreeSet<S
     };
     let shared = uses.iter().map(|used| of(used.purpose)).reduce(|left, right| &left & &right);
     // Of one that is not used, it can only be said what it might be used for.
-    shared.unwrap_or_else(|| kind.purposes().iter().flat_map(|purpose| of(*purpose)).collect())
+    let possible = if kind == Kind::LookUp { &Purpose::ALL } else { kind.purposes() };
+    shared.unwrap_or_else(|| possible.iter().flat_map(|purpose| of(*purpose)).collect())
 }
 
 /// What an action may be filled in with.

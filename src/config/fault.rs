@@ -135,8 +135,10 @@ impl fmt::Debug for Faults {
 impl std::error::Error for Faults {}
 
 /// Parts of the names of settings whose texts are credentials, a letter or two left out by mistake among them.
-const CREDENTIALS: [&str; 9] =
-    ["tok", "passw", "header", "authoriz", "api-key", "api_key", "account", "secret", "basic"];
+const CREDENTIALS: [&str; 8] =
+    ["tok", "passw", "header", "authoriz", "api-key", "api_key", "secret", "basic"];
+/// How the name of a trunk's account begins. Names that end so, such as an action's, are others.
+const ACCOUNT: &str = "account";
 
 /// A file as it may be shown, in a log too: where a line sets a credential, stars stand in place of its letters, one for
 /// each byte, so that every place in the file stays where it is.
@@ -162,7 +164,8 @@ fn without_credentials(text: &str) -> String {
 /// Whether what is set by this name is a credential.
 pub(super) fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    CREDENTIALS.iter().any(|part| name.contains(part))
+    let last = name.rsplit('.').next().unwrap_or_default().trim_start_matches(['[', ' ']);
+    last.starts_with(ACCOUNT) || CREDENTIALS.iter().any(|part| name.contains(part))
 }
 
 /// What only names a variable of the environment is no credential.

@@ -27,6 +27,7 @@ use crate::flow::{
     ActionName, DateOrder, Form, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId,
     TargetName, TrustLevel,
 };
+pub(super) use identifiers::trust;
 use spoken::announcement_or;
 
 /// What a line can refer to, and what it takes from other sections.
@@ -60,6 +61,12 @@ pub(super) enum Purpose {
     Code,
     /// To learn what is told to a customer.
     Record,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Number, Self::Identifier, Self::Secret, Self::Code, Self::Record];
 }
 
 /// A place in the file that refers to an action.

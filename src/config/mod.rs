@@ -15,6 +15,7 @@ mod lines;
 mod nearest;
 mod read;
 mod readings;
+mod scenarios;
 mod schema;
 mod section;
 mod settings;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
+pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
 use crate::audio;
@@ -119,6 +121,18 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The text of the file at `path`, and what faults call it.
+fn text_of(path: &Path) -> Result<(String, String), Faults> {
+    let file_name = path.display().to_string();
+    let unusable = |why: String| Faults::new(&file_name, "", vec![Fault::of_file(why)]);
+    let bytes = read_file(path).map_err(|error| unusable(format!("the file cannot be read: {error}")))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(unusable(format!("the file is larger than {FILE_BYTES_MAX} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| unusable(format!("the file is no text: {error}")))?;
+    Ok((file_name, text))
+}
+
 /// What is in effect for `text`, as TOML: its defaults filled in, its credentials hidden.
 pub fn show(file_name: &str, text: &str, environment: Environment<'_>) -> Result<String, Faults> {
     show::show(file_name, text, environment)
@@ -145,14 +159,7 @@ impl Configuration {
 
     /// As [`Configuration::load`], with something else that answers to `env:NAME`.
     pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Self, Faults> {
-        let file_name = path.display().to_string();
-        let unusable = |why: String| Faults::new(&file_name, "", vec![Fault::of_file(why)]);
-        let bytes = read_file(path).map_err(|error| unusable(format!("the file cannot be read: {error}")))?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(unusable(format!("the file is larger than {FILE_BYTES_MAX} bytes")));
-        }
-        let text =
-            String::from_utf8(bytes).map_err(|error| unusable(format!("the file is no text: {error}")))?;
+        let (file_name, text) = text_of(path)?;
         Self::parse(&file_name, &text, environment)
     }
 
@@ -186,6 +193,16 @@ impl Configuration {
             let base_url = format!("http://{crm}").parse();
             self.back_end.default.base_url = base_url.expect("an address with a port makes a URL");
             self.demo_back_end.iter_mut().for_each(|back_end| back_end.listen = crm);
+        }
+        self
+    }
+
+    /// With the demo's back end at `address`, where this is what the configuration asks.
+    #[must_use]
+    pub fn with_demo_back_end_at(mut self, address: SocketAddr) -> Self {
+        let own = self.demo_back_end.as_ref().map(|back_end| format!("http://{}/", back_end.listen));
+        if own.is_some_and(|own| self.back_end.default.base_url.as_str() == own) {
+            self = self.with(&Overrides { crm: Some(address), ..Overrides::default() });
         }
         self
     }

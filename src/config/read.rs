@@ -40,15 +40,20 @@ const PROGRESS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 
 /// Reads `text`: everything that is wrong with it, and what it says, if that can be told.
 pub(super) fn read(text: &str, environment: Environment<'_>) -> (Option<Configuration>, Vec<Fault>) {
+    whole(text, |file| sections(file, environment))
+}
+
+/// Reads a whole file by `sections`: what that made of it, and everything that is wrong with it.
+pub(super) fn whole<T>(text: &str, sections: impl FnOnce(Section<'_>) -> T) -> (T, Vec<Fault>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let syntax: Vec<Fault> = errors.iter().map(syntax_fault).collect();
     let noted = Noted::default();
-    let configuration = sections(Section::file(&table, &noted), environment);
+    let read = sections(Section::file(&table, &noted));
     let mut faults = noted.into_list();
     // What stands on a line that could not be read has been guessed.
     faults.retain(|fault| !syntax.iter().any(|error| same_line(text, error, fault)));
     faults.extend(syntax);
-    (configuration, faults)
+    (read, faults)
 }
 
 fn syntax_fault(error: &toml::de::Error) -> Fault {

@@ -17,8 +17,11 @@ use super::section::{ANY, Asked, Kind, Noted, Section, TableId};
 pub(super) const REFERENCE: &str = include_str!("../../config/reference.toml");
 
 /// Sections that are alike, though a file that says one of them does not say the other.
-const ALIKE: [(&str, &str); 2] =
-    [("lines.identifier", "lines.identifiers"), ("lines.verification", "lines.factors")];
+const ALIKE: [(&str, &str); 3] = [
+    ("back_ends.*", "back_end"),
+    ("lines.identifier", "lines.identifiers"),
+    ("lines.verification", "lines.factors"),
+];
 
 /// What an announcement can be is written down once, and the sections within one are all alike.
 const ANNOUNCEMENT: &str = "announcement";
@@ -178,6 +181,8 @@ fn kind_schema(kind: &Kind, hint: Option<&str>, path: &str, sections: &Sections)
         Kind::Text => text_schema(hint),
         Kind::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Word => json!({ "type": ["string", "number", "boolean"] }),
+        Kind::Words => json!({ "type": "array", "items": { "type": ["string", "number", "boolean"] } }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Numbers(least, most) => {
             json!({ "type": "array", "items": { "type": "integer", "minimum": least, "maximum": most } })
@@ -233,12 +238,15 @@ mod tests {
     #[test]
     fn the_reference_says_every_setting_that_is_read_and_what_it_is_for() {
         // A question is explained once, wherever it is asked: it counts that a section of the same part says it.
-        let part = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+        let part = |path: &str| match path.split('.').next().unwrap_or_default() {
+            "back_ends" => "back_end".to_owned(),
+            part => part.to_owned(),
+        };
         let (table, _) = DeTable::parse_recoverable(REFERENCE);
         let mut said = BTreeSet::new();
         for (key, value) in table.get_ref() {
             said.insert((String::new(), key.get_ref().to_string()));
-            collect(value, key.get_ref(), &mut said);
+            collect(value, &part(key.get_ref()), &mut said);
         }
         let sections = sections(REFERENCE);
         let settings = sections.iter().filter(|(path, _)| *path != ANNOUNCEMENT);

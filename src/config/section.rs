@@ -52,6 +52,9 @@ pub(super) enum Kind {
     Numbers(u32, u32),
     Section,
     Sections,
+    /// A text, a number, or yes or no.
+    Word,
+    Words,
     /// What is said at one point, in any of its forms.
     Announcement,
     /// What is said at each attempt.
@@ -323,6 +326,8 @@ impl<'t> Section<'t> {
 
     /// What `key` says, as a text or as a section.
     pub(super) fn said(&mut self, key: &'static str, title: impl Into<String>) -> Option<Said<'t>> {
+        self.ask(key, Kind::Text);
+        self.ask(key, Kind::Section);
         let value = self.value(key)?;
         self.said_by(key, value, title.into())
     }
@@ -344,6 +349,8 @@ impl<'t> Section<'t> {
 
     /// What is said under names that the file's author chose, as texts or as sections.
     pub(super) fn named_sayings(&self, title: &str) -> Vec<(Text<'t>, Said<'t>)> {
+        self.ask(ANY, Kind::Text);
+        self.ask(ANY, Kind::Section);
         let saying = |(name, value): (Text<'t>, &'t Spanned<DeValue<'t>>)| {
             let title = format!("{title} `{}`", name.get_ref());
             let said = self.said_by(name.get_ref(), value, title)?;
@@ -354,12 +361,15 @@ impl<'t> Section<'t> {
 
     /// The text, number, or yes or no of `key`, as text.
     pub(super) fn word(&mut self, key: &'static str) -> Option<String> {
+        self.ask(key, Kind::Word);
         let value = self.value(key)?;
         self.word_of(key, value)
     }
 
     /// The words of `key`, or of its list.
     pub(super) fn words(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.ask(key, Kind::Word);
+        self.ask(key, Kind::Words);
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::Array(items) => Some(items.iter().filter_map(|item| self.word_of(key, item)).collect()),

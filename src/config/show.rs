@@ -454,7 +454,15 @@ mod tests {
                     .unwrap_or_else(|faults| panic!("{faults}\n{shown}"))
             };
             // A customer's secret that is hidden cannot be keyed, which the demo's section would not take.
-            let (before, after) = (read(file), read(&shown.replace("\"***\"", "\"1234\"")));
+            let (before, after) = (
+                read(file),
+                read(
+                    &shown
+                        .replace("birth_date = \"***\"", "birth_date = \"1980-12-31\"")
+                        .replace("token_url = \"***\"", "token_url = \"https://login.example.com/\"")
+                        .replace("\"***\"", "\"1234\""),
+                ),
+            );
             assert_eq!(before.lines, after.lines, "{name}");
             assert_eq!(before.sounds, after.sounds, "{name}");
             assert_eq!((before.media, before.limits, before.web), (after.media, after.limits, after.web));

@@ -148,6 +148,8 @@ fn the_demo_has_the_lines_that_were_promised() {
         ("1001", false, (8, 8, 3, 5), Some((4, 4, 3, 5))),
         ("1002", true, (8, 8, 3, 5), None),
         ("1003", true, (6, 10, 1, 2), Some((4, 4, 0, 5))),
+        ("1004", true, (10, 10, 3, 5), Some((8, 8, 3, 5))),
+        ("1005", true, (8, 8, 3, 5), Some((4, 4, 3, 5))),
     ];
     assert_eq!(table, expected);
     for line in &demo.lines {

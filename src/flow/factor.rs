@@ -48,7 +48,7 @@ pub enum FactorKind {
         count: u8,
     },
     /// A one-time code that the back end sends.
-    Code(CodePlan),
+    Code(Box<CodePlan>),
 }
 
 /// How a one-time code reaches the customer.
@@ -102,10 +102,9 @@ impl Verification {
     /// None is passed yet; those whose need ends at `trust` are not asked for.
     pub fn begin(factors: &[Factor], trust: Option<TrustLevel>) -> Self {
         let progress = |factor: &Factor| match factor.need {
-            Need::Required => Progress::Open { required: true },
             Need::Optional => Progress::Open { required: false },
             Need::RequiredBelow(level) if trust.is_some_and(|trust| trust >= level) => Progress::Waived,
-            Need::RequiredBelow(_) => Progress::Open { required: true },
+            Need::Required | Need::RequiredBelow(_) => Progress::Open { required: true },
         };
         Self { factors: factors.iter().map(progress).collect() }
     }

@@ -226,7 +226,7 @@ impl CheckDigit {
                     .enumerate()
                     .map(|(place, digit)| if place % 2 == 1 { doubled(digit) } else { digit })
                     .sum();
-                sum % 10 == 0
+                sum.is_multiple_of(10)
             }
             Self::Mod97 => values().fold(0, |rest, digit| (rest * 10 + digit) % 97) == 1,
         }

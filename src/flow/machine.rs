@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use rand::rngs::StdRng;
 
 use super::{
@@ -52,6 +53,17 @@ pub enum Opening {
     Closed,
     /// Its emergency switch is on.
     Emergency,
+}
+
+impl Opening {
+    /// Whether `line` takes calls at `moment`, `emergency` being its switch.
+    pub fn of(line: &Line, emergency: bool, moment: Timestamp) -> Self {
+        match &line.hours {
+            _ if emergency => Self::Emergency,
+            Some((hours, _)) if !hours.are_open(moment) => Self::Closed,
+            _ => Self::Open,
+        }
+    }
 }
 
 /// One caller on one line after another.
@@ -500,7 +512,7 @@ impl Flow {
         if let Some(playing) = self.playing {
             if !playing.barge_in {
                 return if playing.key_ahead {
-                    self.keep(digit)
+                    self.keep(digit);
                 };
             }
             self.stop_playing();
@@ -511,7 +523,7 @@ impl Flow {
         }
         match self.state {
             State::Asking(_, Asking { phase: Phase::Keying(_) | Phase::Confirming(..), .. }) => {
-                self.key(digit, now)
+                self.key(digit, now);
             }
             _ => self.keep(digit),
         }

@@ -75,7 +75,10 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         while let Some(asked) = switches_asked.recv().await {
             let turned = match &asked.turn {
                 Some((Some(name), _)) if name != "1000" => Err(format!("there is no line `{name}`")),
-                Some((name, on)) => Ok(emergencies.turn(name.as_deref(), *on)),
+                Some((name, on)) => {
+                    emergencies.turn(name.as_deref(), *on);
+                    Ok(())
+                }
                 None => Ok(()),
             };
             let _ = asked.reply.send(turned.map(|()| emergencies.clone()));

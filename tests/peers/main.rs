@@ -8,6 +8,7 @@
 )]
 
 mod canary;
+mod conversation;
 mod encrypted;
 mod extensions;
 mod features;

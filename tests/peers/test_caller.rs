@@ -115,9 +115,8 @@ fn a_call_that_fails_is_told() {
 
 /// The demo, whose first line has this command for a voice to greet with.
 fn greets_by(script: &str) -> Server {
-    let speech = format!(
-        "\n[speech]\ncommand = [\"sh\", \"-c\", \"{script}\"]\ndeadline = \"2s\"\n\n[limits]\n"
-    );
+    let speech =
+        format!("\n[speech]\ncommand = [\"sh\", \"-c\", \"{script}\"]\ndeadline = \"2s\"\n\n[limits]\n");
     Server::serve(&[
         ("\n[limits]\n", &speech),
         ("greeting = \"greeting\"", "greeting = { text = \"Hello\", otherwise = \"greeting\" }"),
@@ -135,7 +134,8 @@ fn a_caller_is_greeted_by_the_voice_or_by_its_fall_back() {
         let server = greets_by(script);
         let file = server.folder.path().join("heard.wav");
         let record = file.to_str().expect("a path in UTF-8");
-        let arguments = ["--from", "+12025550101", "--keys", "prompt,4711#", "--no-follow", "--record", record];
+        let arguments =
+            ["--from", "+12025550101", "--keys", "prompt,4711#", "--no-follow", "--record", record];
         let (code, outcome) = call(&server, "1000", &arguments);
         assert_eq!(code, 0, "{outcome:#}");
         expect_heard(&file, &[heard, "ask-secret"]);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -15,7 +14,7 @@ use super::super::plan::Here;
 use super::super::record::EndedBy;
 use super::super::sounding;
 use super::{Action, Switchboard, Timer};
-use crate::flow::{self, Flow, Line, LineName, Opening, Standing, Start, TargetName};
+use crate::flow::{self, Flow, LineName, Opening, Standing, Start, TargetName};
 use crate::secret::Digit;
 use crate::{media, sip};
 
@@ -28,7 +27,8 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
-                let opening = opening(line, &self.emergencies, self.clock.date(now));
+                let emergency = self.emergencies.are_on(&line.number);
+                let opening = Opening::of(line, emergency, self.clock.date(now));
                 let rng = StdRng::from_rng(&mut self.rng);
                 let start = Start { line: Arc::clone(line), ani: call.ani.clone(), opening, rng };
                 let mut flow = Flow::new(start, now);
@@ -184,14 +184,5 @@ impl Switchboard {
             }
             Progress::Unchanged => {}
         }
-    }
-}
-
-/// Whether a line takes calls at `moment`.
-fn opening(line: &Line, emergencies: &Emergencies, moment: Timestamp) -> Opening {
-    match &line.hours {
-        _ if emergencies.are_on(&line.number) => Opening::Emergency,
-        Some((hours, _)) if !hours.are_open(moment) => Opening::Closed,
-        _ => Opening::Open,
     }
 }

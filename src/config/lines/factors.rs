@@ -188,7 +188,7 @@ impl Reader<'_, '_> {
             resend_key,
             resends,
         };
-        Some((question, FactorKind::Code(plan)))
+        Some((question, FactorKind::Code(Box::new(plan))))
     }
 
     /// Which contact it is to be, where there are several.

@@ -39,7 +39,7 @@ const TRUST: [(&str, TrustLevel); 6] = [
 ];
 
 /// How far a number has to be trusted.
-pub(super) fn trust(text: &str) -> Result<TrustLevel, Complaint> {
+pub(in crate::config) fn trust(text: &str) -> Result<TrustLevel, Complaint> {
     one_of(&TRUST, text, "levels").map_err(|help| Complaint::new(format!("there is no trust `{text}`"), help))
 }
 

@@ -37,11 +37,11 @@ impl Flow {
     }
 
     /// Goes on asking after something else was said.
-    pub(super) fn ask_again(&mut self, subject: Subject, asking: Asking, now: Instant) {
+    pub(super) fn ask_again(&mut self, subject: Subject, mut asking: Asking, now: Instant) {
         let line = Arc::clone(&self.line);
         if let Some(question) = subject.question(&line) {
-            let phase = Phase::Keying(Entry::new(&question.entry));
-            self.begin(subject, Asking { phase, ..asking }, question, now);
+            asking.phase = Phase::Keying(Entry::new(&question.entry));
+            self.begin(subject, asking, question, now);
         }
     }
 
@@ -112,7 +112,7 @@ impl Flow {
             Phase::Keying(entry) if entry.is_empty() && question.opt_out == Some(digit) => self.opt_out(now),
             Phase::Keying(entry) if entry.is_empty() && question.helps_on(digit) => self.help(now),
             Phase::Keying(entry) if entry.is_empty() && subject.resends_on(&line.factors, digit) => {
-                self.resend(now)
+                self.resend(now);
             }
             Phase::Keying(entry) => {
                 if let Some(outcome) = entry.key(digit, &question.entry, now) {
@@ -122,9 +122,9 @@ impl Flow {
             Phase::Confirming(keyed, _) => {
                 let keyed = std::mem::take(keyed);
                 if digit.expose() == CONFIRMS {
-                    self.submit(keyed, now)
+                    self.submit(keyed, now);
                 } else {
-                    self.fail(Fault::TakenBack, now)
+                    self.fail(Fault::TakenBack, now);
                 }
             }
             Phase::Awaiting => {}
@@ -281,7 +281,9 @@ impl Flow {
                     .get(nth)
                     .map(|identifier| Arc::clone(&identifier.name));
                 self.summary.identifier = name;
-                picked.into_iter().for_each(|customer| self.identified(customer, Method::Identifier, now));
+                for customer in picked {
+                    self.identified(customer, Method::Identifier, now);
+                }
             }
             _ => self.ask_for_another(nth, picked, now),
         }
@@ -326,7 +328,7 @@ impl Flow {
             (After::Verdict, _) | (After::Next, Subject::Choice | Subject::Menu(_)) => self.conclude(now),
             (After::Then(then), _) => self.go(then.clone(), now),
             (After::Next, Subject::Identifier(nth)) => {
-                self.ask_or(Subject::Identifier(nth + 1), Self::serve, now)
+                self.ask_or(Subject::Identifier(nth + 1), Self::serve, now);
             }
             (After::Next, Subject::Factor(nth) | Subject::Contact(nth)) => self.failed(nth, now),
         }

@@ -431,7 +431,6 @@ fn describe(flow: &Flow) -> String {
         State::Asking(subject, asking) => asked_about(*subject, asking, flow.playing.is_some()),
         State::Fetching(Fetch::Code(..)) => "sending the code".into(),
         State::Fetching(Fetch::Record) => "fetching the record".into(),
-        State::Saying(Onward::Then(Then::HandOver(_))) => "parting".into(),
         State::Saying(Onward::HangUp) => "failing".into(),
         State::Saying(Onward::Ask(..)) => "told of the code".into(),
         State::Saying(Onward::Menu(_) | Onward::Verdict) => "menu, said".into(),

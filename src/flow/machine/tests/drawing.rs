@@ -57,7 +57,7 @@ pub(super) fn rich() -> Arc<Line> {
         line.identification.questions = vec![identifier("id"), identifier("tracking")];
         line.identification.questions[0].question.confirm = Some(say("right"));
         line.identification.choice = Some((question("which", 1), vec![(one, 0)]));
-        line.factors = vec![Factor { kind: FactorKind::Code(plan), ..factor("code") }];
+        line.factors = vec![Factor { kind: FactorKind::Code(Box::new(plan)), ..factor("code") }];
         let said = Choice { say: say("said"), then: Turn::Menu(0) };
         let menu = Menu { name: "main".into(), question: question("menu", 1), choices: vec![(one, said)] };
         line.service = Some(Service {

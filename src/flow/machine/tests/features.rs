@@ -314,7 +314,7 @@ mod verification {
         assert_eq!(caller.flow.standing().verdict(), Verdict::Identified);
         let caller = caller.keys("3112").answer(Answer::Check(true));
         assert_eq!(caller.flow.standing().verdict(), Verdict::Verified);
-        let shown: Vec<_> = caller.flow.summary().factors.iter().map(|name| name.to_string()).collect();
+        let shown: Vec<_> = caller.flow.summary().factors.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["pin", "birth"]);
     }
 
@@ -422,7 +422,7 @@ mod verification {
         line_with(|line| {
             let mut factor = factor("code");
             factor.question.opt_out = None;
-            factor.kind = FactorKind::Code(plan);
+            factor.kind = FactorKind::Code(Box::new(plan));
             line.factors = vec![factor];
         })
     }

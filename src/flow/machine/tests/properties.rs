@@ -86,7 +86,7 @@ fn kind() -> impl Strategy<Value = FactorKind> {
         Just(FactorKind::Whole),
         Just(FactorKind::Date),
         Just(FactorKind::Partial { length: 6, count: 2 }),
-        Just(FactorKind::Code(code_plan())),
+        Just(FactorKind::Code(Box::new(code_plan()))),
     ]
 }
 
