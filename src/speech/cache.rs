@@ -39,7 +39,8 @@ impl Key {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self(hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect())
+        let hex = |hex: String, octet: &u8| hex + &format!("{octet:02x}");
+        Self(hash.finalize().iter().fold(String::new(), hex))
     }
 }
 

@@ -36,8 +36,8 @@ fn shell(script: &str) -> Means {
     Means::Command(["sh", "-c", script, "voice", "{{ voice }}"].map(str::to_owned).into())
 }
 
-fn kept(folder: &Path) -> Option<Kept> {
-    Some(Kept { folder: folder.to_owned(), bytes_max: 10_000_000, age_max: Duration::from_hours(1) })
+fn kept(folder: &Path) -> Kept {
+    Kept { folder: folder.to_owned(), bytes_max: 10_000_000, age_max: Duration::from_hours(1) }
 }
 
 fn text(text: &str) -> Wanted {
@@ -100,7 +100,7 @@ async fn what_was_said_is_kept_privately_and_not_said_again() {
     let counted = folder.path().join("counted");
     let cache = folder.path().join("cache");
     let script = format!("echo once >> {}; cat {RECORDING}", counted.display());
-    let config = Config { cache: kept(&cache), ..config(vec![shell(&script)]) };
+    let config = Config { cache: Some(kept(&cache)), ..config(vec![shell(&script)]) };
     let voice = Voice::new(config, Wideband::Unused).expect("a voice");
     let times = || fs::read_to_string(&counted).map_or(0, |text| text.lines().count());
     let first = voice.say(text("Hello Zoë")).await.expect("it is said");
