@@ -2,7 +2,7 @@
 //!
 //! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `audio`,
 //! `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
-//! something is shell (`server`, `net`, `crm`, `records`, `web`, `cli`).
+//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `web`, `cli`).
 #![forbid(unsafe_code)]
 
 pub mod audio;
@@ -21,6 +21,7 @@ pub mod sdp;
 pub mod secret;
 pub mod server;
 pub mod sip;
+pub mod speech;
 pub mod srtp;
 pub mod timer;
 pub mod web;

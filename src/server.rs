@@ -8,6 +8,7 @@ pub mod descriptors;
 mod measure;
 mod notify;
 mod reload;
+mod speaking;
 mod start;
 
 use std::collections::VecDeque;
@@ -30,8 +31,10 @@ use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
+use crate::speech::Voice;
 use crate::{flow, media, records, web};
 use reload::{InEffect, Reply, Reread};
+use speaking::Spoken;
 
 /// How often dates are set by the wall clock anew, and totals are shown.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -84,6 +87,7 @@ struct Answered {
 struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
+    spoken: mpsc::Receiver<Spoken>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
@@ -99,7 +103,7 @@ struct Inputs {
 impl Inputs {
     fn new(
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
-        answers: mpsc::Receiver<Answered>,
+        (answers, spoken): (mpsc::Receiver<Answered>, mpsc::Receiver<Spoken>),
         reloads: mpsc::Receiver<web::ReloadRequest>,
         (traces, switches): (mpsc::Receiver<web::TraceRequest>, mpsc::Receiver<web::SwitchRequest>),
         sip: Inlet,
@@ -112,6 +116,7 @@ impl Inputs {
         Ok(Self {
             media,
             answers,
+            spoken,
             reloads,
             traces,
             switches,
@@ -135,6 +140,8 @@ struct Server {
     held: VecDeque<(media::SessionId, media::Command)>,
     in_effect: InEffect,
     answers: mpsc::Sender<Answered>,
+    voice: Voice,
+    spoken: mpsc::Sender<Spoken>,
     live: Arc<web::Live>,
     records: records::Writer,
     recorder: records::Recorder,
@@ -214,6 +221,9 @@ impl Server {
             Some(Answered { call, request, answer }) = inputs.answers.recv() => {
                 self.switchboard.answered(call, request, answer, Instant::now());
             }
+            Some(Spoken { call, place, prompt }) = inputs.spoken.recv() => {
+                self.switchboard.spoken(call, place, prompt, Instant::now());
+            }
             Some((id, located)) = inputs.found.recv() => {
                 self.switchboard.located(id, located, Instant::now());
             }
@@ -282,7 +292,9 @@ impl Server {
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
-            let (plan, tls, reloaded) = self.in_effect.replace(*prepared);
+            let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
+            voice.keep_swept();
+            self.voice = voice;
             self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
             reloaded
@@ -305,6 +317,10 @@ impl Server {
                 call::Action::Locate(id, search) => self.locator.locate(id, *search),
                 call::Action::Media(session, command) => self.command(session, command),
                 call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
+                call::Action::Speak(call, utterance) => {
+                    let spoken = self.spoken.clone();
+                    tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
+                }
                 call::Action::Show(view) => self.live.update(*view),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rust_embed::RustEmbed;
 
-use super::recording::{self, RecordingFault};
+use super::recording::{self, Recording, RecordingFault};
 use super::resample::Resampler;
 use super::{Prompt, SAMPLE_RATE, WIDE_RATE, loudness};
 use crate::say::{Language, PromptId, RuleFaults};
@@ -272,15 +272,8 @@ impl Source {
             Err(error) => return Err(PromptFault::Unreadable { path, error }),
         };
         let read = recording::read(&bytes);
-        let mut recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
-        loudness::level(&mut recording);
-        let narrow = resampler.convert(&recording, SAMPLE_RATE);
-        let wide = (wideband != Wideband::Unused).then(|| resampler.convert(&recording, WIDE_RATE));
-        let prompt = Prompt::new(&narrow, wide.as_deref());
-        Ok(match wide.filter(|_| wideband == Wideband::WithOpus) {
-            Some(wide) => prompt.with_opus(&wide),
-            None => prompt,
-        })
+        let recording = read.map_err(|fault| PromptFault::Unusable { path, fault })?;
+        Ok(encode(recording, wideband, resampler))
     }
 
     /// The recording of this name: the first there is by its ending. Where there is none, that is told of the first.
@@ -315,6 +308,28 @@ impl Source {
             }
             Self::Embedded => Ok(Shipped::get(relative).ok_or(io::ErrorKind::NotFound)?.data),
         }
+    }
+}
+
+impl Prompt {
+    /// Makes a prompt of a whole recording's octets, as those of a library are made.
+    ///
+    /// # Errors
+    /// Where it cannot be played.
+    pub fn read(octets: &[u8], wideband: Wideband) -> Result<Self, RecordingFault> {
+        Ok(encode(recording::read(octets)?, wideband, &mut Resampler::default()))
+    }
+}
+
+/// Levels a recording, brings it to the rates of the codecs and encodes it.
+fn encode(mut recording: Recording, wideband: Wideband, resampler: &mut Resampler) -> Prompt {
+    loudness::level(&mut recording);
+    let narrow = resampler.convert(&recording, SAMPLE_RATE);
+    let wide = (wideband != Wideband::Unused).then(|| resampler.convert(&recording, WIDE_RATE));
+    let prompt = Prompt::new(&narrow, wide.as_deref());
+    match wide.filter(|_| wideband == Wideband::WithOpus) {
+        Some(wide) => prompt.with_opus(&wide),
+        None => prompt,
     }
 }
 

@@ -12,6 +12,7 @@ use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
 use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
+use super::speaking::Pending;
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
 use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
@@ -74,6 +75,8 @@ pub(super) struct Call {
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
+    /// What waits to be said until it has been fetched.
+    pub pending: Option<Pending>,
     /// The name of the recording, once there is one.
     pub recording: Option<String>,
     /// Whether the recording has been told that the caller is being asked for a secret.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::speaking::Speech;
 use super::trunk::Trunks;
 use crate::audio::Library;
 use crate::flow::{LineName, TargetName};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub calls_max: usize,
     /// How much may come in.
     pub intake: Intake,
+    /// What is fetched to be said.
+    pub speech: Speech,
 }
 
 /// How much may come in, whoever brings it.

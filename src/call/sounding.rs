@@ -1,14 +1,21 @@
 //! What is said, as recordings to be played.
 
+use std::sync::Arc;
+
+use super::speaking::Fetched;
 use crate::audio::Library;
 use crate::flow::{Form, LanguageName, Play, PromptId, Sound};
 use crate::say;
 use crate::secret::Secret;
 use crate::{flow, media};
 
-/// Plays what a conversation says, in its language.
-pub fn command(library: &Library, play: &Play) -> media::Command {
-    let pieces = play.sounds.iter().flat_map(|sound| pieces(library, &play.language, sound)).collect();
+/// Plays what a conversation says, in its language. What was to be fetched and has not come is said by its fall-back.
+pub(super) fn command(library: &Library, play: &Play, fetched: &Fetched) -> media::Command {
+    let pieces_of = |(place, sound)| match fetched.get(&place) {
+        Some(prompt) => vec![media::Piece::Prompt(Arc::clone(prompt))],
+        None => pieces(library, &play.language, sound),
+    };
+    let pieces = play.sounds.iter().enumerate().flat_map(pieces_of).collect();
     media::Command::Play { id: media::PlayId(play.id.0), pieces, repeat: play.looped }
 }
 
@@ -75,7 +82,7 @@ mod tests {
         let lengths = |language: &str, sounds: Vec<Sound>| {
             let play = Play { id: PlayId(3), language: LanguageName::new(language), sounds, looped: true };
             let media::Command::Play { id: media::PlayId(3), pieces, repeat: true } =
-                command(&library, &play)
+                command(&library, &play, &Fetched::new())
             else {
                 panic!("it is played again and again");
             };

@@ -7,6 +7,7 @@ mod answering;
 mod conversing;
 mod ending;
 mod recording;
+mod speaking;
 mod tapping;
 
 use tapping::FarEnds;
@@ -27,6 +28,7 @@ use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
 use super::ports::PortPool;
 use super::record::{CallRecord, EndedBy};
+use super::speaking::Utterance;
 use super::strain::Strain;
 use super::trace::{Trace, Traces};
 use super::trunk::{Admission, Arrivals, Loads};
@@ -53,6 +55,8 @@ pub enum Action {
     Tape(media::SessionId, String),
     /// Ask the back end of the plan that the call follows.
     Ask(CallId, Arc<Plan>, flow::Request),
+    /// Fetch this for a call, and tell with [`Switchboard::spoken`], be it that it cannot be had.
+    Speak(CallId, Utterance),
     /// A call looks different now.
     Show(Box<CallView>),
     /// A call is over; this is all that is kept of it, besides its trace and its recording.
@@ -70,6 +74,8 @@ enum Timer {
     Ring,
     /// The conversation wants to be told the time.
     Flow,
+    /// What is to be said has been waited for long enough.
+    Speech,
     /// The hand-over has been silent for too long.
     HandOver,
     /// The agents hang up.
@@ -221,6 +227,7 @@ impl Switchboard {
             match timer {
                 Timer::Ring => self.accept(id, now),
                 Timer::Flow => self.flow_timeout(id, now),
+                Timer::Speech => self.say_pending(id),
                 Timer::HandOver => self.hand_over_timeout(id, now),
                 Timer::Agents => self.hang_up(id, EndedBy::Portero, None, now),
                 Timer::Figures => self.closed(id, &media::Figures::default()),

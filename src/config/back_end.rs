@@ -103,7 +103,10 @@ pub(super) fn is_here(url: &Url) -> bool {
     })
 }
 
-fn headers(section: &mut Section<'_>, environment: Environment<'_>) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn headers(
+    section: &mut Section<'_>,
+    environment: Environment<'_>,
+) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     for (name, text) in section.section("headers", "`headers`").named_texts() {
         let name = section.accept(name.span(), header_name(name.get_ref()));

@@ -31,15 +31,19 @@ pub(super) fn read(
     }
     let place = said.or_else(|| by_content_type(headers)).unwrap_or(Place::Json);
     let template = asked.template(section, &text, place)?;
-    let fault = match place {
-        Place::Xml => is_xml(&template).then_some(()).ok_or(NOT_XML),
-        Place::Form => is_form(&template).then_some(()).ok_or(NOT_A_FORM),
-        _ => is_json(&template).then_some(()).ok_or(NOT_JSON),
-    };
-    if let Err((message, help)) = fault {
+    if let Err((message, help)) = fits(&template, place) {
         section.note(Fault::at(text.span(), message).help(help));
     }
     Some(Body { template, media_type: media_type(place) })
+}
+
+/// Whether what a template makes is of its type, or else why not and what to do about it.
+pub(super) fn fits(template: &Template, place: Place) -> Result<(), (&'static str, &'static str)> {
+    match place {
+        Place::Xml => is_xml(template).then_some(()).ok_or(NOT_XML),
+        Place::Form => is_form(template).then_some(()).ok_or(NOT_A_FORM),
+        _ => is_json(template).then_some(()).ok_or(NOT_JSON),
+    }
 }
 
 const NOT_JSON: (&str, &str) = (
@@ -55,7 +59,7 @@ const NOT_A_FORM: (&str, &str) = (
     "write it as 'customer={{ customer }}&pin={{ secret }}', without spaces outside of the braces",
 );
 
-fn body_type(text: &str) -> Result<Place, Complaint> {
+pub(super) fn body_type(text: &str) -> Result<Place, Complaint> {
     match text {
         "json" => Ok(Place::Json),
         "xml" => Ok(Place::Xml),
@@ -77,7 +81,7 @@ fn by_content_type(headers: &[(HeaderName, Template)]) -> Option<Place> {
     }
 }
 
-fn media_type(place: Place) -> &'static str {
+pub(super) fn media_type(place: Place) -> &'static str {
     match place {
         Place::Xml => "application/xml",
         Place::Form => "application/x-www-form-urlencoded",

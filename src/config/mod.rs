@@ -22,6 +22,7 @@ mod settings;
 mod show;
 mod sip;
 mod sound;
+mod speech;
 mod targets;
 mod trunks;
 mod uplinks;
@@ -76,6 +77,8 @@ pub struct Configuration {
     pub hep: Option<hep::Config>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
+    /// `[speech]`: how things are said that no recording says.
+    pub speech: crate::speech::Config,
     /// `[hand_over]`: how long a referral may take.
     pub hand_over: HandOverTimes,
     /// `[[trunks]]`, and `strangers` in `[sip]`: who may call.

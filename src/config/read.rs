@@ -10,7 +10,7 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, sip, targets, trunks, values};
+use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -76,6 +76,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let records = records(file.section("records", "[records]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
+    let speech = speech::read(file.section("speech", "[speech]"), &records.folder, environment);
     let hand_over = hand_over(file.section("hand_over", "[hand_over]"));
     let back_end = file.section("back_end", "[back_end]");
     let others = file.section("back_ends", "[back_ends]");
@@ -114,6 +115,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         records,
         hep,
         prompts,
+        speech,
         hand_over,
         trunks,
         targets,

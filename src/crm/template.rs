@@ -128,7 +128,7 @@ pub struct Values(Value);
 
 impl Values {
     /// `names` stand for themselves; `record.NAME` for the first text of an attribute.
-    pub(super) fn new(names: &[(&str, &str)], record: Option<&Attributes>) -> Self {
+    pub fn new(names: &[(&str, &str)], record: Option<&Attributes>) -> Self {
         let mut values: BTreeMap<String, Value> =
             names.iter().map(|&(name, value)| (name.to_owned(), Value::from(value))).collect();
         if let Some(record) = record {

@@ -9,11 +9,13 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::speaking;
 use super::start::{library, plan};
 use crate::audio::Library;
 use crate::call::Plan;
 use crate::config::{Configuration, Limits, Look, Sip};
 use crate::net::sip::Tls;
+use crate::speech::Voice;
 use crate::{crm, web};
 
 /// Where an answer to a reload goes; nobody waits for that to a signal.
@@ -29,6 +31,7 @@ pub struct Prepared {
     prompts: Library,
     back_end: crm::Client,
     tls: Tls,
+    voice: Voice,
 }
 
 /// What the server has of its configuration.
@@ -69,15 +72,15 @@ impl InEffect {
     }
 
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
-    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls } = prepared;
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end, tls, voice } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
         self.back_ends.push((Arc::downgrade(&plan), back_end));
-        (plan, tls, web::Reloaded { needs_restart, warnings })
+        (plan, tls, voice, web::Reloaded { needs_restart, warnings })
     }
 }
 
@@ -87,7 +90,8 @@ pub fn prepare(file: &Path) -> Reread {
     let prompts = library(&configuration).map_err(|error| error.to_string())?;
     let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls }))
+    let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::reload::InEffect;
-use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, wall_clock};
+use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits, Records};
@@ -77,6 +77,9 @@ pub enum StartError {
     /// The back end cannot be asked as configured.
     #[error("{0}")]
     BackEnd(#[from] crm::Misconfigured),
+    /// Nothing can be said as configured.
+    #[error("{0}")]
+    Voice(#[from] crate::speech::VoiceError),
     /// The metrics cannot be kept.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -96,7 +99,12 @@ impl StartError {
     /// The exit code for it: 78 (`EX_CONFIG` of sysexits.h) where the configuration is to be mended, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Prompts(_) | Self::Listen { .. } | Self::Records(_) | Self::BackEnd(_) | Self::Tls(_) => 78,
+            Self::Prompts(_)
+            | Self::Listen { .. }
+            | Self::Records(_)
+            | Self::BackEnd(_)
+            | Self::Tls(_)
+            | Self::Voice(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
@@ -161,6 +169,9 @@ pub async fn start(
     let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
+    let voice = speaking::voice(&configuration)?;
+    voice.keep_swept();
+    let (spoken, heard) = mpsc::channel(speaking::SPOKEN_MAX);
     let plan = Arc::new(plan(&configuration, prompts));
     let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
     let exporter = exporter.map_err(StartError::Hep)?;
@@ -172,6 +183,8 @@ pub async fn start(
         locator,
         held: VecDeque::new(),
         answers,
+        voice,
+        spoken,
         live,
         records: writer,
         recorder,
@@ -182,7 +195,7 @@ pub async fn start(
     let addresses = Addresses { sip: sip_address, web: web_address };
     Ok((
         server,
-        Inputs::new(media, answered, reloads, (traces_asked, switches_asked), inlet, found)?,
+        Inputs::new(media, (answered, heard), reloads, (traces_asked, switches_asked), inlet, found)?,
         addresses,
     ))
 }
@@ -236,6 +249,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         trunks: configuration.trunks.clone(),
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
+        speech: speaking::speech(configuration),
     }
 }
 

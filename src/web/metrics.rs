@@ -32,6 +32,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "Call records that went to the spool because the database did not take them in time.",
     ),
     ("portero_records_lost_total", "Call records that neither the database nor the spool took."),
+    ("portero_speech_requests_total", "Texts that the voice was to say and recordings fetched, by result."),
     ("portero_recordings_total", "Recordings of calls, by result."),
     ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
     ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
@@ -62,6 +63,11 @@ const HISTOGRAMS: &[(&str, &str, &[f64])] = &[
         "portero_crm_request_seconds",
         "How long the back end took to answer.",
         &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0],
+    ),
+    (
+        "portero_speech_request_seconds",
+        "How long it took until a text was spoken or a recording fetched, be it from the cache.",
+        &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0],
     ),
     (
         "portero_rtp_lateness_seconds",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::http;
 use crate::support::server::{Server, portero};
 use crate::support::sound;
 
@@ -110,4 +111,35 @@ fn a_call_that_fails_is_told() {
     let server = Server::demo();
     let (code, outcome) = call(&server, "9999", &[]);
     assert_eq!((code, &outcome["status"]), (2, &json!(404)), "{outcome:#}");
+}
+
+/// The demo, whose first line has this command for a voice to greet with.
+fn greets_by(script: &str) -> Server {
+    let speech =
+        format!("\n[speech]\ncommand = [\"sh\", \"-c\", \"{script}\"]\ndeadline = \"2s\"\n\n[limits]\n");
+    Server::serve(&[
+        ("\n[limits]\n", &speech),
+        ("greeting = \"greeting\"", "greeting = { text = \"Hello\", otherwise = \"greeting\" }"),
+    ])
+}
+
+#[test]
+fn a_caller_is_greeted_by_the_voice_or_by_its_fall_back() {
+    let spoken = concat!("cat > /dev/null; cat ", env!("CARGO_MANIFEST_DIR"), "/prompts/en/emergency.wav");
+    let table = [
+        (spoken, "emergency", "portero_speech_requests_total{result=\"spoken\"} 1"),
+        ("sleep 600", "greeting", "portero_speech_requests_total{result=\"timed_out\"} 1"),
+    ];
+    for (script, heard, counted) in table {
+        let server = greets_by(script);
+        let file = server.folder.path().join("heard.wav");
+        let record = file.to_str().expect("a path in UTF-8");
+        let arguments =
+            ["--from", "+12025550101", "--keys", "prompt,4711#", "--no-follow", "--record", record];
+        let (code, outcome) = call(&server, "1000", &arguments);
+        assert_eq!(code, 0, "{outcome:#}");
+        expect_heard(&file, &[heard, "ask-secret"]);
+        let metrics = http::get(server.loopback.web(), "/metrics");
+        assert!(metrics.body.contains(counted), "{}", metrics.body);
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Plan, Sound, Strangers, Target, TargetUri, Trunk, Trunks,
+    Address, Directory, HandOverTimes, Intake, Plan, Sound, Speech, Strangers, Target, TargetUri, Trunk,
+    Trunks,
 };
 use portero::flow::{
     ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
@@ -93,6 +94,7 @@ pub fn make_plan() -> Plan {
         trunks: Trunks { list: vec![Arc::new(trunk())], strangers: Strangers::Refuse },
         calls_max: 100,
         intake: Intake::default(),
+        speech: Speech::default(),
     }
 }
 

@@ -71,6 +71,7 @@ impl Switchboard {
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
+            pending: None,
             recording: None,
             concealed: false,
             parting: None,

@@ -90,12 +90,10 @@ impl Switchboard {
             let Some(call) = self.calls.get(&id) else { return };
             let session = call.session();
             match action {
-                flow::Action::Play(play) => {
-                    let command = sounding::command(&call.plan.prompts, &play);
-                    self.actions.push_back(Action::Media(session, command));
-                }
+                flow::Action::Play(play) => self.play(id, play, now),
                 flow::Action::Enter(name) => self.enter(id, &name, now),
                 flow::Action::StopPlaying => {
+                    self.forget_pending(id);
                     self.actions.push_back(Action::Media(session, media::Command::Stop));
                 }
                 flow::Action::Ask(request) => {

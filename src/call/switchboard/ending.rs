@@ -59,7 +59,7 @@ impl Switchboard {
 
     /// Ends everything of a call but its media session, whose figures are awaited.
     fn close(&mut self, id: CallId, by: EndedBy, reason: Option<&str>, now: Instant) {
-        for timer in [Timer::Ring, Timer::Flow, Timer::HandOver, Timer::Agents] {
+        for timer in [Timer::Ring, Timer::Flow, Timer::Speech, Timer::HandOver, Timer::Agents] {
             self.timers.clear((id, timer));
         }
         let at = self.clock.date(now);
@@ -67,6 +67,7 @@ impl Switchboard {
         if matches!(call.phase, Phase::Closing(_)) {
             return;
         }
+        call.pending = None;
         self.by_dialog.remove(&call.dialog);
         self.traces.end(id, now);
         let ending = Ending { at, by, reason: reason.map(ToOwned::to_owned), flow: None };

@@ -1,0 +1,50 @@
+//! Has said what no recording says, beside the loop.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::audio::Prompt;
+use crate::call::{CallId, Said, Speech, Utterance};
+use crate::config::Configuration;
+use crate::flow::PlayId;
+use crate::speech::{Config, Voice, VoiceError, Wanted};
+
+/// What has been said may wait for the loop; each belongs to a call that waits for it.
+pub const SPOKEN_MAX: usize = 1024;
+
+/// What became of an utterance, on its way to its call.
+pub struct Spoken {
+    pub call: CallId,
+    pub place: (PlayId, usize),
+    pub prompt: Option<Arc<Prompt>>,
+}
+
+/// What the calls are told of the voice.
+pub fn speech(configuration: &Configuration) -> Speech {
+    let Config { means, deadline, .. } = &configuration.speech;
+    Speech { texts: !means.is_empty(), recordings: true, deadline: *deadline }
+}
+
+/// The voice as configured, which fetches recordings from the back ends as well.
+pub fn voice(configuration: &Configuration) -> Result<Voice, VoiceError> {
+    let mut config = configuration.speech.clone();
+    for (_, service) in configuration.back_end.services() {
+        let mut host = service.base_url.clone();
+        host.set_path("/");
+        config.recordings_from.push(host);
+    }
+    Voice::new(config, configuration.wideband())
+}
+
+/// Says it, and tells the loop.
+pub async fn say(voice: Voice, call: CallId, utterance: Utterance, spoken: mpsc::Sender<Spoken>) {
+    let wanted = match utterance.said {
+        Said::Text(text) => Wanted::Text { language: utterance.language.to_string(), text },
+        Said::Recording(url) => Wanted::Recording(url),
+    };
+    let prompt = voice.say(wanted).await.ok();
+    let place = (utterance.play, utterance.place);
+    // Without a loop to hear it, nobody waits for it.
+    drop(spoken.send(Spoken { call, place, prompt }).await);
+}

@@ -1,0 +1,77 @@
+//! A voice that is a web service, and the fetching of recordings: one HTTP exchange without redirects.
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Request};
+
+use super::{AUDIO_BYTES_MAX, Failure};
+use crate::crm::{Body, HeaderName, HeaderValue, Template, Url, Values};
+
+/// Where texts are sent, by POST.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its URL, with gaps for `voice` and `language`.
+    pub url: Template,
+    /// What goes with every request, such as a key.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is sent, with gaps for `text`, `voice` and `language`.
+    pub body: Body,
+}
+
+/// A client that goes only where it is told to.
+pub(super) fn client(uses_tls: bool) -> reqwest::Result<Client> {
+    // Fails where the process has one already, and then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .no_proxy();
+    // Spares the reading of root certificates, which a small container need not have.
+    let builder = if uses_tls { builder } else { builder.tls_certs_only([]) };
+    builder.build()
+}
+
+impl Endpoint {
+    /// Whether it is reached by https.
+    pub(super) fn uses_tls(&self) -> bool {
+        self.url.fill_all("1").is_some_and(|url| url.starts_with("https:"))
+    }
+
+    /// Asks it.
+    pub(super) async fn ask(&self, http: &Client, names: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
+        let request = self.request(&Values::new(names, None)).ok_or(Failure::Failed)?;
+        execute(http, request).await
+    }
+
+    fn request(&self, values: &Values) -> Option<Request> {
+        let url = Url::parse(&self.url.fill(values)?).ok()?;
+        let mut request = Request::new(Method::POST, url);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.body.media_type));
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        *request.body_mut() = Some(self.body.template.fill(values)?.as_bytes().to_vec().into());
+        Some(request)
+    }
+}
+
+/// Fetches what is at a URL.
+pub(super) async fn fetch(http: &Client, url: Url) -> Result<Vec<u8>, Failure> {
+    execute(http, Request::new(Method::GET, url)).await
+}
+
+async fn execute(http: &Client, request: Request) -> Result<Vec<u8>, Failure> {
+    let mut response = http.execute(request).await.map_err(|_| Failure::Failed)?;
+    if !response.status().is_success() {
+        tracing::warn!(status = response.status().as_u16(), "there is no sound for what is to be said");
+        return Err(Failure::Failed);
+    }
+    let mut audio = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Failed)? {
+        if audio.len() + chunk.len() > AUDIO_BYTES_MAX {
+            return Err(Failure::TooLarge);
+        }
+        audio.extend_from_slice(&chunk);
+    }
+    Ok(audio)
+}
