@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use portero::config::{Configuration, Overrides};
 use portero::flow::{
-    Action, Answer, Customer, Event, Flow, HandOverEnd, Line, Matches, Opening, PlayId, Query, RequestId, Start, Step,
-    Verdict,
+    Action, Answer, Customer, Event, Flow, HandOverEnd, Line, Matches, Opening, PlayId, Query, RequestId,
+    Start, Step, Verdict,
 };
 use portero::secret::Digit;
 use rand::SeedableRng;
