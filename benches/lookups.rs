@@ -32,6 +32,8 @@ struct Cost {
 }
 
 fn main() -> Result<()> {
+    // The bare client wants one before there is ours, which brings it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<String> = std::env::args().collect();
     let setting = |name: &str, usual: u32| {
         let at = arguments.iter().position(|argument| argument == name);
