@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::speaking::Fetched;
 use crate::audio::Library;
-use crate::flow::{Form, LanguageName, Play, PromptId, Sound};
-use crate::say;
+use crate::flow::{LanguageName, Play, PromptId, Sound};
+use crate::say::{self, Kind};
 use crate::secret::Secret;
 use crate::{flow, media};
 
@@ -35,21 +35,21 @@ fn pieces(library: &Library, language: &LanguageName, sound: &Sound) -> Vec<medi
         Sound::Prompt(id) | Sound::Recorded(_, id) | Sound::Text(_, Some(id)) => {
             prompt(library, language.as_str(), id).into_iter().collect()
         }
-        Sound::Value(form, value) => value_pieces(library, language, *form, value),
+        Sound::Value(kind, value) => value_pieces(library, language, *kind, value),
         Sound::Silence(time) => vec![media::Piece::Silence(*time)],
         Sound::Text(_, None) => Vec::new(),
     }
 }
 
 /// A value by the language's rules. One that cannot be said is left out; what it was is in no log.
-fn value_pieces(library: &Library, language: &LanguageName, form: Form, value: &Secret) -> Vec<media::Piece> {
+fn value_pieces(library: &Library, language: &LanguageName, kind: Kind, value: &Secret) -> Vec<media::Piece> {
     let Some(rules) = library.language(language.as_str()) else {
         tracing::warn!(%language, "the language has no rules for values");
         return Vec::new();
     };
-    let said = form.kind().read(value.expose()).and_then(|saying| rules.say(&saying));
+    let said = kind.read(value.expose()).and_then(|saying| rules.say(&saying));
     let said = said.unwrap_or_else(|why| {
-        tracing::warn!(%language, ?form, %why, "a value cannot be said");
+        tracing::warn!(%language, %kind, %why, "a value cannot be said");
         Vec::new()
     });
     let piece = |piece| match piece {
@@ -66,7 +66,6 @@ mod tests {
     use super::*;
     use crate::audio::{Source, Wanted, Wideband};
     use crate::flow::PlayId;
-    use crate::say::Kind;
 
     #[test]
     fn values_are_said_in_the_callers_language() {
@@ -88,7 +87,7 @@ mod tests {
             };
             pieces.len()
         };
-        let number = |text: &str| Sound::Value(Form::Number, Secret::new(text.to_owned()));
+        let number = |text: &str| Sound::Value(Kind::Number, Secret::new(text.to_owned()));
         assert_eq!(lengths("en", vec![number("21")]), 2);
         assert_eq!(lengths("de", vec![number("1001")]), 3);
         assert_eq!(lengths("en", vec![number("many")]), 0, "what is no number is left out");

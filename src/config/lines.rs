@@ -24,8 +24,8 @@ use super::section::Section;
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
-    ActionName, DateOrder, Form, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId,
-    TargetName, TrustLevel,
+    ActionName, DateOrder, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
+    TrustLevel,
 };
 pub(super) use identifiers::trust;
 use spoken::announcement_or;
@@ -134,11 +134,6 @@ pub(super) fn prompt_of(piece: &Piece) -> Option<(Option<&LanguageName>, &Prompt
 /// The word for how far a number is trusted.
 pub(super) fn trust_word(level: TrustLevel) -> &'static str {
     identifiers::trust_word(level)
-}
-
-/// The word for how a value is said; one of money, which has a currency, is not among them.
-pub(super) fn form_word(form: Form) -> &'static str {
-    spoken::form_word(form)
 }
 
 /// That something is wrong, of which it has been told.

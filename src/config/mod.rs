@@ -264,7 +264,7 @@ impl Configuration {
 fn kinds_of(line: &Line) -> Vec<Kind> {
     let pieces = announcements(line).into_iter().flat_map(|announcement| &announcement.pieces);
     let kind = |piece: &Piece| match piece {
-        Piece::Value(_, form) => Some(form.kind()),
+        Piece::Value(_, kind) => Some(*kind),
         _ => None,
     };
     pieces.filter_map(kind).collect()

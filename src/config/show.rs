@@ -9,11 +9,11 @@ use jiff::fmt::friendly::SpanPrinter;
 use toml::{Table, Value};
 
 use super::fault::is_credential;
-use super::lines::{form_word, trust_word};
+use super::lines::trust_word;
 use super::{Configuration, Environment, Faults};
 use crate::flow::{
-    After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Form, Hours, Identifier, Languages,
-    Line, Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
+    After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
+    Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
 use crate::records::Retention;
 use crate::secret::Digit;
@@ -367,7 +367,7 @@ fn piece(piece: &Piece) -> Value {
     match piece {
         Piece::Prompt(prompt) => text(prompt),
         Piece::PromptIn(language, prompt) => text(format!("{language}:{prompt}")),
-        Piece::Value(source, form) => text(format!("{{{{ {} | {} }}}}", source_word(source), said_as(*form))),
+        Piece::Value(source, kind) => text(format!("{{{{ {} | {kind} }}}}", source_word(source))),
         Piece::Silence(span) => text(format!("pause {}", span_text(*span))),
         Piece::Text(parts, otherwise) => {
             let words: String = parts.iter().map(part).collect();
@@ -395,13 +395,6 @@ fn source_word(source: &Source) -> String {
         Source::Positions => "positions".into(),
         Source::ContactEnding => "contact".into(),
         Source::Key => "key".into(),
-    }
-}
-
-fn said_as(form: Form) -> String {
-    match form {
-        Form::Money(currency) => format!("money {}", String::from_utf8_lossy(&currency)),
-        form => form_word(form).into(),
     }
 }
 

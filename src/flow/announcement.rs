@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{LanguageName, PromptId};
-use crate::say::{Currency, Kind};
+use crate::say::Kind;
 use crate::secret::Secret;
 
 /// What is said in one go.
@@ -26,7 +26,7 @@ pub enum Piece {
     /// A recording in this language, whatever the caller's.
     PromptIn(LanguageName, PromptId),
     /// A value, said by the language's rules.
-    Value(Source, Form),
+    Value(Source, Kind),
     /// A text for the voice, made of these parts.
     Text(Vec<TextPart>, Option<PromptId>),
     /// A recording at the URL that an attribute holds; where there is none, the prompt.
@@ -61,39 +61,6 @@ pub enum Source {
     Key,
 }
 
-/// How a value is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Digit by digit.
-    Digits,
-    /// As a number.
-    Number,
-    /// As an ordinal number.
-    Ordinal,
-    /// As a date; the value is `2026-11-24`.
-    Date,
-    /// As a time of day; the value is `14:30`.
-    Time,
-    /// As an amount in this currency (ISO 4217); the value is `12.50`.
-    Money([u8; 3]),
-}
-
-impl Form {
-    /// How a language is told of it.
-    pub fn kind(self) -> Kind {
-        match self {
-            Self::Digits => Kind::Digits,
-            Self::Number => Kind::Number,
-            Self::Ordinal => Kind::Ordinal,
-            Self::Date => Kind::Date,
-            Self::Time => Kind::Time,
-            Self::Money(currency) => {
-                Kind::Money(std::str::from_utf8(&currency).ok().and_then(Currency::parse))
-            }
-        }
-    }
-}
-
 /// A piece whose gaps are filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sound {
@@ -102,7 +69,7 @@ pub enum Sound {
     /// A recording in this language.
     PromptIn(LanguageName, PromptId),
     /// A value, said by the language's rules.
-    Value(Form, Secret),
+    Value(Kind, Secret),
     /// A text for the voice; where that fails, the prompt.
     Text(String, Option<PromptId>),
     /// A recording at this URL; where that fails, the prompt.

@@ -20,7 +20,7 @@ mod tests;
 
 pub use crate::say::DateOrder;
 pub use ani::{Ani, AniSource, Attestation, Check, CheckOutcome, Country, PhoneNumber, Trust, TrustLevel};
-pub use announcement::{Announcement, Form, Piece, Sound, Source, TextPart};
+pub use announcement::{Announcement, Piece, Sound, Source, TextPart};
 pub use asked::{Answer, Failure, Matches, Query, Request};
 pub use event::{Action, Event, HandOverEnd, Play, PlayId, RequestId, Step, Summary};
 pub use factor::{CodePlan, Factor, FactorKind, Need, Verification};

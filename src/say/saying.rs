@@ -102,19 +102,21 @@ pub enum Unsayable {
 }
 
 impl Kind {
+    /// Those that are nothing but their name.
+    pub const PLAIN: [(&str, Self); 5] = [
+        ("digits", Self::Digits),
+        ("number", Self::Number),
+        ("ordinal", Self::Ordinal),
+        ("date", Self::Date),
+        ("time", Self::Time),
+    ];
+
     /// Reads a kind's name: `digits`, `number`, `ordinal`, `date`, `time`, `money` or `money EUR`.
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = [
-            ("digits", Self::Digits),
-            ("number", Self::Number),
-            ("ordinal", Self::Ordinal),
-            ("date", Self::Date),
-            ("time", Self::Time),
-            ("money", Self::Money(None)),
-        ];
-        let found = plain.into_iter().find_map(|(name, kind)| (name == text).then_some(kind));
+        let found = Self::PLAIN.into_iter().find_map(|(name, kind)| (name == text).then_some(kind));
         let of_currency = |text: &str| Currency::parse(text).map(|currency| Self::Money(Some(currency)));
-        found.or_else(|| text.strip_prefix("money ").and_then(of_currency))
+        let money = || if text == "money" { Some(Self::Money(None)) } else { None };
+        found.or_else(money).or_else(|| text.strip_prefix("money ").and_then(of_currency))
     }
 
     /// Reads a value of this kind.
@@ -130,6 +132,20 @@ impl Kind {
             Self::Date => date(value).map(Saying::Date),
             Self::Time => time(value).map(Saying::Time),
             Self::Money(currency) => money(value, currency),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    /// As [`Kind::parse`] reads it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Money(Some(currency)) => write!(formatter, "money {currency}"),
+            Self::Money(None) => formatter.write_str("money"),
+            plain => {
+                let named = Self::PLAIN.iter().find(|(_, kind)| kind == plain);
+                formatter.write_str(named.map_or("", |(name, _)| name))
+            }
         }
     }
 }

@@ -15,9 +15,10 @@ use crate::call::{CallRecord, Directory, EndedBy, HandOver, HandOverOutcome};
 use crate::config::Scenario;
 use crate::crm;
 use crate::flow::{
-    Action, Answer, Event, Flow, Form, HandOverEnd, LanguageName, Line, LineName, Opening, Play, Query,
-    Request, RequestId, Sound, Start, Step, TargetName,
+    Action, Answer, Event, Flow, HandOverEnd, LanguageName, Line, LineName, Opening, Play, Query, Request,
+    RequestId, Sound, Start, Step, TargetName,
 };
+use crate::say::Kind;
 use crate::secret::Digit;
 
 /// What a record calls a conversation that was no call.
@@ -382,7 +383,7 @@ fn spoken_in(line: &Arc<Line>, language: Option<&LanguageName>) -> Arc<Line> {
 /// A place of a secret, where that is what is said.
 fn place(sound: &Sound) -> Option<usize> {
     match sound {
-        Sound::Value(Form::Ordinal, value) => value.expose().parse().ok(),
+        Sound::Value(Kind::Ordinal, value) => value.expose().parse().ok(),
         _ => None,
     }
 }

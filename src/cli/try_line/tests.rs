@@ -65,7 +65,8 @@ fn an_answer_that_is_none_to_the_question_ends_it() {
 
 #[test]
 fn words_of_ones_own_recordings_are_told_and_values_only_where_they_may_be() {
-    use crate::flow::{Form, LanguageName, PromptId, Sound};
+    use crate::flow::{LanguageName, PromptId, Sound};
+    use crate::say::{Currency, Kind};
     use crate::secret::Secret;
     let folder = tempfile::TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("fr.toml"), "[all]\nbonjour = \"Bonjour.\"\nn = 5\n").expect("a file");
@@ -76,7 +77,7 @@ fn words_of_ones_own_recordings_are_told_and_values_only_where_they_may_be() {
             Sound::Prompt(PromptId::new("bonjour")),
             Sound::Silence(Duration::from_secs(1)),
             Sound::PromptIn(LanguageName::new("en"), PromptId::new("goodbye")),
-            Sound::Value(Form::Money(*b"EUR"), Secret::new("12.50".to_owned())),
+            Sound::Value(Kind::Money(Currency::parse("EUR")), Secret::new("12.50".to_owned())),
             Sound::Prompt(PromptId::new("au-revoir")),
         ],
         looped: false,

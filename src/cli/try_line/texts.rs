@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::conversation::Said;
-use crate::flow::{Form, LanguageName, PromptId, Sound};
+use crate::flow::{LanguageName, PromptId, Sound};
+use crate::say::Kind;
 
 /// The words of the recordings that come with the program.
 const SHIPPED: [(&str, &str); 2] =
@@ -106,22 +107,22 @@ pub fn prompts(said: &Said) -> Vec<&str> {
         .collect()
 }
 
-fn kind(form: Form) -> &'static str {
+fn kind(form: Kind) -> &'static str {
     match form {
-        Form::Digits => "digits",
-        Form::Number => "number",
-        Form::Ordinal => "place",
-        Form::Date => "date",
-        Form::Time => "time",
-        Form::Money(_) => "amount",
+        Kind::Digits => "digits",
+        Kind::Number => "number",
+        Kind::Ordinal => "place",
+        Kind::Date => "date",
+        Kind::Time => "time",
+        Kind::Money(_) => "amount",
     }
 }
 
-fn written(form: Form, value: &str) -> String {
+fn written(form: Kind, value: &str) -> String {
     match form {
-        Form::Digits => value.chars().map(String::from).collect::<Vec<_>>().join(" "),
-        Form::Ordinal => format!("{value}."),
-        Form::Money(currency) => format!("{value} {}", String::from_utf8_lossy(&currency)),
-        Form::Number | Form::Date | Form::Time => value.to_owned(),
+        Kind::Digits => value.chars().map(String::from).collect::<Vec<_>>().join(" "),
+        Kind::Ordinal => format!("{value}."),
+        Kind::Money(Some(currency)) => format!("{value} {currency}"),
+        Kind::Number | Kind::Date | Kind::Time | Kind::Money(None) => value.to_owned(),
     }
 }

@@ -17,26 +17,14 @@ use toml::de::DeValue;
 
 use super::super::section::{Complaint, Kind, Section};
 use super::super::{nearest, values};
-use crate::flow::{Announcement, Form, LanguageName, Piece, PromptId, Source, TextPart};
+use crate::flow::{Announcement, LanguageName, Piece, PromptId, Source, TextPart};
+use crate::say::{self, Currency};
 
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(10);
 /// The most pieces that make one announcement.
 const PIECES_MAX: usize = 32;
 /// The longest text for the voice, in characters.
 const TEXT_LENGTH_MAX: usize = 1000;
-
-const FORMS: [(&str, Form); 5] = [
-    ("digits", Form::Digits),
-    ("number", Form::Number),
-    ("ordinal", Form::Ordinal),
-    ("date", Form::Date),
-    ("time", Form::Time),
-];
-
-/// The word for one of them.
-pub(super) fn form_word(form: Form) -> &'static str {
-    FORMS.iter().find(|(_, known)| *known == form).map_or("", |(word, _)| word)
-}
 
 /// What is known where something is said, besides the customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -228,32 +216,30 @@ fn value(inside: &str, place: Where) -> Result<Piece, Complaint> {
             ));
         }
         (Some(word), _) => form_of(word)?,
-        (None, Source::Positions) => Form::Ordinal,
+        (None, Source::Positions) => say::Kind::Ordinal,
         (None, Source::Attribute(_)) => {
             return Err(Complaint::new(
                 format!("it does not say how `{}` is said", name.trim()),
                 "add how: {{ record.… | digits }}, number, ordinal, date, time or money EUR",
             ));
         }
-        (None, Source::Entry | Source::ContactEnding | Source::Key) => Form::Digits,
+        (None, Source::Entry | Source::ContactEnding | Source::Key) => say::Kind::Digits,
     };
     Ok(Piece::Value(source, form))
 }
 
-fn form_of(word: &str) -> Result<Form, Complaint> {
+fn form_of(word: &str) -> Result<say::Kind, Complaint> {
     let Some(currency) = word.strip_prefix("money") else {
-        return nearest::one_of(&FORMS, word, "ways")
+        return nearest::one_of(&say::Kind::PLAIN, word, "ways")
             .map_err(|help| Complaint::new(format!("there is no way `{word}` to say a value"), help));
     };
-    let letters: Result<[u8; 3], _> = currency.trim().as_bytes().try_into();
-    letters.ok().filter(|letters| letters.iter().all(u8::is_ascii_uppercase)).map(Form::Money).ok_or_else(
-        || {
-            Complaint::new(
-                format!("`{word}` names no currency"),
-                "write it as ISO 4217 does: money EUR, money USD, money GBP",
-            )
-        },
-    )
+    let currency = Currency::parse(currency.trim()).ok_or_else(|| {
+        Complaint::new(
+            format!("`{word}` names no currency"),
+            "write it as ISO 4217 does: money EUR, money USD, money GBP",
+        )
+    })?;
+    Ok(say::Kind::Money(Some(currency)))
 }
 
 fn source(name: &str, place: Where) -> Result<Source, Complaint> {

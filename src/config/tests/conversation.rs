@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::flow::{
-    After, CheckDigit, DateOrder, FactorKind, Form, LanguageName, Need, Opening, Piece, Retries, Source,
-    TextPart, Turn, Verdict,
+    After, CheckDigit, DateOrder, FactorKind, LanguageName, Need, Opening, Piece, Retries, Source, TextPart,
+    Turn, Verdict,
 };
+use crate::say::{Currency, Kind};
 
 /// What the lines below can refer to.
 const AROUND: &str = r#"
@@ -89,9 +90,9 @@ hand_over.verified.say = ["{{ record.balance | money EUR }}", "{{ record.due | d
     let pieces = vec![Piece::Text(vec![TextPart::Plain("Nobody is here.".into())], None)];
     assert_eq!(line.hand_over_failed, Announcement { pieces, barge_in: true, key_ahead: false });
     let pieces = vec![
-        Piece::Value(balance(), Form::Money(*b"EUR")),
-        Piece::Value(Source::Attribute("due".into()), Form::Date),
-        Piece::Value(Source::Attribute("n".into()), Form::Number),
+        Piece::Value(balance(), Kind::Money(Currency::parse("EUR"))),
+        Piece::Value(Source::Attribute("due".into()), Kind::Date),
+        Piece::Value(Source::Attribute("n".into()), Kind::Number),
     ];
     assert_eq!(line.next.verified.say, Announcement::of(pieces));
 }
@@ -233,7 +234,7 @@ exhausted = { verdict = true }
     assert_eq!(question.retries, Retries { no_match: 2, no_input: 1, total: 3 });
     assert_eq!(shown([&question.prompts.ask]), ["who"]);
     let confirm =
-        vec![prompt("confirm-identifier"), Piece::Value(Source::Entry, Form::Digits), prompt("confirm-keys")];
+        vec![prompt("confirm-identifier"), Piece::Value(Source::Entry, Kind::Digits), prompt("confirm-keys")];
     assert_eq!(question.confirm, Some(Announcement::of(confirm)));
     assert_eq!(question.help, Some((key('#'), Announcement::prompt(PromptId::new("help-identifier")))));
     assert_eq!(question.opt_out, Some(key('A')));
@@ -299,7 +300,7 @@ resends = 1
     assert_eq!((born.question.entry.digits_min, born.question.entry.digits_max), (8, 8));
     assert_eq!((&places.kind, places.need), (&FactorKind::Partial { length: 6, count: 2 }, Need::Required));
     assert_eq!(places.question.entry.digits_max, 2);
-    let ask = vec![prompt("ask-places"), Piece::Value(Source::Positions, Form::Ordinal)];
+    let ask = vec![prompt("ask-places"), Piece::Value(Source::Positions, Kind::Ordinal)];
     assert_eq!(places.question.prompts.ask, Announcement::of(ask));
     let plan = code.code().expect("a code");
     assert_eq!((plan.send.as_str(), plan.contacts.as_deref()), ("send_code", Some("contacts")));

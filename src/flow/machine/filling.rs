@@ -1,8 +1,9 @@
 //! What is said, with its gaps filled in. A piece whose value is not known is left out.
 
-use super::super::{Form, Piece, Sound, Source, TextPart};
+use super::super::{Piece, Sound, Source, TextPart};
 use super::Flow;
 use super::state::{Asking, Phase, State};
+use crate::say::Kind;
 use crate::secret::Secret;
 
 /// How many of a contact's last characters are said of it.
@@ -34,7 +35,7 @@ impl Flow {
                     sounds.push(Sound::PromptIn(language.clone(), prompt.clone()));
                 }
                 Piece::Silence(time) => sounds.push(Sound::Silence(*time)),
-                Piece::Value(source, form) => sounds.extend(self.spoken(source, *form, offer)),
+                Piece::Value(source, kind) => sounds.extend(self.spoken(source, *kind, offer)),
                 Piece::Text(parts, prompt) => {
                     let text: Option<String> = parts.iter().map(|part| self.written(part)).collect();
                     sounds.extend(match text {
@@ -54,13 +55,13 @@ impl Flow {
         sounds
     }
 
-    fn spoken(&self, source: &Source, form: Form, offer: Option<Offer<'_>>) -> Vec<Sound> {
+    fn spoken(&self, source: &Source, kind: Kind, offer: Option<Offer<'_>>) -> Vec<Sound> {
         match source {
             Source::Positions => {
-                let position = |place: &u8| Sound::Value(form, Secret::new(place.to_string()));
+                let position = |place: &u8| Sound::Value(kind, Secret::new(place.to_string()));
                 self.offers.positions.iter().map(position).collect()
             }
-            source => self.value(source, offer).map(|value| Sound::Value(form, value)).into_iter().collect(),
+            source => self.value(source, offer).map(|value| Sound::Value(kind, value)).into_iter().collect(),
         }
     }
 

@@ -11,7 +11,8 @@ use rand::SeedableRng;
 
 use super::*;
 use crate::flow::tests::{at, line, line_with};
-use crate::flow::{AniSource, Form, PhoneNumber, Trust};
+use crate::flow::{AniSource, PhoneNumber, Trust};
+use crate::say::Kind;
 
 /// A caller on a line, who keeps a diary of what the flow did.
 struct Caller {
@@ -155,10 +156,8 @@ fn sound(sound: &Sound) -> String {
     match sound {
         Sound::Prompt(prompt) => prompt.to_string(),
         Sound::PromptIn(language, prompt) => format!("{language}:{prompt}"),
-        Sound::Value(Form::Money(currency), value) => {
-            format!("<{} {}>", value.expose(), String::from_utf8_lossy(currency))
-        }
-        Sound::Value(form, value) => format!("<{form:?} {}>", value.expose()),
+        Sound::Value(Kind::Money(Some(currency)), value) => format!("<{} {currency}>", value.expose()),
+        Sound::Value(kind, value) => format!("<{kind:?} {}>", value.expose()),
         Sound::Text(text, _) => format!("\"{text}\""),
         Sound::Recorded(url, _) => format!("<{url}>"),
         Sound::Silence(time) => format!("{}ms", time.as_millis()),

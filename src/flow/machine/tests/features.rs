@@ -9,6 +9,7 @@ use crate::flow::{
     FactorKind, Hours, LineName, Menu, Need, Piece, PromptId, Retries, Service, Source, TextPart, Turn,
     Verdict,
 };
+use crate::say::Currency;
 
 fn with_attributes(attributes: &[(&str, &[&str])]) -> Customer {
     let attributes = attributes
@@ -83,7 +84,7 @@ mod identification {
     fn an_entry_is_read_back_and_confirmed_or_taken_back() {
         let caller = caller_on(|line| {
             let back =
-                vec![Piece::Prompt(PromptId::new("entered")), Piece::Value(Source::Entry, Form::Digits)];
+                vec![Piece::Prompt(PromptId::new("entered")), Piece::Value(Source::Entry, Kind::Digits)];
             line.identification.questions[0].question.confirm = Some(Announcement::of(back));
         })
         .hear()
@@ -387,7 +388,7 @@ mod verification {
     fn places_of_a_secret_are_drawn_once_a_call_and_told_to_the_back_end() {
         let line = line_with(|line| {
             let ask =
-                vec![Piece::Prompt(PromptId::new("key")), Piece::Value(Source::Positions, Form::Ordinal)];
+                vec![Piece::Prompt(PromptId::new("key")), Piece::Value(Source::Positions, Kind::Ordinal)];
             let mut places = factor("places");
             places.question = question("places", 2);
             places.question.prompts.ask = Announcement::of(ask);
@@ -410,8 +411,8 @@ mod verification {
             contacts: contacts.map(Into::into),
             choose: question("where", 1),
             offer: Announcement::of(vec![
-                Piece::Value(Source::ContactEnding, Form::Digits),
-                Piece::Value(Source::Key, Form::Digits),
+                Piece::Value(Source::ContactEnding, Kind::Digits),
+                Piece::Value(Source::Key, Kind::Digits),
             ]),
             sent: say("sent"),
             expired: say("expired"),
@@ -517,7 +518,7 @@ mod onward {
     fn self_service() -> Arc<Line> {
         let balance = vec![
             Piece::Prompt(PromptId::new("balance")),
-            Piece::Value(Source::Attribute("balance".into()), Form::Money(*b"EUR")),
+            Piece::Value(Source::Attribute("balance".into()), Kind::Money(Currency::parse("EUR"))),
         ];
         let menu = Menu {
             name: "main".into(),
@@ -710,7 +711,7 @@ mod opening {
                 Piece::Recorded("greeting".into(), PromptId::new("plain")),
                 Piece::Recorded("nothing".into(), PromptId::new("plain")),
                 Piece::Silence(Duration::from_millis(300)),
-                Piece::Value(Source::Attribute("nothing".into()), Form::Number),
+                Piece::Value(Source::Attribute("nothing".into()), Kind::Number),
                 Piece::PromptIn(LanguageName::new("de"), PromptId::new("danke")),
                 text(vec![TextPart::Value(Source::Attribute("nothing".into()))]),
             ]);

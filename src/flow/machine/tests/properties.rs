@@ -72,7 +72,7 @@ fn code_plan() -> CodePlan {
         send: ActionName::new("send"),
         contacts: Some("phones".into()),
         choose: question("where", 1),
-        offer: Announcement::of(vec![Piece::Value(Source::ContactEnding, Form::Digits)]),
+        offer: Announcement::of(vec![Piece::Value(Source::ContactEnding, Kind::Digits)]),
         sent: say("sent"),
         expired: say("expired"),
         valid_for: Duration::from_secs(10),
@@ -95,7 +95,7 @@ fn factors() -> impl Strategy<Value = Vec<Factor>> {
         let digits = if kind == FactorKind::Date { 8 } else { digits };
         let mut question = question("factor", digits);
         // A configuration cannot have a secret read back; the machine does not either.
-        let read_back = Announcement::of(vec![Piece::Value(Source::Entry, Form::Digits)]);
+        let read_back = Announcement::of(vec![Piece::Value(Source::Entry, Kind::Digits)]);
         (question.retries, question.confirm) = (retries, Some(read_back));
         Factor { question, kind, need, ..factor("factor") }
     });
