@@ -50,8 +50,6 @@ pub(super) struct Call {
     pub plan: Arc<Plan>,
     pub party: Party,
     pub sound: Sound,
-    /// The language that the caller is spoken to in.
-    pub language: Arc<str>,
     pub phase: Phase,
     /// The reserved RTP port.
     pub port: u16,

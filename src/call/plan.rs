@@ -29,7 +29,7 @@ pub struct Plan {
     pub agents: Option<Agents>,
     /// The recordings. Every prompt that a line names is here.
     pub prompts: Library,
-    /// The language that calls begin in.
+    /// The language that the agents speak.
     pub language: Arc<str>,
     /// Who may call.
     pub trunks: Trunks,

@@ -7,10 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::serve::{EXIT_CONFIGURATION, look};
-use crate::audio::{Library, PromptFault};
 use crate::config::{Configuration, Fault, Faults};
 use crate::crm::Client;
-use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -30,7 +28,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     match read(arguments) {
         Ok(configuration) => {
             eprint!("{}", configuration.warnings.show(look));
-            let unusable = unusable_prompts(&configuration);
+            let unusable = configuration.load_prompts().err().unwrap_or_default();
             for fault in &unusable {
                 eprintln!("  × {fault}");
             }
@@ -52,15 +50,6 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
     } else {
         Configuration::load(&arguments.file)
     }
-}
-
-/// What is wrong with the recordings that calls may need.
-fn unusable_prompts(configuration: &Configuration) -> Vec<PromptFault> {
-    let progress = Progress::of_loading("prompts");
-    let tell = |done, total| progress.tell(done, total);
-    let source = configuration.prompts.source();
-    let loaded = Library::load_all(&source, &configuration.wanted_prompts(), configuration.wideband(), &tell);
-    loaded.err().unwrap_or_default()
 }
 
 /// Tells of each back end that does not answer, which may be so only now; gives how many cannot be asked as they are.

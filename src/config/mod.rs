@@ -51,6 +51,7 @@ use crate::flow::{
 };
 use crate::net::hep;
 use crate::net::sip::Listen;
+use crate::progress::Progress;
 use crate::say::Kind;
 use crate::sdp::Codec;
 
@@ -233,6 +234,16 @@ impl Configuration {
             wanted.entry(language.as_str().into()).or_default().extend(ids.into_iter().chain(said));
         }
         wanted
+    }
+
+    /// Loads those recordings, and tells how far it is.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them.
+    pub fn load_prompts(&self) -> Result<audio::Library, Vec<audio::PromptFault>> {
+        let progress = Progress::of_loading("prompts");
+        let tell = |done, total| progress.tell(done, total);
+        audio::Library::load_all(&self.prompts.source(), &self.wanted_prompts(), self.wideband(), &tell)
     }
 
     /// Every prompt that a call may need, in whatever language.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::speaking;
-use super::start::{library, plan};
+use super::start::{StartError, plan};
 use crate::audio::Library;
 use crate::call::Plan;
 use crate::config::{Configuration, Limits, Look, Sip};
@@ -87,7 +87,7 @@ impl InEffect {
 /// Reads the file again, with all that it names. Takes a while: not for the loop.
 pub fn prepare(file: &Path) -> Reread {
     let configuration = Configuration::load(file).map_err(|faults| faults.to_string())?;
-    let prompts = library(&configuration).map_err(|error| error.to_string())?;
+    let prompts = configuration.load_prompts().map_err(|faults| StartError::Prompts(faults).to_string())?;
     let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;

@@ -20,7 +20,6 @@ use crate::config::{Configuration, Limits, Records};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
-use crate::progress::Progress;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -116,7 +115,7 @@ pub async fn start(
     file: Option<PathBuf>,
 ) -> Result<(Server, Inputs, Addresses), StartError> {
     descriptors::raise(&configuration.limits);
-    let prompts = library(&configuration)?;
+    let prompts = configuration.load_prompts().map_err(StartError::Prompts)?;
     let metrics = web::metrics::install()?;
     let (outlet, inlet) = transports(&configuration).await?;
     let listeners = outlet.listeners().to_vec();
@@ -198,15 +197,6 @@ pub async fn start(
         Inputs::new(media, (answered, heard), reloads, (traces_asked, switches_asked), inlet, found)?,
         addresses,
     ))
-}
-
-/// Every prompt that a call may need, in every language. Tells how far it is.
-pub fn library(configuration: &Configuration) -> Result<Library, StartError> {
-    let source = configuration.prompts.source();
-    let progress = Progress::of_loading("prompts");
-    let tell = |done, total| progress.tell(done, total);
-    let loaded = Library::load_all(&source, &configuration.wanted_prompts(), configuration.wideband(), &tell);
-    loaded.map_err(StartError::Prompts)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {

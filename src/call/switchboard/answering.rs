@@ -55,7 +55,6 @@ impl Switchboard {
             plan: Arc::clone(&self.plan),
             party,
             sound,
-            language: Arc::clone(&self.plan.language),
             phase: Phase::Opening { answer: Sdp::default(), offer, tries: 0 },
             port,
             media_open: false,

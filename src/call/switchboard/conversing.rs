@@ -39,7 +39,7 @@ impl Switchboard {
                 self.follow(id, now);
             }
             Party::Agents(prompts) => {
-                let play = sounding::prompts(&call.plan.prompts, &call.language, prompts);
+                let play = sounding::prompts(&call.plan.prompts, &call.plan.language, prompts);
                 self.actions.push_back(Action::Media(call.session(), play));
                 let stay = call.plan.agents.as_ref().map_or(Duration::ZERO, |agents| agents.hang_up_after);
                 self.timers.set((id, Timer::Agents), now + stay);
