@@ -1,5 +1,7 @@
 //! Reads a whole file, section by section, and looks at what must fit between them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -84,10 +86,14 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let asked = file.section("actions", "[actions]");
     let targets = file.section("targets", "[targets]");
     let source = prompts.source();
-    // Whoever loads the recordings tells what is wrong with the rules beside them.
-    let rules = |language: &LanguageName| source.rules(language.as_str()).ok().flatten();
-    let date_order =
-        |language: &LanguageName| rules(language).map(|rules| rules.date_order()).unwrap_or_default();
+    // Every line asks, and few languages answer: each has its rules read once.
+    let orders = RefCell::new(HashMap::new());
+    let date_order = |language: &LanguageName| {
+        // Whoever loads the recordings tells what is wrong with the rules beside them.
+        let rules = || source.rules(language.as_str()).ok().flatten();
+        let read = || rules().map(|rules| rules.date_order()).unwrap_or_default();
+        *orders.borrow_mut().entry(language.clone()).or_insert_with(read)
+    };
     let surroundings = Surroundings {
         actions: names(&asked),
         targets: names(&targets),
