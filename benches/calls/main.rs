@@ -8,7 +8,11 @@
 mod figures;
 mod floor;
 mod pace;
+#[path = "../program/recording.rs"]
+mod recording;
 mod server;
+#[path = "../program/serving.rs"]
+mod serving;
 mod signalling;
 mod sound;
 

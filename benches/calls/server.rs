@@ -5,15 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 use toml::{Table, Value};
+
+use crate::{recording, serving};
 
 /// A line of the demo's that asks the back end nothing before it is keyed something.
 pub const LINE: &str = "1001";
@@ -38,17 +40,7 @@ impl Server {
         let file = folder.path().join("portero.toml");
         fs::write(&file, configuration(ip, callers, calls, folder.path())?)?;
         let log = folder.path().join("log");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_portero"))
-            .args(["serve", "--config"])
-            .arg(file)
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log)?)
-            .spawn()?;
-        let mut said = String::new();
-        BufReader::new(process.stdout.take().context("its output is piped")?).read_line(&mut said)?;
-        if !said.starts_with("ready") {
-            bail!("the server did not start: {}", fs::read_to_string(log)?);
-        }
+        let process = serving::serve(&file, &log)?;
         Ok(Self { process, ip, _folder: folder })
     }
 
@@ -146,20 +138,6 @@ fn configuration(ip: Ipv4Addr, callers: Ipv4Addr, calls: usize, folder: &Path) -
 
 /// The demo's prompts, with a greeting of this length that is nowhere silent.
 fn record_prompts(folder: &Path, greeting: Duration) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en"))? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
-    let format = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut recording = hound::WavWriter::create(folder.join("greeting.wav"), format)?;
-    for sample in 0..greeting.as_millis() * 16 {
-        recording.write_sample(((sample as f64 * 0.17).sin() * 12_000.0) as i16)?;
-    }
-    Ok(recording.finalize()?)
+    serving::copy_prompts(folder)?;
+    recording::write(&folder.join("greeting.wav"), greeting.as_millis() as usize * 16)
 }

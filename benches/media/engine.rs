@@ -13,7 +13,7 @@ use portero::srtp::Keys;
 use tokio::sync::mpsc;
 
 use crate::floor::{Floor, KEYS, PACKET_TIME};
-use crate::{ENGINE_PORT, Kind, Setup, key, peer_port, prompts};
+use crate::{ENGINE_PORT, Kind, Setup, key, peer_port, recording};
 
 /// Room for events. What the calls key is counted by nobody.
 const EVENTS_MAX: usize = 16_384;
@@ -35,7 +35,7 @@ fn portero(setup: &Setup) -> Result<()> {
     let config = MediaConfig { threads: 1, kernel_filter: setup.filter, ..MediaConfig::default() };
     let plane = MediaPlane::start(&config, &sender)?;
     let seconds = setup.seconds as usize + 30;
-    let prompt = Arc::new(Prompt::from_samples(&prompts::tone(8000 * seconds)));
+    let prompt = Arc::new(Prompt::from_samples(&recording::tone(8000 * seconds)));
     let play = Command::Play { id: PlayId(1), pieces: vec![Piece::Prompt(prompt)], repeat: false };
     wait_for_go()?;
     for call in 0..setup.calls {

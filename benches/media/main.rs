@@ -13,6 +13,8 @@ mod pacing;
 mod peer;
 mod processors;
 mod prompts;
+#[path = "../program/recording.rs"]
+mod recording;
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};

@@ -5,14 +5,18 @@
 //! time, which say more where the machine has other things to do. docs/benchmarks.md tells what the figures mean.
 #![expect(clippy::disallowed_methods, reason = "shell: a benchmark measures time")]
 
+#[path = "../program/recording.rs"]
+mod recording;
+#[path = "../program/serving.rs"]
+mod serving;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
@@ -70,49 +74,19 @@ fn check(file: &Path) -> Result<Duration> {
 }
 
 fn serve(file: &Path) -> Result<Duration> {
-    let log = file.with_extension("log");
     let began = Instant::now();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_portero"))
-        .args(["serve", "--config"])
-        .arg(file)
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(&log)?)
-        .spawn()?;
-    let mut said = String::new();
-    BufReader::new(process.stdout.take().context("its output is piped")?).read_line(&mut said)?;
+    let mut process = serving::serve(file, &file.with_extension("log"))?;
     let spent = began.elapsed();
     process.kill()?;
     process.wait()?;
-    if !said.starts_with("ready") {
-        bail!("the server did not start: {}", fs::read_to_string(log)?);
-    }
     Ok(spent)
 }
 
 /// The shipped English prompts, and four of its own for each line.
 fn record(folder: &Path, lines: usize, seconds: usize) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en"))? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
+    serving::copy_prompts(folder)?;
     let own = |line| (0..PROMPTS_A_LINE).map(move |prompt| format!("own-{line}-{prompt}.wav"));
-    (0..lines).flat_map(own).try_for_each(|name| write(&folder.join(name), seconds))
-}
-
-/// A sound that is nowhere silent.
-fn write(path: &PathBuf, seconds: usize) -> Result<()> {
-    let format = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, format)?;
-    for sample in 0..seconds * 16_000 {
-        writer.write_sample(((sample as f64 * 0.17).sin() * 12_000.0) as i16)?;
-    }
-    Ok(writer.finalize()?)
+    (0..lines).flat_map(own).try_for_each(|name| recording::write(&folder.join(name), seconds * 16_000))
 }
 
 fn configuration(folder: &Path, lines: usize, codecs: &str) -> Result<String> {

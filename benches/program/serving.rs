@@ -1,0 +1,36 @@
+//! The program as a process of its own, and the prompts that it comes with.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Starts `portero serve`, and gives it back once it says that it is ready. What it logs goes to `log`.
+pub fn serve(file: &Path, log: &Path) -> Result<Child> {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_portero"))
+        .args(["serve", "--config"])
+        .arg(file)
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(log)?)
+        .spawn()?;
+    let mut said = String::new();
+    BufReader::new(process.stdout.take().context("its output is piped")?).read_line(&mut said)?;
+    if !said.starts_with("ready") {
+        process.kill()?;
+        process.wait()?;
+        bail!("the server did not start: {}", fs::read_to_string(log)?);
+    }
+    Ok(process)
+}
+
+/// Copies the English prompts to `folder`, which is made.
+pub fn copy_prompts(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en"))? {
+        let entry = entry?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    Ok(())
+}
