@@ -179,19 +179,10 @@ fn print_line(line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
-
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        let words = std::iter::once("call").chain(line.split_whitespace());
-        Program::try_parse_from(words).map(|program| program.arguments)
+        crate::cli::arguments(line)
     }
 
     #[test]

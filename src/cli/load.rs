@@ -140,19 +140,10 @@ fn told(ledger: &Ledger, calls: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
-
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        let words = std::iter::once("load").chain(line.split_whitespace());
-        Program::try_parse_from(words).map(|program| program.arguments)
+        crate::cli::arguments(line)
     }
 
     #[test]

@@ -85,3 +85,15 @@ fn log_to_stderr() {
         .with_target(false)
         .init();
 }
+
+/// The arguments that a subcommand reads from a line, for its tests.
+#[cfg(test)]
+fn arguments<A: clap::Args>(line: &str) -> Result<A, clap::Error> {
+    #[derive(Parser)]
+    struct Subcommand<A: clap::Args> {
+        #[command(flatten)]
+        arguments: A,
+    }
+    let words = std::iter::once("portero").chain(line.split_whitespace());
+    Subcommand::try_parse_from(words).map(|subcommand| subcommand.arguments)
+}
