@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod audio;
+#[cfg(test)]
+mod authority;
 pub mod call;
 pub mod cli;
 pub mod config;

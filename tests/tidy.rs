@@ -36,6 +36,7 @@ const LOOKS: &[(&str, &[&str])] = &[
     ("progress", &[]),
     ("timer", &[]),
     ("secret", &[]),
+    ("authority", &[]),
 ];
 
 /// The shell: who may lift the ban on clocks, tasks, threads and ambient randomness (clippy.toml).

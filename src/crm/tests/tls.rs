@@ -1,57 +1,20 @@
 //! Back ends by TLS: only who shows the right certificate is told anything, and who wants to see ours sees it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-
-/// A folder with an authority and what it has issued.
-struct Authority {
-    folder: TempDir,
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-/// A certificate, and its key.
-struct Issued {
-    certificate: String,
-    key: String,
-}
+use crate::authority::{Authority, Issued};
 
 impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");
-        let authority = Self { folder: TempDir::new().expect("a folder"), issuer };
-        authority.write("ca.pem", &authority.issuer.pem());
-        authority
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let file = self.folder.path().join(name);
-        std::fs::write(&file, text).expect("written");
-        file
-    }
-
-    fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Issued {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        change(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).expect("issued");
-        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
-    }
-
     fn trust(&self) -> TlsFiles {
-        TlsFiles { trust: Some(self.folder.path().join("ca.pem")), identity: None }
+        TlsFiles { trust: Some(self.file("ca.pem")), identity: None }
     }
 
     /// A server that shows `issued`, and wants to see a certificate of this authority's where `asks`.
@@ -63,7 +26,8 @@ impl Authority {
         let builder = builder.with_safe_default_protocol_versions().expect("versions");
         let builder = if asks {
             let mut roots = RootCertStore::empty();
-            roots.add(self.issuer.der().clone()).expect("a root");
+            let root = CertificateDer::from_pem_file(self.file("ca.pem")).expect("PEM");
+            roots.add(root).expect("a root");
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         } else {
@@ -165,7 +129,7 @@ fn files_that_hold_nothing_of_use_are_told_of() {
     let file = |name: &str, text: &str| authority.write(name, text);
     let certificate = file("c.pem", &issued.certificate);
     let empty = file("empty.pem", "");
-    let missing = authority.folder.path().join("missing.pem");
+    let missing = authority.file("missing.pem");
     let table = [
         (TlsFiles { trust: Some(missing.clone()), identity: None }, "missing.pem cannot be read"),
         (TlsFiles { trust: Some(empty.clone()), identity: None }, "empty.pem holds no certificate in PEM"),

@@ -3,13 +3,12 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
+use crate::authority::Authority;
 use crate::sip::ConnectionId;
 
 const CAPS: Caps = Caps { connections: 8, connections_per_source: 4 };
@@ -197,41 +196,16 @@ async fn a_message_without_an_end_can_be_answered_and_is_the_last() {
     assert!(is_ended(&mut peer).await);
 }
 
-/// A folder with an authority and what it has issued.
-struct Authority {
-    folder: TempDir,
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
 impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");
-        let authority = Self { folder: TempDir::new().expect("a folder"), issuer };
-        authority.write("ca.pem", &authority.issuer.pem());
-        authority
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).expect("written");
-    }
-
     /// Files for a side whose certificate is for this address.
     fn files(&self, name: &str, address: &str) -> TlsFiles {
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec![address.to_owned()]).expect("an address");
-        let certificate = params.signed_by(&key, &self.issuer).expect("issued");
-        self.write(&format!("{name}.pem"), &certificate.pem());
-        self.write(&format!("{name}.key"), &key.serialize_pem());
-        let file = |name: String| self.folder.path().join(name);
+        let issued = self.issue(address, |_| {});
         TlsFiles {
-            certificate: file(format!("{name}.pem")),
-            key: file(format!("{name}.key")),
+            certificate: self.write(&format!("{name}.pem"), &issued.certificate),
+            key: self.write(&format!("{name}.key"), &issued.key),
             client_ca: None,
             client_required: false,
-            trust: Some(file("ca.pem".into())),
+            trust: Some(self.file("ca.pem")),
         }
     }
 }
@@ -293,7 +267,7 @@ async fn only_messages_to_the_same_domain_share_a_connection() {
     let ours = Authority::new();
     let server = ours.files("server", "a.example");
     let (_outlet, mut inlet, address) = opened(Transport::Tls, CAPS, load(&server)).await;
-    let trust = ours.folder.path().join("ca.pem");
+    let trust = ours.file("ca.pem");
     let client = Tls::client(Some(&trust)).expect("usable");
     let (sender, mut back, own) = opened(Transport::Tcp, CAPS, client).await;
     let local = SocketAddr::new(own.ip(), 0);
@@ -316,7 +290,7 @@ async fn only_messages_to_the_same_domain_share_a_connection() {
 #[tokio::test]
 async fn a_certificate_can_be_asked_of_the_peer() {
     let (ours, other) = (Authority::new(), Authority::new());
-    let ca = Some(ours.folder.path().join("ca.pem"));
+    let ca = Some(ours.file("ca.pem"));
     let asks = TlsFiles { client_ca: ca.clone(), client_required: true, ..ours.files("server", "127.0.0.1") };
     assert!(passes(asks.clone(), load(&ours.files("client", "127.0.0.1"))).await);
     assert!(!passes(asks.clone(), Tls::client(ca.as_deref()).expect("usable")).await, "none");
@@ -332,7 +306,7 @@ async fn a_new_certificate_serves_the_connections_to_come() {
     let (outlet, mut inlet, address) =
         opened(Transport::Tls, CAPS, load(&old.files("server", "127.0.0.1"))).await;
     outlet.set_tls(load(&new.files("server", "127.0.0.1")));
-    let trust = new.folder.path().join("ca.pem");
+    let trust = new.file("ca.pem");
     let client = Tls::client(Some(&trust)).expect("usable");
     let (sender, _back, own) = opened(Transport::Tcp, CAPS, client).await;
     let local = SocketAddr::new(own.ip(), 0);
@@ -346,7 +320,7 @@ fn files_of_no_use_are_named() {
     let authority = Authority::new();
     let good = authority.files("server", "127.0.0.1");
     let fault = |files: TlsFiles| Tls::load(Some(&files)).expect_err("of no use").to_string();
-    let missing = authority.folder.path().join("missing.pem");
+    let missing = authority.file("missing.pem");
     let told = fault(TlsFiles { certificate: missing.clone(), ..good.clone() });
     assert!(told.starts_with(&format!("a certificate cannot be read from {}", missing.display())), "{told}");
     let told = fault(TlsFiles { key: good.certificate.clone(), ..good.clone() });

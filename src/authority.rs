@@ -1,0 +1,51 @@
+//! A certificate authority of one test, and what it issues.
+
+use std::path::PathBuf;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::TempDir;
+
+/// An authority, in a folder with its certificate, `ca.pem`.
+pub struct Authority {
+    folder: TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, in PEM.
+pub struct Issued {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");
+        let authority = Self { folder: TempDir::new().expect("a folder"), issuer };
+        authority.write("ca.pem", &authority.issuer.pem());
+        authority
+    }
+
+    /// Where a file of this name is, or would be.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, and tells where it is.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.file(name);
+        std::fs::write(&file, text).expect("written");
+        file
+    }
+
+    /// Issues a certificate for this name or address, changed as the test wants it.
+    pub fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Issued {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).expect("issued");
+        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
