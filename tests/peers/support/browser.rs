@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, told what to do by its DevTools protocol over a pipe.
+//! A real browser: headless Chromium, told what to do by its `DevTools` protocol over a pipe.
 //!
 //! Messages are JSON with a zero octet behind each. A session is attached to the one page that there is, so that what
 //! the page does (dialogs, requests, exceptions, what the content security policy forbade) comes back as events.
