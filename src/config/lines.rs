@@ -57,6 +57,8 @@ pub(super) enum Purpose {
     Identifier,
     /// To check a keyed secret.
     Secret,
+    /// To check some places of one.
+    Places,
     /// To send a one-time code.
     Code,
     /// To learn what is told to a customer.
@@ -65,8 +67,8 @@ pub(super) enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Number, Self::Identifier, Self::Secret, Self::Code, Self::Record];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Number, Self::Identifier, Self::Secret, Self::Places, Self::Code, Self::Record];
 }
 
 /// A place in the file that refers to an action.

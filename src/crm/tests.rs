@@ -1,5 +1,6 @@
 //! The client against servers on the loopback that answer well, badly or not at all.
 
+mod hashed;
 mod hostile;
 mod tls;
 mod treatment;

@@ -44,6 +44,16 @@ pub enum Query {
     Record(Customer),
 }
 
+impl Query {
+    /// What the caller keyed in confidence, where it is asked about.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Secret { secret, .. } => Some(secret),
+            Self::Number(_) | Self::Identifier(_) | Self::Code { .. } | Self::Record(_) => None,
+        }
+    }
+}
+
 /// What came of a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

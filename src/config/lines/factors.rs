@@ -118,7 +118,8 @@ impl Reader<'_, '_> {
             Kind::Partial => "check_pin_digits",
             Kind::Code => "check_code",
         };
-        let action = self.action(section, "action", usually, Purpose::Secret);
+        let purpose = if kind == Kind::Partial { Purpose::Places } else { Purpose::Secret };
+        let action = self.action(section, "action", usually, purpose);
         let read = match kind {
             Kind::Pin => self.question(section, &PIN, &[]).map(|question| (question, FactorKind::Whole)),
             Kind::Date => self.question(section, &DATE, &[]).map(|question| (question, FactorKind::Date)),
