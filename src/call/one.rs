@@ -18,7 +18,7 @@ use super::view::{CallView, HandOverView, Stage};
 use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
 use crate::media;
 use crate::sdp;
-use crate::secret::Digit;
+use crate::secret::Waiting;
 use crate::sip::{DialogId, Hop, Reason};
 use crate::srtp::KeyRing;
 
@@ -69,7 +69,7 @@ pub(super) struct Call {
     pub first_dialled: Option<PhoneNumber>,
     pub keypad: Keypad,
     /// Keys pressed between our 200 and its ACK.
-    pub early_keys: Vec<Digit>,
+    pub early_keys: Waiting,
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,

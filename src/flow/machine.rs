@@ -23,11 +23,9 @@ use super::{
     Matches, Method, Next, Play, PlayId, Query, Request, RequestId, Sound, Standing, Step, Summary,
     TargetName, Then, TrustLevel, Verification,
 };
-use crate::secret::Digit;
+use crate::secret::{Digit, Waiting};
 use state::{Asking, Awaited, Fetch, Number, Onward, Phase, Playing, State, Subject, is_failure};
 
-/// The most keys kept ahead of their question; further ones are dropped.
-const TYPE_AHEAD_MAX: usize = 64;
 /// How many lines one caller is taken on to; lines that send callers in a circle are left then.
 const LINES_MAX: usize = 8;
 
@@ -90,7 +88,7 @@ pub struct Flow {
     playing: Option<Playing>,
     awaited: Option<Awaited>,
     /// Keys that no question has taken yet, oldest first.
-    type_ahead: VecDeque<Digit>,
+    type_ahead: Waiting,
     /// The terminator of an entry that ended by its length, which may still trail it.
     trailing: Option<Digit>,
     summary: Summary,
@@ -143,7 +141,7 @@ impl Flow {
             rounds: 0,
             playing: None,
             awaited: None,
-            type_ahead: VecDeque::new(),
+            type_ahead: Waiting::default(),
             trailing: None,
             summary: Summary::default(),
             actions: VecDeque::new(),
@@ -531,9 +529,7 @@ impl Flow {
 
     /// Keeps a key for the next question.
     fn keep(&mut self, digit: Digit) {
-        if self.type_ahead.len() < TYPE_AHEAD_MAX {
-            self.type_ahead.push_back(digit);
-        }
+        self.type_ahead.push(digit);
     }
 
     fn answered(&mut self, request: RequestId, answer: Answer, now: Instant) {

@@ -13,6 +13,7 @@ use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
 use super::super::trunk::Trunk;
 use super::{Action, Switchboard, Timer};
+use crate::secret::Waiting;
 use crate::sip::{DialogId, Hop, Invitation, Rejection};
 use crate::srtp::{KeyRing, Suite};
 use crate::{audio, media, sdp};
@@ -66,7 +67,7 @@ impl Switchboard {
             ani: calling.ani(),
             first_dialled,
             keypad: Keypad::default(),
-            early_keys: Vec::new(),
+            early_keys: Waiting::default(),
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,

@@ -18,9 +18,6 @@ use crate::flow::{self, Flow, LineName, Opening, Standing, Start, TargetName};
 use crate::secret::Digit;
 use crate::{media, sip};
 
-/// The most keys kept between our 200 and its ACK; further ones are dropped.
-const EARLY_KEYS_MAX: usize = 64;
-
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
         self.begin_recording(id);
@@ -32,7 +29,7 @@ impl Switchboard {
                 let rng = StdRng::from_rng(&mut self.rng);
                 let start = Start { line: Arc::clone(line), ani: call.ani.clone(), opening, rng };
                 let mut flow = Flow::new(start, now);
-                for digit in call.early_keys.drain(..) {
+                while let Some(digit) = call.early_keys.pop() {
                     flow.handle(flow::Event::Digit(digit), now);
                 }
                 call.phase = Phase::Talking(Script::Line(Box::new(flow)));
@@ -64,7 +61,7 @@ impl Switchboard {
         match call.phase {
             Phase::Talking(_) => self.tell(id, flow::Event::Digit(digit), now),
             // The ACK is still on its way, or lost; the caller hears nothing of that, and keys.
-            Phase::Accepted if call.early_keys.len() < EARLY_KEYS_MAX => call.early_keys.push(digit),
+            Phase::Accepted => call.early_keys.push(digit),
             _ => {}
         }
     }

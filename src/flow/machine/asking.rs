@@ -96,7 +96,7 @@ impl Flow {
                 State::Asking(_, Asking { phase: Phase::Keying(_) | Phase::Confirming(..), .. })
             )
         {
-            let Some(digit) = self.type_ahead.pop_front() else { return };
+            let Some(digit) = self.type_ahead.pop() else { return };
             if self.trailing.take() != Some(digit) {
                 self.key(digit, now);
             }

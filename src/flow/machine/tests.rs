@@ -348,7 +348,7 @@ fn keys_pressed_ahead_of_a_failure_are_dropped() {
 #[test]
 fn keys_pressed_ahead_are_bounded() {
     let caller = Caller::with_number().keys(&"1".repeat(500));
-    assert_eq!(caller.flow.type_ahead.len(), TYPE_AHEAD_MAX);
+    assert_eq!(caller.flow.type_ahead.len(), Waiting::MAX);
 }
 
 #[test]
