@@ -20,10 +20,14 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 pub use start::{Addresses, StartError};
+
+/// `EX_SOFTWARE` of sysexits.h: a part that every call needs broke off, or the loop itself.
+pub const EXIT_LOST: u8 = 70;
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
@@ -57,11 +61,15 @@ const ANSWERS_MAX: usize = 1024;
 /// a second signal ends the wait. SIGINT ends every call at once.
 ///
 /// SIGHUP reads `file`, where the configuration came from, again; so does `POST /api/v1/reload`.
+///
+/// # Errors
+/// Why it did not start; or which part of it broke off, after every call was ended: a server that is half there is worse
+/// than one that is started again.
 pub async fn run(
     configuration: Configuration,
     file: Option<PathBuf>,
     ready: impl FnOnce(&Addresses),
-) -> Result<(), StartError> {
+) -> Result<(), RunError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
     let (mut server, mut inputs, addresses) = start::start(configuration, file).await?;
     ready(&addresses);
@@ -72,8 +80,30 @@ pub async fn run(
     if signal == Stop::Drain {
         server.drain(&mut inputs, &mut stop).await;
     }
+    let lost = server.lost;
     server.finish(&mut inputs).await;
-    Ok(())
+    lost.map_or(Ok(()), |part| Err(RunError::Lost(part)))
+}
+
+/// Why the server ended without having been told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Something that every call needs is no more.
+    #[error("{0} broke off, and the server with it: see above")]
+    Lost(&'static str),
+}
+
+impl RunError {
+    /// The exit code for it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Start(error) => error.exit_code(),
+            Self::Lost(_) => EXIT_LOST,
+        }
+    }
 }
 
 /// An answer of the back end, on its way to the call that asked.
@@ -148,6 +178,10 @@ struct Server {
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
+    /// The task that serves them.
+    pages: JoinHandle<std::io::Result<()>>,
+    /// The part that has broken off, once one has.
+    lost: Option<&'static str>,
     trunk_gauges: measure::TrunkGauges,
 }
 
@@ -163,6 +197,10 @@ impl Server {
                 () = self.turn(inputs) => {}
             }
             self.act();
+            if let Some(part) = self.lost {
+                error!("{part} broke off: every call is ended, and the server with them");
+                return Stop::Now;
+            }
         }
     }
 
@@ -177,7 +215,7 @@ impl Server {
     /// Lets the calls that are up come to their end, until the time or somebody's patience is over.
     async fn drain(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) {
         let deadline = tokio::time::Instant::now() + self.in_effect.configuration().limits.drain;
-        while self.switchboard.calls() > 0 {
+        while self.switchboard.calls() > 0 && self.lost.is_none() {
             let calls = self.switchboard.calls();
             tokio::select! {
                 _ = stop.received() => return info!("told to stop at once: {calls} calls are ended"),
@@ -230,6 +268,7 @@ impl Server {
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
                 self.feel_strain();
+                self.lost = self.broken_part();
                 measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
                 self.show_trunks();
             }
@@ -253,6 +292,19 @@ impl Server {
             let Ok((session, event)) = inputs.media.try_recv() else { break };
             self.switchboard.media(session, &event, Instant::now());
         }
+    }
+
+    /// A part that every call needs and that is no more: its thread or its task has panicked. What serves one call, one
+    /// request or one connection may break off by itself.
+    fn broken_part(&self) -> Option<&'static str> {
+        let parts = [
+            ("a media thread", self.media.is_whole()),
+            ("the way in by SIP", self.sip.is_whole()),
+            ("the records' writer", self.records.is_whole()),
+            ("the recorder", self.recorder.is_whole()),
+            ("the pages", !self.pages.is_finished()),
+        ];
+        parts.into_iter().find(|(_, is_whole)| !is_whole).map(|(part, _)| part)
     }
 
     /// Has the switchboard know how punctual the media threads are, and says so where it refuses calls for it.

@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod crm;
 mod demo;
+mod discretion;
 mod emergency;
 mod load;
 mod records;
@@ -59,6 +60,7 @@ enum Command {
 
 /// Runs the program with the arguments it was started with.
 pub fn run() -> ExitCode {
+    discretion::begin();
     let program = Program::parse();
     let result = match program.command {
         Command::Demo(arguments) => demo::run(arguments),

@@ -41,7 +41,7 @@ use std::sync::Arc;
 pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
-pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
+pub use settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
 
 use crate::audio;
 use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
@@ -70,6 +70,8 @@ pub struct Configuration {
     pub media: Media,
     /// `[limits]`: how much is taken on.
     pub limits: Limits,
+    /// `[process]`: what the system may do with us.
+    pub process: Process,
     /// `[web]`: the page and the API.
     pub web: Web,
     /// `[records]`: where call records are kept.

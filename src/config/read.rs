@@ -11,7 +11,7 @@ use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
-use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
+use super::settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
 use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
@@ -74,6 +74,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
+    let process = process(file.section("process", "[process]"));
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
@@ -117,6 +118,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         sip: sip?,
         media,
         limits,
+        process,
         web,
         records,
         hep,
@@ -189,6 +191,12 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
     };
     section.finish();
     media
+}
+
+fn process(mut section: Section<'_>) -> Process {
+    let core_dumps = section.flag("core_dumps").unwrap_or(false);
+    section.finish();
+    Process { core_dumps }
 }
 
 fn web(mut section: Section<'_>) -> Web {

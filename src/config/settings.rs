@@ -62,6 +62,13 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// What the system may do with the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Whether it may keep an image of its memory when it dies, what callers keyed included.
+    pub core_dumps: bool,
+}
+
 /// The page and the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {

@@ -69,6 +69,7 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     ];
     fill(file, "limits", counts.map(|(key, number)| (key, number_of(number))));
     fill(file, "limits", [("drain", time(limits.drain))]);
+    fill(file, "process", [("core_dumps", configuration.process.core_dumps.into())]);
     fill(file, "web", [("listen", text(web.listen))]);
     let kept = |retention| match retention {
         Retention::Off => text("off"),

@@ -150,6 +150,11 @@ impl Writer {
         Ok(Self { queue, overflow, traces: trace_queue, task, thread })
     }
 
+    /// Whether its task and its thread are still there.
+    pub fn is_whole(&self) -> bool {
+        !self.task.is_finished() && !self.thread.is_finished()
+    }
+
     /// Hands a record over for keeping. Neither waits nor blocks.
     ///
     /// # Errors

@@ -121,6 +121,7 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> 
         ("[sip]", of_restart(&old.sip) != of_restart(&new.sip)),
         ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
+        ("[process]", old.process != new.process),
         ("[web]", old.web != new.web),
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),

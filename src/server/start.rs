@@ -154,7 +154,7 @@ pub async fn start(
         switches,
         folder: configuration.records.folder.clone(),
     };
-    tokio::spawn(web::serve(pages, state, std::future::pending()));
+    let pages = tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
     let usual = MediaConfig::default();
@@ -188,6 +188,8 @@ pub async fn start(
         records: writer,
         recorder,
         readiness,
+        pages,
+        lost: None,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
     };

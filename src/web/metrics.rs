@@ -35,6 +35,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("portero_speech_requests_total", "Texts that the voice was to say and recordings fetched, by result."),
     ("portero_recordings_total", "Recordings of calls, by result."),
     ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
+    ("portero_panics_total", "Panics, by which something broke off; 0 unless the program is wrong."),
     ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
     (
         "portero_web_streams_behind_total",
