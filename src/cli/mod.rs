@@ -10,17 +10,16 @@ mod demo;
 mod discretion;
 mod emergency;
 mod load;
+mod log;
 mod records;
 mod serve;
 mod trace;
 mod try_line;
 mod who;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Answers the phone, finds out who is calling, proves it, and shows the caller in.
 #[derive(Debug, Parser)]
@@ -80,17 +79,6 @@ pub fn run() -> ExitCode {
         eprintln!("portero: {error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// Logs go to standard error: `RUST_LOG` says how much, INFO without it.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
 }
 
 /// The arguments that a subcommand reads from a line, for its tests.

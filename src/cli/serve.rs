@@ -22,7 +22,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    super::log_to_stderr();
+    super::log::to_stderr();
     match Configuration::load(&arguments.config) {
         Ok(configuration) => {
             eprint!("{}", configuration.warnings.show(look()));
