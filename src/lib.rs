@@ -14,6 +14,7 @@ pub mod config;
 pub mod crm;
 pub mod flow;
 pub mod media;
+pub mod mishap;
 pub mod net;
 pub mod progress;
 pub mod records;

@@ -36,7 +36,7 @@ use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::speech::Voice;
-use crate::{flow, media, records, web};
+use crate::{flow, media, mishap, records, web};
 use reload::{InEffect, Reply, Reread};
 use speaking::Spoken;
 
@@ -438,6 +438,9 @@ impl Server {
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.
     fn ask(&self, call: CallId, plan: &Arc<Plan>, request: flow::Request) {
+        if let Some(secret) = request.query.secret() {
+            mishap::at("loop", secret.expose());
+        }
         let Some(back_end) = self.in_effect.back_end(plan).cloned() else { return };
         let answers = self.answers.clone();
         tokio::spawn(async move {

@@ -13,6 +13,7 @@ mod encrypted;
 mod extensions;
 mod features;
 mod hostile;
+mod injection;
 mod kill;
 mod life;
 mod load;
