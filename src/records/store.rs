@@ -38,6 +38,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(6, "quality", include_str!("migrations/0006_quality.sql")),
         step(7, "recordings", include_str!("migrations/0007_recordings.sql")),
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
+        step(9, "trust", include_str!("migrations/0009_trust.sql")),
     ])
 });
 
