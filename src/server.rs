@@ -322,6 +322,7 @@ impl Server {
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
                 }
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Tell(_) => {}
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Tape(session, name) => {
