@@ -12,6 +12,7 @@ mod records;
 mod serve;
 mod trace;
 mod try_line;
+mod webhooks;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Records(records::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
+    /// Try who is told of calls.
+    Webhooks(webhooks::Arguments),
     /// Speak with a line without a telephone, by hand or by files of scenarios.
     Try(try_line::Arguments),
 }
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -19,6 +19,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use recorder::Recorder;
+pub(crate) use store::make_private;
 pub use store::{Filter, Store};
 pub use writer::{Kept, Lost, Retention, Writer};
 
