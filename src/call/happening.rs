@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::record::{CallRecord, HandOverOutcome};
 use super::view::CallView;
-use crate::flow::{Aim, Lock, Verdict};
+use crate::flow::Verdict;
+pub use crate::flow::{Aim, Lock};
 
 /// Something that has happened to a call.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,7 +24,7 @@ pub mod view;
 
 pub use directory::{Address, Directory, Pattern};
 pub use emergency::Emergencies;
-pub use happening::{Happening, Milestone, MilestoneKind};
+pub use happening::{Aim, Happening, Lock, Milestone, MilestoneKind};
 pub use ladder::Ladder;
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Srtp, Target, TargetUri, Tones};

@@ -123,8 +123,7 @@ fn of_record(record: &CallRecord) -> Map<String, Value> {
 mod tests {
     use super::super::tests::webhook;
     use super::*;
-    use crate::call::CallView;
-    use crate::flow::{Aim, Lock};
+    use crate::call::{Aim, CallView, Lock};
     use crate::records::sample;
 
     fn happening(what: Milestone) -> Happening {

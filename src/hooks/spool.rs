@@ -1,8 +1,8 @@
 //! Events on disk until their receiver has them: a small database for each receiver.
 //!
-//! `SQLite` in WAL mode and `synchronous=FULL`, as for call records: what was appended survives `kill -9` and a power cut,
-//! and what was torn is cut when it is opened. It is no part of the records' database, so that neither waits for the
-//! other's trouble. A receiver that has everything leaves it empty, and small.
+//! `SQLite` in WAL mode and `synchronous=NORMAL`: what was appended survives `kill -9`, and what was torn is cut when it is
+//! opened. A power cut may take the last moments with it; to wait for the disk at each batch would leave a busy receiver
+//! behind. It is no part of the records' database, so that neither waits for the other's trouble. A receiver that has everything leaves it empty, and small.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl Spool {
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(SqliteSynchronous::Normal)
             // Statements hold names and numbers.
             .disable_statement_logging()
             .connect()
@@ -73,7 +73,7 @@ impl Spool {
         self.len == 0
     }
 
-    /// Adds events behind all others, all or none, and returns when they are on disk.
+    /// Adds events behind all others, all or none, and returns when they are with the system, on their way to the disk.
     ///
     /// # Errors
     /// Those of the database.
