@@ -23,6 +23,7 @@ mod proxy;
 mod recording;
 mod registrar;
 mod scenarios;
+mod slow;
 mod softphone;
 mod sound;
 mod strain;
