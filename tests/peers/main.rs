@@ -22,6 +22,7 @@ mod opus;
 mod proxy;
 mod recording;
 mod registrar;
+mod reload;
 mod scenarios;
 mod slow;
 mod softphone;
