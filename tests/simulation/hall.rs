@@ -5,16 +5,17 @@
 //! are missing.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use portero::audio::Prompt;
 use portero::call::{
-    Action, CallId, CallRecord, Intake, Network, Plan, Strangers, Switchboard, Trunks, WallClock,
+    Action, CallId, CallRecord, Intake, Network, Plan, Strangers, Switchboard, Trunks, Utterance, WallClock,
 };
-use portero::flow::{Answer, Query, RequestId};
+use portero::flow::{Answer, Line, Query, RequestId};
 use portero::media::{self, DATAGRAM_LEN_MAX, SessionId};
 use portero::rtp::Packet;
 use portero::secret::Digit;
@@ -89,6 +90,8 @@ pub struct Hall {
     pub heard: BTreeMap<SessionId, Heard>,
     /// The calls whose back end never answers.
     pub unanswered: Vec<SessionId>,
+    /// What is to be said, by a voice that has not said it yet.
+    pub wanted: VecDeque<(CallId, Utterance)>,
     is_slow: fn(usize) -> bool,
     asked: usize,
     phones: Vec<Phone>,
@@ -109,15 +112,20 @@ fn of_caller(caller: usize) -> SocketAddr {
 
 /// The business's plan, with room for so many calls of anybody's.
 pub fn plan() -> Plan {
-    let plan = business::make_plan();
+    plan_of(business::line())
+}
+
+/// The same, with this for its line.
+pub fn plan_of(line: Line) -> Plan {
+    let plan = business::plan_of(line);
     let trunks = Trunks { strangers: Strangers::Admit, list: Vec::new() };
     let intake = Intake { messages_per_second: 1_000_000, ..Intake::default() };
     Plan { calls_max: 2000, trunks, intake, sounds: HashMap::new(), ..plan }
 }
 
 impl Hall {
-    /// A hall whose back end never answers those whom `is_slow` says, counted from 0 as they ask.
-    pub fn new(is_slow: fn(usize) -> bool) -> Self {
+    /// A hall of this plan, whose back end never answers those whom `is_slow` says, counted from 0 as they ask.
+    pub fn new(plan: Plan, is_slow: fn(usize) -> bool) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time counts from some instant")]
         let now = Instant::now();
         let network = Network { media_external: None, media_ports: 20_000..=29_999 };
@@ -129,8 +137,7 @@ impl Hall {
             retry_after: Duration::from_secs(5),
         };
         let clock = WallClock { at: now, utc: Timestamp::UNIX_EPOCH };
-        let switchboard =
-            Switchboard::new(config, network, Arc::new(plan()), clock, StdRng::seed_from_u64(1));
+        let switchboard = Switchboard::new(config, network, Arc::new(plan), clock, StdRng::seed_from_u64(1));
         Self {
             now,
             began: now,
@@ -138,6 +145,7 @@ impl Hall {
             records: Vec::new(),
             heard: BTreeMap::new(),
             unanswered: Vec::new(),
+            wanted: VecDeque::new(),
             is_slow,
             asked: 0,
             phones: Vec::new(),
@@ -153,6 +161,24 @@ impl Hall {
         let caller = self.phones.len();
         let name = format!("call-{caller}");
         self.phones.push(Phone::call(name, of_caller(caller), Habits::verified(), self.now));
+        self.hear_phone(caller);
+    }
+
+    /// The voice says what it was asked for first, or tells that it cannot.
+    pub fn say(&mut self, prompt: Option<Arc<Prompt>>) {
+        let (call, utterance) = self.wanted.pop_front().expect("something is to be said");
+        self.switchboard.spoken(call, (utterance.play, utterance.place), prompt, self.now);
+        self.act();
+    }
+
+    /// A caller presses a key.
+    pub fn press(&mut self, caller: usize, key: char) {
+        self.happen(Due::Key(caller, key));
+    }
+
+    /// A caller hangs up.
+    pub fn hang_up(&mut self, caller: usize) {
+        self.phones[caller].hang_up(self.now);
         self.hear_phone(caller);
     }
 
@@ -247,6 +273,7 @@ impl Hall {
                 }
                 Action::Media(id, command) => self.command(id, command),
                 Action::Ask(call, _, request) => self.ask(call, request.id, &request.query),
+                Action::Speak(call, utterance) => self.wanted.push_back((call, utterance)),
                 Action::Record(record) => self.records.push(*record),
                 _ => {}
             }

@@ -13,6 +13,7 @@ mod link;
 mod losses;
 mod phone;
 mod sound;
+mod spoken;
 mod tale;
 mod thousand;
 mod world;

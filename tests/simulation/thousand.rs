@@ -35,7 +35,7 @@ fn alike<'h>(mut heard: impl Iterator<Item = &'h Heard>) -> &'h Heard {
 
 #[test]
 fn a_thousand_callers_hear_every_octet_where_the_back_end_never_answers_half_of_them() {
-    let mut hall = Hall::new(|asked| asked % 2 == 1);
+    let mut hall = Hall::new(plan(), |asked| asked % 2 == 1);
     for _ in 0..CALLERS {
         hall.place_call();
         hall.pass(Duration::from_millis(1));
@@ -65,7 +65,7 @@ fn a_thousand_callers_hear_every_octet_where_the_back_end_never_answers_half_of_
 #[test]
 fn a_reload_changes_no_octet_of_what_is_heard() {
     let hear = |reloads: bool| {
-        let mut hall = Hall::new(|_| false);
+        let mut hall = Hall::new(plan(), |_| false);
         for _ in 0..20 {
             hall.place_call();
             hall.pass(Duration::from_millis(100));
