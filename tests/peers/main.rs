@@ -33,3 +33,4 @@ mod support;
 mod test_caller;
 mod trace;
 mod trunks;
+mod voice;
