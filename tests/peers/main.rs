@@ -34,3 +34,4 @@ mod test_caller;
 mod trace;
 mod trunks;
 mod voice;
+mod webhooks;

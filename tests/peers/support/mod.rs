@@ -13,6 +13,7 @@ pub mod linphone;
 pub mod load;
 pub mod loopback;
 pub mod name_server;
+pub mod receiver;
 pub mod script;
 pub mod server;
 pub mod sipp;
