@@ -27,6 +27,7 @@ pub use attributes::{Attribute, Attributes};
 pub use breaker::Limits;
 pub use client::{Client, Misconfigured, result_word};
 pub use config::{Action, Authentication, Body, ClientIn, Config, OAuth2, Service, TlsFiles};
+pub use connection::certificates;
 pub use hash::{SaltedHash, Unusable};
 pub use reading::{Check, Condition, Hashed, LookUp, Reading, Sending, Understood};
 pub use reqwest::header::{HeaderName, HeaderValue};
