@@ -57,7 +57,7 @@ fn put_action(all: &mut Table, name: &str, action: &Action) {
 fn put_trunk(said: &mut Table, trunk: &Trunk) {
     let identity = trunk.identity.iter().map(|source| identity_word(*source).to_owned());
     let values = [("identity", texts(identity)), ("verstat", trunk.verstat.into())];
-    values.into_iter().for_each(|(key, value)| {
+    for (key, value) in values {
         said.entry(key).or_insert(value);
-    });
+    }
 }
