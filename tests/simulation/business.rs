@@ -16,7 +16,7 @@ use portero::flow::{
     TrustLevel,
 };
 
-fn line() -> Line {
+pub fn line() -> Line {
     let say = |prompt: &str| Announcement::prompt(PromptId::new(prompt));
     let question =
         |digits| Question::new(EntryRules::of(digits..=digits), Prompts::same(say("ask-identifier")));
@@ -47,10 +47,12 @@ fn line() -> Line {
             menu: None,
             attribute: None,
         },
+        notice: None,
         greeting: say("greeting"),
         by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
         identification: Identification { choice: None, questions: vec![identifier] },
         factors: vec![pin],
+        discretion: None,
         service: None,
         patience: Patience { deadline: Duration::from_secs(3), hold: None },
         apology: say("apology"),

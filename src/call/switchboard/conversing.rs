@@ -23,7 +23,6 @@ const EARLY_KEYS_MAX: usize = 64;
 
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
-        self.begin_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
@@ -84,6 +83,7 @@ impl Switchboard {
 
     /// Does what the conversation wants.
     fn follow(&mut self, id: CallId, now: Instant) {
+        self.begin_recording(id);
         // Before anything is asked that must not be recorded.
         self.conceal(id);
         while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {
