@@ -10,6 +10,7 @@
 mod canary;
 mod conversation;
 mod encrypted;
+mod evenness;
 mod extensions;
 mod features;
 mod hostile;
@@ -20,6 +21,8 @@ mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod proxy;
+#[path = "../statistics/rank.rs"]
+mod rank;
 mod recording;
 mod registrar;
 mod scenarios;

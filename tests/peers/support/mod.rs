@@ -14,6 +14,7 @@ pub mod name_server;
 pub mod script;
 pub mod server;
 pub mod sipp;
+pub mod slow_back_end;
 pub mod sound;
 pub mod tls_relay;
 
