@@ -90,10 +90,7 @@ pub enum Failure {
 impl Failure {
     /// Whether it may have to do with what was asked, and so tell something of it to who hears of the failure.
     pub fn may_tell(self) -> bool {
-        match self {
-            Self::TimedOut | Self::Status | Self::Garbage => true,
-            Self::Unreachable | Self::Overloaded | Self::Open => false,
-        }
+        !matches!(self, Self::Unreachable | Self::Overloaded | Self::Open)
     }
 
     /// The word for it in records and metrics.
