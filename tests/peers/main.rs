@@ -20,6 +20,7 @@ mod load;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
+mod pages;
 mod proxy;
 #[path = "../statistics/rank.rs"]
 mod rank;
