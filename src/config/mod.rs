@@ -27,6 +27,7 @@ mod targets;
 mod trunks;
 mod uplinks;
 mod values;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
 };
+use crate::hooks::Webhook;
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::progress::Progress;
@@ -76,6 +78,8 @@ pub struct Configuration {
     pub records: Records,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
+    /// `[[webhooks]]`: who is told of calls, each by a name of its own.
+    pub webhooks: Vec<Webhook>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[speech]`: how things are said that no recording says.
@@ -295,7 +299,8 @@ fn announcements(line: &Line) -> Vec<&Announcement> {
     said.extend(line.next.iter().map(|next: &Next| &next.say));
     said.extend(questions(line).into_iter().flat_map(question_says));
     for plan in line.factors.iter().filter_map(flow::Factor::code) {
-        said.extend([&plan.offer, &plan.sent, &plan.expired]);
+        said.extend([&plan.sent, &plan.expired]);
+        said.extend(plan.contacts.as_ref().map(|_| &plan.offer));
     }
     let menus = line.service.iter().flat_map(|service| &service.menus);
     said.extend(menus.flat_map(|menu| menu.choices.iter().map(|(_, choice)| &choice.say)));

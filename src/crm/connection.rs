@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Method, Request, Response};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -20,6 +19,7 @@ use super::token::{Token, Tokens};
 use super::trial::{Heard, Trial};
 use super::{sending, variables};
 use crate::flow::{ActionName, Answer, Failure, Query};
+use crate::http;
 
 /// The largest answer that is read. A customer is some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -38,7 +38,8 @@ pub(super) struct Connection {
     service: Service,
     http: reqwest::Client,
     slots: Semaphore,
-    breaker: Option<Mutex<Breaker>>,
+    /// Shared with who takes its place.
+    breaker: Option<Arc<Mutex<Breaker>>>,
     tokens: Option<Tokens>,
 }
 
@@ -46,19 +47,14 @@ pub(super) struct Connection {
 type Tried = (Answer, Outcome);
 
 impl Connection {
-    pub(super) fn new(name: &str, service: Service) -> Result<Self, Misconfigured> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .no_proxy()
+    /// Sets it up, in place of `former`, if there was one.
+    pub(super) fn new(name: &str, service: Service, former: Option<&Self>) -> Result<Self, Misconfigured> {
+        let mut builder = http::client(service.uses_tls())
             .pool_max_idle_per_host(service.max_concurrent)
             .pool_idle_timeout(IDLE_MAX);
         let TlsFiles { trust, identity } = &service.tls;
         if let Some(trust) = trust {
             builder = builder.tls_certs_only(certificates(trust)?);
-        } else if !service.uses_tls() {
-            // Spares the reading of root certificates, which a small container need not have.
-            builder = builder.tls_certs_only([]);
         }
         if let Some((certificate, key)) = identity {
             builder = builder.identity(identity_of(certificate, key)?);
@@ -71,11 +67,14 @@ impl Connection {
             name: name.into(),
             http: builder.build().map_err(Misconfigured::Http)?,
             slots: Semaphore::new(service.max_concurrent),
-            breaker: service.breaker.map(|limits| Mutex::new(Breaker::new(limits))),
+            breaker: match former.filter(|former| former.service == service) {
+                Some(former) => former.breaker.clone(),
+                None => service.breaker.map(|limits| Arc::new(Mutex::new(Breaker::new(limits)))),
+            },
             tokens,
             service,
         };
-        connection.show_breaker(false);
+        connection.show_breaker(connection.breaker.as_ref().is_some_and(|breaker| lock(breaker).is_open()));
         Ok(connection)
     }
 
@@ -202,7 +201,7 @@ impl Connection {
         let request = Request::new(Method::HEAD, self.service.base_url.clone());
         match tokio::time::timeout(self.service.deadline, self.http.execute(request)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(sending::reason(&error)),
+            Ok(Err(error)) => Err(http::reason(&error)),
             Err(_) => Err(format!("no answer within {:?}", self.service.deadline)),
         }
     }
@@ -305,7 +304,11 @@ fn authorize(request: &mut Request, token: &Token) {
     request.headers_mut().insert(AUTHORIZATION, token.header.clone());
 }
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, Misconfigured> {
+/// The certificates in a file of PEM.
+///
+/// # Errors
+/// Where it cannot be read, or holds none.
+pub fn certificates(file: &Path) -> Result<Vec<Certificate>, Misconfigured> {
     let empty = || Misconfigured::Empty { file: file.to_owned(), what: "certificate" };
     let certificates = Certificate::from_pem_bundle(&read(file)?).map_err(|_| empty())?;
     if certificates.is_empty() { Err(empty()) } else { Ok(certificates) }

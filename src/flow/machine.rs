@@ -8,6 +8,7 @@
 //! - What has been asked once, on whatever line, is not asked again on the next: neither who it is nor for a secret.
 //! - Where there is a notice, nothing is asked of the back end until it has been answered.
 
+mod aim;
 mod asking;
 mod discretion;
 mod filling;
@@ -26,6 +27,7 @@ use super::{
     Step, Summary, TargetName, Then, TrustLevel, Verification,
 };
 use crate::secret::Digit;
+pub use aim::Aim;
 use state::{Asking, Awaited, Fetch, Held, Number, Onward, Phase, Playing, State, Subject, Who, is_failure};
 
 /// The most keys kept ahead of their question; further ones are dropped.
@@ -91,6 +93,8 @@ pub struct Flow {
     /// Where it can be sent, and the places of a secret that are asked for: those of the factor that is asked for.
     offers: Offers,
     rounds: u32,
+    /// Where the caller was on hanging up.
+    left_at: Option<Step>,
     playing: Option<Playing>,
     awaited: Option<Awaited>,
     /// Keys that no question has taken yet, oldest first.
@@ -146,6 +150,7 @@ impl Flow {
             code: None,
             offers: Offers::default(),
             rounds: 0,
+            left_at: None,
             playing: None,
             awaited: None,
             type_ahead: VecDeque::new(),
@@ -190,7 +195,10 @@ impl Flow {
             Event::Digit(digit) => self.digit(digit, now),
             Event::Answered(request, answer) => self.answered(request, answer, now),
             Event::HandedOver(end) => self.handed_over(end, now),
-            Event::HungUp => self.end(),
+            Event::HungUp => {
+                self.left_at.get_or_insert(self.step());
+                self.end();
+            }
         }
     }
 
@@ -317,7 +325,13 @@ impl Flow {
     fn greet(&mut self, now: Instant) {
         self.state = State::Greeting;
         let line = Arc::clone(&self.line);
-        if !self.announce(&line.greeting) {
+        let greeting = &line.greeting;
+        if !greeting.key_ahead {
+            self.type_ahead.clear();
+        }
+        // A key that was pressed before is as good as one that is pressed meanwhile: whoever keys ahead knows the way.
+        let is_cut_short = greeting.barge_in && !self.type_ahead.is_empty();
+        if is_cut_short || !self.announce(greeting) {
             self.greeted(now);
         }
     }

@@ -40,6 +40,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
         step(10, "audit", include_str!("migrations/0010_audit.sql")),
+        step(17, "encrypted", include_str!("migrations/0017_encrypted.sql")),
     ])
 });
 
@@ -275,7 +276,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), R
 }
 
 /// Makes a folder that only its owner can look into: there are names and numbers in it.
-pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

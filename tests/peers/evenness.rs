@@ -11,7 +11,7 @@ use crate::rank;
 use crate::sound::{WITH_KEYS, packet};
 use crate::support::caller::{Call, Caller};
 use crate::support::server::Server;
-use crate::support::slow_back_end::{self, SOMEBODY};
+use crate::support::uneven_back_end::{self, SOMEBODY};
 
 const NOBODY: &str = "20000002";
 /// How many calls of each sort are measured, and how many of them are up at a time.
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The demo, whose first line asks such a back end, once for the secret, and says this besides.
 fn server(setting: &str) -> Server {
-    let back_end = format!("base_url = \"http://{}\" # ", slow_back_end::start());
+    let back_end = format!("base_url = \"http://{}\" # ", uneven_back_end::start());
     Server::serve_quietly(&[
         ("base_url = \"http://", &back_end),
         ("max_concurrent = 64", "max_concurrent = 1000"),

@@ -61,9 +61,9 @@ pub fn line() -> Line {
     }
 }
 
-fn directory() -> Directory {
+fn directory(line: Line) -> Directory {
     let mut directory = Directory::default();
-    directory.add(Arc::new(line()), [Address::Number("1000".to_owned())]);
+    directory.add(Arc::new(line), [Address::Number("1000".to_owned())]);
     directory
 }
 
@@ -74,6 +74,11 @@ pub fn plan() -> Arc<Plan> {
 }
 
 pub fn make_plan() -> Plan {
+    plan_of(line())
+}
+
+/// The same, with this for the line.
+pub fn plan_of(line: Line) -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
     let prompts =
         Library::load(&Source::Embedded, "en", wanted, Wideband::Unused).expect("the recordings are there");
@@ -83,7 +88,7 @@ pub fn make_plan() -> Plan {
         sends_name: true,
     };
     Plan {
-        lines: directory(),
+        lines: directory(line),
         sounds: [(LineName::new("1000"), Sound { record: true, ..Sound::default() })].into(),
         targets: [(TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {

@@ -1,73 +1,70 @@
-//! A back end that has one customer and takes its time: longer over them than over nobody. No secret is right.
+//! A back end that knows everybody, and keeps those waiting whose identifier begins with a 2, until it is told to be
+//! quick.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::pause;
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
-/// The one customer.
-pub const SOMEBODY: &str = "10000001";
+/// Longer than any deadline, and shorter than the test.
+const SLOW: Duration = Duration::from_secs(30);
 
-/// Listens at an address of its own for as long as the tests run.
-pub fn start() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let asked = Arc::new(AtomicU64::new(0));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let asked = Arc::clone(&asked);
-            std::thread::spawn(move || serve(&stream, &asked));
-        }
-    });
-    address
+/// A back end at work; it ends with this.
+pub struct SlowBackEnd {
+    /// Where it is.
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+    is_slow: watch::Sender<bool>,
+    asked: Arc<AtomicUsize>,
 }
 
-/// Answers one request of a connection after another. Who asks may go away at any time.
-fn serve(stream: &TcpStream, asked: &AtomicU64) {
-    let mut reader = BufReader::new(stream);
-    while let Some(path) = request(&mut reader) {
-        // Spread evenly over their ranges, and the same in each run.
-        let nth = asked.fetch_add(1, Ordering::Relaxed);
-        let (status, body, ms) = match path.strip_prefix("/customers/") {
-            Some(SOMEBODY) => {
-                ("200 OK", format!("{{\"id\": \"{SOMEBODY}\", \"name\": \"Zoë\"}}"), 300 + nth * 37 % 300)
+impl SlowBackEnd {
+    /// Answers `GET /customers/<identifier>`, as the demo's back end does, at an address of its own.
+    pub fn start() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let address = listener.local_addr().expect("a bound socket");
+        let (is_slow, slowness) = watch::channel(true);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let answer = move |Path(identifier): Path<String>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut slowness = slowness.clone();
+            async move {
+                if identifier.starts_with('2') {
+                    let quick = slowness.wait_for(|slow| !slow);
+                    let _ = tokio::time::timeout(SLOW, quick).await;
+                }
+                format!(r#"{{"id": "{identifier}"}}"#)
             }
-            Some(rest) if rest.ends_with("/check") => {
-                ("200 OK", "{\"accepted\": false}".to_owned(), 50 + nth * 53 % 400)
-            }
-            _ => ("404 Not Found", String::new(), 10 + nth * 13 % 40),
         };
-        pause(Duration::from_millis(ms));
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        if (&mut &*stream).write_all(format!("{head}{body}").as_bytes()).is_err() {
-            return;
-        }
+        let router = Router::new().route("/customers/{identifier}", get(answer));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { address, runtime: Some(runtime), is_slow, asked }
+    }
+
+    /// Answers everybody at once from now on.
+    pub fn be_quick(&self) {
+        self.is_slow.send_replace(false);
+    }
+
+    /// How many requests have come.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
-/// Reads a request to its end, and gives its path.
-fn request(reader: &mut BufReader<&TcpStream>) -> Option<String> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
-    let mut length = 0;
-    loop {
-        let mut field = String::new();
-        reader.read_line(&mut field).ok()?;
-        match field.trim().split_once(':') {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse().ok()?;
-            }
-            Some(_) => {}
-            None => break,
+impl Drop for SlowBackEnd {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
-    std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
-    Some(path)
 }
