@@ -313,6 +313,7 @@ fn announcements(line: &Line) -> Vec<&Announcement> {
 fn questions(line: &Line) -> Vec<&Question> {
     let mut asked = Vec::new();
     asked.extend(line.languages.menu.as_ref().map(|(question, _)| question));
+    asked.extend(line.notice.as_ref().map(|notice| &notice.question));
     asked.extend(line.identification.choice.as_ref().map(|(question, _)| question));
     asked.extend(line.identification.questions.iter().map(|identifier| &identifier.question));
     for factor in &line.factors {

@@ -15,7 +15,7 @@ use super::lines::trust_word;
 use super::{Configuration, Environment, Faults};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
-    Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
+    Need, Next, Notice, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
 use crate::hooks::Webhook;
 use crate::records::Retention;
@@ -126,6 +126,9 @@ fn effective(said: &mut Table, line: &Line) {
     put(said, "name", text(&line.name));
     put(said, "ring_for", time(line.ring_for));
     put(said, "language", languages(&line.languages));
+    if let Some(own) = &line.notice {
+        put(said, "notice", notice(own));
+    }
     put(said, "greeting", announcement(&line.greeting));
     put(said, "apology", announcement(&line.apology));
     put(said, "emergency", next(&line.emergency));
@@ -143,6 +146,10 @@ fn effective(said: &mut Table, line: &Line) {
         put(said, "choose", choice(question, keys.iter().map(|(key, nth)| (*key, name(nth)))));
     }
     put(said, "factors", line.factors.iter().map(factor).collect::<Vec<_>>().into());
+    let concealed = line
+        .discretion
+        .map_or(Value::from(false), |discretion| table([("answers_after", time(discretion.answers_after))]));
+    put(said, "conceal_unknown", concealed);
     if let Some(own) = &line.service {
         put(said, "service", service(own));
     }
@@ -294,6 +301,15 @@ fn service(service: &Service) -> Value {
     all.into()
 }
 
+fn notice(notice: &Notice) -> Value {
+    let mut all = without_total(question(&notice.question));
+    put(&mut all, "accept", key(notice.accept));
+    put(&mut all, "opt_out", notice.question.opt_out.map_or(text("none"), key));
+    all.remove("exhausted");
+    put(&mut all, "declined", after(&notice.question.exhausted).into());
+    all.into()
+}
+
 /// A question that is answered by one of these keys.
 fn choice(asked: &Question, keys: impl Iterator<Item = (Digit, Value)>) -> Value {
     let mut all = without_total(question(asked));
@@ -413,7 +429,8 @@ fn part(part: &TextPart) -> String {
     }
 }
 
-fn source_word(source: &Source) -> String {
+/// What the file calls it.
+pub(super) fn source_word(source: &Source) -> String {
     match source {
         Source::Name => "name".into(),
         Source::Attribute(name) => format!("record.{name}"),

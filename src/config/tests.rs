@@ -3,6 +3,7 @@
 mod asked;
 mod back_ends;
 mod conversation;
+mod kept_and_accepted;
 mod name_servers;
 mod trunks;
 

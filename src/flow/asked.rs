@@ -98,6 +98,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it may have to do with what was asked, and so tell something of it to who hears of the failure.
+    pub fn may_tell(self) -> bool {
+        !matches!(self, Self::Unreachable | Self::Overloaded | Self::Open)
+    }
+
     /// The word for it in records and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@
 mod canary;
 mod conversation;
 mod encrypted;
+mod evenness;
 mod extensions;
 mod features;
 mod hostile;
@@ -22,6 +23,8 @@ mod names;
 mod opus;
 mod pages;
 mod proxy;
+#[path = "../statistics/rank.rs"]
+mod rank;
 mod recording;
 mod registrar;
 mod reload;

@@ -20,7 +20,6 @@ use crate::{media, sip};
 
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
-        self.begin_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
@@ -81,6 +80,7 @@ impl Switchboard {
 
     /// Does what the conversation wants.
     fn follow(&mut self, id: CallId, now: Instant) {
+        self.begin_recording(id);
         // Before anything is asked that must not be recorded.
         self.conceal(id);
         while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {

@@ -9,7 +9,7 @@ use super::super::nearest::one_of;
 use super::super::section::{self, Complaint, Section};
 use super::super::values;
 use super::identifiers::{own_name, trust};
-use super::question::{Digits, Usual, check_keys};
+use super::question::{Digits, Usual, WaysOut, check_keys};
 use super::spoken::{self, Where, announcement, announcement_or, usual};
 use super::{Purpose, Reader};
 use crate::flow::{Announcement, CodePlan, Factor, FactorKind, Need, Question, TrustLevel};
@@ -32,6 +32,7 @@ const PIN: Usual = Usual {
     place: Where::Anywhere,
     digits: Digits::Said,
     opt_out: Some(Digit::STAR),
+    ways_out: WaysOut::Apart,
     confirms: false,
 };
 

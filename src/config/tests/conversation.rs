@@ -35,13 +35,13 @@ fn line_of(settings: &str) -> String {
     format!("{AROUND}\n[[lines]]\nnumber = \"100\"\nhand_over.target = \"agents\"\n{settings}\n")
 }
 
-fn read_line(settings: &str) -> Line {
+pub(super) fn read_line(settings: &str) -> Line {
     let read = parse(&line_of(settings)).unwrap_or_else(|faults| panic!("{faults}"));
     Line::clone(&read.lines[0])
 }
 
 /// What is wrong with such a line, but for what nothing uses.
-fn wrong_with(settings: &str) -> Vec<String> {
+pub(super) fn wrong_with(settings: &str) -> Vec<String> {
     let read = parse(&line_of(settings));
     let faults = read.as_ref().map_or_else(|faults| faults, |configuration| &configuration.warnings);
     let messages = faults.iter().map(|fault| fault.message().to_owned());

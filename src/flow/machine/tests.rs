@@ -1,8 +1,10 @@
 //! Conversations on the plain line, and the state x event table. What lines can do besides is in `features`, what must
 //! hold for every line and every caller in `properties`.
 
+mod discretion;
 mod drawing;
 mod features;
+mod notice;
 mod properties;
 
 use std::fmt::Write as _;
@@ -381,6 +383,9 @@ fn states() -> Vec<(&'static str, Caller)> {
     let sending = || contact().keys("1");
     let serving = || sending().answer(Answer::Sent(true)).hear().keys("1234").answer(Answer::Check(true));
     let menu = || serving().answer(Answer::Record(crate::flow::Attributes::new()));
+    let noticing = || Caller::on(notice::line(), "anonymous");
+    let stranger =
+        || Caller::on(discretion::line(), "anonymous").hear().keys("12345678").answer(none()).wait();
     vec![
         ("language, prompt", rich()),
         ("language, silent", rich().hear()),
@@ -396,6 +401,8 @@ fn states() -> Vec<(&'static str, Caller)> {
         ("menu, prompt", menu()),
         ("menu, silent", menu().hear()),
         ("menu, said", menu().keys("1")),
+        ("notice, prompt", noticing()),
+        ("notice, silent", noticing().hear()),
         ("greeting", Caller::without_number()),
         ("greeting, number pending", Caller::with_number()),
         ("greeting, number known", Caller::with_number().answer(one())),
@@ -409,6 +416,9 @@ fn states() -> Vec<(&'static str, Caller)> {
         ("verifying, silent", verifying().hear()),
         ("verifying, keyed", verifying().keys("12")),
         ("verifying, awaiting", verifying().keys("1234")),
+        ("verifying, prompt", stranger()),
+        ("verifying, silent", stranger().hear()),
+        ("verifying, awaiting", stranger().keys("1234")),
         ("parting", Caller::without_number().keys("*")),
         ("handing over", Caller::without_number().keys("*").hear()),
         ("failing", Caller::without_number().keys("*").hear().handed_over(false)),
@@ -447,6 +457,7 @@ fn asked_about(subject: Subject, asking: &Asking, plays: bool) -> String {
         (Subject::Choice, _) => "choosing",
         (Subject::Identifier(_), _) => "identifying",
         (Subject::Factor(_), _) => "verifying",
+        (Subject::Notice, _) => "notice",
         (Subject::Contact(_), _) => "contact",
         (Subject::Menu(_), _) => "menu",
     };

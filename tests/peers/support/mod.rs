@@ -20,6 +20,7 @@ pub mod sipp;
 pub mod slow_back_end;
 pub mod sound;
 pub mod tls_relay;
+pub mod uneven_back_end;
 
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
