@@ -31,6 +31,7 @@ use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
+use crate::records::audit::{Actor, Deed};
 use crate::speech::Voice;
 use crate::{flow, media, records, web};
 use reload::{InEffect, Reply, Reread};
@@ -144,6 +145,7 @@ struct Server {
     spoken: mpsc::Sender<Spoken>,
     live: Arc<web::Live>,
     records: records::Writer,
+    audit: records::Audit,
     recorder: records::Recorder,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
@@ -155,6 +157,7 @@ impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) -> Stop {
         self.readiness.send_replace(web::Readiness::Ready);
+        self.note("configuration", "read at the start");
         self.switchboard.connect_trunks(Instant::now());
         self.act();
         loop {
@@ -299,7 +302,17 @@ impl Server {
             self.sip.set_tls(tls);
             reloaded
         });
+        if reply.is_none() {
+            let how = if outcome.is_ok() { "read again" } else { "refused for its faults" };
+            self.note("configuration", how);
+        }
         reload::tell(reply, outcome);
+    }
+
+    /// Puts into the audit log, beside the loop, what was changed by a signal or a start. What goes wrong is logged there.
+    fn note(&self, what: &'static str, how: &'static str) {
+        let audit = self.audit.clone();
+        tokio::spawn(async move { audit.append(Actor::System, Deed::Changed, what, how).await });
     }
 
     /// Does what the switchboard wants.

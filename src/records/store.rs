@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt::{self, Display};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,19 @@ pub struct Filter {
     pub line: Option<String>,
     /// Calls that ended with this verdict.
     pub verdict: Option<Verdict>,
+}
+
+impl Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since, until, line, verdict } = self;
+        let parts = [
+            since.map(|since| format!("since {since}")),
+            until.map(|until| format!("until {until}")),
+            line.as_ref().map(|line| format!("of line {line}")),
+            verdict.map(|verdict| format!("that ended as {}", verdict.as_str())),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Store {

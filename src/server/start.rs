@@ -123,6 +123,7 @@ pub async fn start(
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
     let store = records::Store::open(&configuration.records.folder).await?;
+    let audit = records::Audit::start(store.folder());
     let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
@@ -145,6 +146,7 @@ pub async fn start(
     let state = web::State {
         live: Arc::clone(&live),
         store,
+        audit: audit.clone(),
         metrics,
         ready,
         names: Vec::new(),
@@ -186,6 +188,7 @@ pub async fn start(
         spoken,
         live,
         records: writer,
+        audit,
         recorder,
         readiness,
         exporter,

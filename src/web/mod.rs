@@ -4,6 +4,7 @@
 //! yet: whoever may connect may read, so the listen address decides who that is. Nothing here changes
 //! anything about a call that is up.
 
+mod acting;
 mod api;
 mod assets;
 mod doorway;
@@ -37,7 +38,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::call::{Emergencies, Trace};
-use crate::records::Store;
+use crate::records::{Audit, Store};
 
 /// Event streams at once; one more is told 503.
 const STREAMS_MAX: usize = 128;
@@ -55,6 +56,8 @@ pub struct State {
     pub live: Arc<Live>,
     /// Calls as they were.
     pub store: Store,
+    /// Who read and changed what.
+    pub audit: Audit,
     /// Where `/metrics` comes from: see [`metrics::install`].
     pub metrics: PrometheusHandle,
     /// Whether calls are taken.
@@ -139,7 +142,8 @@ pub async fn serve(
     let app =
         App { state, listening_on, streams: Arc::new(Semaphore::new(STREAMS_MAX)), closing: closing.clone() };
     let doorway = doorway::Doorway::new(listener);
-    let server = axum::serve(doorway, router(app)).with_graceful_shutdown(closed(closing));
+    let server = axum::serve(doorway, router(app).into_make_service_with_connect_info::<doorway::Peer>())
+        .with_graceful_shutdown(closed(closing));
     let end = async move {
         shutdown.await;
         close.send_replace(true);
