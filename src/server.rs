@@ -146,6 +146,7 @@ struct Server {
     live: Arc<web::Live>,
     records: records::Writer,
     audit: records::Audit,
+    _purger: records::purge::Purger,
     recorder: records::Recorder,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,

@@ -6,6 +6,8 @@
 //! touched any of it. Counting and reporting over records is not done here.
 
 pub mod audit;
+pub mod pseudonyms;
+pub mod purge;
 mod recorder;
 mod recordings;
 mod row;
@@ -80,6 +82,12 @@ pub enum RecordsError {
         path: PathBuf,
         /// What it said.
         source: sqlx::Error,
+    },
+    /// What was deleted is not in the database any more, and still in its write-ahead log.
+    #[error("{}-wal still holds what was deleted, since somebody is reading the database; it goes with the next purge", path.display())]
+    StillInLog {
+        /// The database.
+        path: PathBuf,
     },
     /// What was done is not in the audit log, and so is not to be done.
     #[error("the audit log cannot be written: {why}")]

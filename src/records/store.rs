@@ -236,6 +236,8 @@ pub(super) async fn connect_to_write(folder: &Path, patience: Duration) -> sqlx:
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(patience)
+        // What is deleted is written over: it is names and numbers.
+        .pragma("secure_delete", "ON")
         .connect()
         .await
 }

@@ -20,6 +20,8 @@ use crate::config::{Configuration, Limits, Records};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::records::pseudonyms::Pseudonyms;
+use crate::records::purge::Purger;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -129,8 +131,15 @@ pub async fn start(
     let told = Arc::clone(&live);
     let Records { folder, recording_max, kept, .. } = &configuration.records;
     let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
+    let privacy = configuration.privacy.clone();
+    let pseudonyms = Arc::new(Pseudonyms::open(folder, privacy.rotation)?);
+    let named = Arc::clone(&pseudonyms);
+    let purger = {
+        let (store, audit) = (store.clone(), audit.clone());
+        Purger::start(store, audit, privacy.periods, (pseudonyms, privacy.rotation))
+    };
     let writer = records::Writer::start(&store, *kept, move |record| {
-        measure::call_ended(&record);
+        measure::call_ended(&record, &named);
         told.ended(record);
     })?;
     if let Some(demo) = configuration.demo_back_end.clone() {
@@ -189,6 +198,7 @@ pub async fn start(
         live,
         records: writer,
         audit,
+        _purger: purger,
         recorder,
         readiness,
         exporter,
