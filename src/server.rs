@@ -92,6 +92,7 @@ struct Inputs {
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
+    erasures: mpsc::Receiver<web::EraseRequest>,
     hang_up: Signal,
     reread: mpsc::Receiver<(Reread, Reply)>,
     /// The way in for what has been read again beside the loop.
@@ -106,9 +107,12 @@ impl Inputs {
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         (answers, spoken): (mpsc::Receiver<Answered>, mpsc::Receiver<Spoken>),
         reloads: mpsc::Receiver<web::ReloadRequest>,
-        (traces, switches): (mpsc::Receiver<web::TraceRequest>, mpsc::Receiver<web::SwitchRequest>),
-        sip: Inlet,
-        found: Found,
+        (traces, switches, erasures): (
+            mpsc::Receiver<web::TraceRequest>,
+            mpsc::Receiver<web::SwitchRequest>,
+            mpsc::Receiver<web::EraseRequest>,
+        ),
+        (sip, found): (Inlet, Found),
     ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,6 +125,7 @@ impl Inputs {
             reloads,
             traces,
             switches,
+            erasures,
             hang_up,
             reread,
             rereader,
@@ -239,6 +244,7 @@ impl Server {
             }
             Some(asked) = inputs.traces.recv() => self.show_trace(asked),
             Some(asked) = inputs.switches.recv() => self.switch(asked),
+            Some(asked) = inputs.erasures.recv() => self.erase(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
@@ -396,6 +402,19 @@ impl Server {
             asked.turn.map_or(Ok(()), |(line, on)| self.switchboard.turn_emergency(line.as_deref(), on));
         // Whoever asked may have gone.
         let _ = asked.reply.send(turned.map(|()| self.switchboard.emergencies().clone()));
+    }
+
+    /// Has a person erased beside the loop: with all that was ever said, since nobody knows of which it was their name.
+    fn erase(&self, asked: web::EraseRequest) {
+        let (voice, eraser) = (self.voice.clone(), self.records.eraser());
+        tokio::spawn(async move {
+            let erased = match voice.forget().await {
+                Ok(()) => eraser.erase(asked.person).await.map_err(|error| error.to_string()),
+                Err(error) => Err(format!("nothing is erased: what the voice said cannot be: {error}")),
+            };
+            // Whoever asked may have gone.
+            let _ = asked.reply.send(erased);
+        });
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.

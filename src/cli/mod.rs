@@ -9,6 +9,7 @@ mod crm;
 mod demo;
 mod emergency;
 mod load;
+mod privacy;
 mod records;
 mod serve;
 mod trace;
@@ -51,6 +52,8 @@ enum Command {
     Records(records::Arguments),
     /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
     Audit(audit::Arguments),
+    /// Hand out or erase what is kept of one person.
+    Privacy(privacy::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
     /// Speak with a line without a telephone, by hand or by files of scenarios.
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Privacy(arguments) => privacy::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
     };

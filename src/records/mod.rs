@@ -6,6 +6,7 @@
 //! touched any of it. Counting and reporting over records is not done here.
 
 pub mod audit;
+pub mod person;
 pub mod pseudonyms;
 pub mod purge;
 mod recorder;
@@ -25,7 +26,7 @@ mod tests;
 pub use audit::Audit;
 pub use recorder::Recorder;
 pub use store::{Filter, Store};
-pub use writer::{Kept, Lost, Retention, Writer};
+pub use writer::{Eraser, Kept, Lost, Retention, Writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,12 @@ pub enum RecordsError {
         path: PathBuf,
         /// What it said.
         source: sqlx::Error,
+    },
+    /// A person is not erased, or not altogether.
+    #[error("not everything is erased: {why}; try again")]
+    NotErased {
+        /// What went wrong.
+        why: String,
     },
     /// What was deleted is not in the database any more, and still in its write-ahead log.
     #[error("{}-wal still holds what was deleted, since somebody is reading the database; it goes with the next purge", path.display())]

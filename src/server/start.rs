@@ -34,6 +34,9 @@ const TRACES_ASKED_MAX: usize = 16;
 /// Requests for the emergency switches that may wait for it, likewise.
 const SWITCHES_ASKED_MAX: usize = 16;
 
+/// Requests to erase people that may wait for it, likewise.
+const ERASURES_MAX: usize = 4;
+
 /// Value of Retry-After on a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -136,7 +139,7 @@ pub async fn start(
     let named = Arc::clone(&pseudonyms);
     let purger = {
         let (store, audit) = (store.clone(), audit.clone());
-        Purger::start(store, audit, privacy.periods, (pseudonyms, privacy.rotation))
+        Purger::start(store, audit, privacy.periods, (Arc::clone(&pseudonyms), privacy.rotation))
     };
     let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record, &named);
@@ -151,6 +154,7 @@ pub async fn start(
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
     let (reload, reloads) = mpsc::channel(1);
     let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
+    let (erasures, to_erase) = mpsc::channel(ERASURES_MAX);
     let (switches, switches_asked) = mpsc::channel(SWITCHES_ASKED_MAX);
     let state = web::State {
         live: Arc::clone(&live),
@@ -164,6 +168,8 @@ pub async fn start(
         traces,
         switches,
         folder: configuration.records.folder.clone(),
+        erasures,
+        pseudonyms,
     };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
@@ -207,7 +213,13 @@ pub async fn start(
     let addresses = Addresses { sip: sip_address, web: web_address };
     Ok((
         server,
-        Inputs::new(media, (answered, heard), reloads, (traces_asked, switches_asked), inlet, found)?,
+        Inputs::new(
+            media,
+            (answered, heard),
+            reloads,
+            (traces_asked, switches_asked, to_erase),
+            (inlet, found),
+        )?,
         addresses,
     ))
 }

@@ -226,5 +226,5 @@ pub(super) async fn not_found() -> Refusal {
 
 /// Whatever else is done to what there is.
 pub(super) async fn method_not_allowed() -> Refusal {
-    Refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served".into())
+    Refusal(StatusCode::METHOD_NOT_ALLOWED, "this is not done to what is at this address".into())
 }

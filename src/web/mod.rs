@@ -15,6 +15,7 @@ mod ladder;
 mod live;
 pub mod metrics;
 mod page;
+mod privacy;
 mod recording;
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -38,6 +39,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::call::{Emergencies, Trace};
+use crate::records::person::{Erased, Person};
+use crate::records::pseudonyms::Pseudonyms;
 use crate::records::{Audit, Store};
 
 /// Event streams at once; one more is told 503.
@@ -74,6 +77,19 @@ pub struct State {
     pub switches: mpsc::Sender<SwitchRequest>,
     /// The data folder, where they are kept.
     pub folder: PathBuf,
+    /// Where requests to erase people go.
+    pub erasures: mpsc::Sender<EraseRequest>,
+    /// What stands for people where they themselves are not to be read.
+    pub pseudonyms: Arc<Pseudonyms>,
+}
+
+/// Asks for all that is kept of a person to be erased.
+#[derive(Debug)]
+pub struct EraseRequest {
+    /// Whom.
+    pub person: Person,
+    /// Where it goes what that came to; or why not everything is erased.
+    pub reply: oneshot::Sender<Result<Erased, String>>,
 }
 
 /// Asks for the emergency switches, or for one of them to be turned.
@@ -177,6 +193,10 @@ fn router(app: App) -> Router {
         .route("/api/v1/calls/{id}/recording", get(recording::recording))
         .route("/api/v1/handovers/{token}", get(api::hand_over))
         .route("/api/v1/trunks", get(api::trunks))
+        .route("/api/v1/customers/{id}", delete(privacy::erase_customer))
+        .route("/api/v1/customers/{id}/export", get(privacy::export_customer))
+        .route("/api/v1/numbers/{number}", delete(privacy::erase_number))
+        .route("/api/v1/numbers/{number}/export", get(privacy::export_number))
         .route("/api/v1/reload", post(api::reload))
         .route("/api/v1/emergency", get(emergency::show).post(emergency::turn))
         .route("/health", get(api::health))

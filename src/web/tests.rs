@@ -1,6 +1,7 @@
 //! The web side over real HTTP on loopback: every resource, every refusal, the event stream, hostile text.
 
 mod audit;
+mod privacy;
 
 use std::sync::Arc;
 
@@ -15,16 +16,20 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::live::Change;
-use super::{Live, Readiness, STREAMS_MAX, State, SwitchRequest, serve};
+use super::{EraseRequest, Live, Readiness, STREAMS_MAX, State, SwitchRequest, serve};
 use crate::call::record::{AniSource, Verdict};
 use crate::call::{
     CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
     ServerView, Stage, TrunkState, TrunkView,
 };
+use crate::records::pseudonyms::{Pseudonyms, Rotation};
 use crate::records::{Audit, Kept, Retention, Store, Writer, sample};
 
 /// So long that no sample is ever too old.
 const FOREVER: std::time::Duration = std::time::Duration::from_hours(100 * 365 * 24);
+
+/// Keys of pseudonyms that do not change while a test runs.
+const ROTATION: Rotation = Rotation { every: FOREVER, kept: FOREVER };
 
 /// A server of its own for each test.
 struct Site {
@@ -52,6 +57,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     sample::keep(&store, records).await;
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
+    let (erasures, mut to_erase) = tokio::sync::mpsc::channel(1);
     let (traces, mut traces_asked) = tokio::sync::mpsc::channel(1);
     let (switches, mut switches_asked) = tokio::sync::mpsc::channel::<SwitchRequest>(1);
     let state = State {
@@ -66,7 +72,18 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         traces,
         switches,
         folder: folder.path().to_owned(),
+        erasures,
+        pseudonyms: Arc::new(Pseudonyms::open(folder.path(), ROTATION).expect("keys")),
     };
+    let erasing = store.clone();
+    tokio::spawn(async move {
+        while let Some(EraseRequest { person, reply }) = to_erase.recv().await {
+            let writer = Writer::start(&erasing, Kept::EVERYTHING, |_| ()).expect("started");
+            let erased = writer.eraser().erase(person).await;
+            writer.drain().await;
+            let _ = reply.send(erased.map_err(|error| error.to_string()));
+        }
+    });
     tokio::spawn(async move {
         while let Some(asked) = traces_asked.recv().await {
             let trace = (asked.call == sample::trace(1).call).then(|| sample::trace(1));
