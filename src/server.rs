@@ -408,12 +408,12 @@ impl Server {
     fn erase(&self, asked: web::EraseRequest) {
         let (voice, eraser) = (self.voice.clone(), self.records.eraser());
         tokio::spawn(async move {
-            let erased = match voice.forget().await {
+            let outcome = match voice.forget().await {
                 Ok(()) => eraser.erase(asked.person).await.map_err(|error| error.to_string()),
                 Err(error) => Err(format!("nothing is erased: what the voice said cannot be: {error}")),
             };
             // Whoever asked may have gone.
-            let _ = asked.reply.send(erased);
+            let _ = asked.reply.send(outcome);
         });
     }
 

@@ -437,7 +437,11 @@ fn time(span: Duration) -> Value {
 fn days(span: Duration) -> Value {
     const HOURS_A_DAY: u64 = 24;
     let hours = span.as_secs() / 3600;
-    text(if hours % HOURS_A_DAY == 0 { format!("{}d", hours / HOURS_A_DAY) } else { span_text(span) })
+    text(if hours.is_multiple_of(HOURS_A_DAY) {
+        format!("{}d", hours / HOURS_A_DAY)
+    } else {
+        span_text(span)
+    })
 }
 
 fn span_text(span: Duration) -> String {

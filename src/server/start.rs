@@ -127,24 +127,9 @@ pub async fn start(
     let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
-    let store = records::Store::open(&configuration.records.folder).await?;
-    let audit = records::Audit::start(store.folder());
-    let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
-    let told = Arc::clone(&live);
-    let Records { folder, recording_max, kept, .. } = &configuration.records;
-    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
-    let privacy = configuration.privacy.clone();
-    let pseudonyms = Arc::new(Pseudonyms::open(folder, privacy.rotation)?);
-    let named = Arc::clone(&pseudonyms);
-    let purger = {
-        let (store, audit) = (store.clone(), audit.clone());
-        Purger::start(store, audit, privacy.periods, (Arc::clone(&pseudonyms), privacy.rotation))
-    };
-    let writer = records::Writer::start(&store, *kept, move |record| {
-        measure::call_ended(&record, &named);
-        told.ended(record);
-    })?;
+    let Kept { store, audit, pseudonyms, emergencies, recorder, writer, purger } =
+        kept(&configuration, &live).await?;
     if let Some(demo) = configuration.demo_back_end.clone() {
         let setting = "--crm, or `listen` in [demo.back_end]";
         let listener = listener("the demo's back end", demo.listen, setting).await?;
@@ -222,6 +207,35 @@ pub async fn start(
         )?,
         addresses,
     ))
+}
+
+/// What is kept on disk, and what keeps it.
+struct Kept {
+    store: records::Store,
+    audit: records::Audit,
+    pseudonyms: Arc<Pseudonyms>,
+    emergencies: Emergencies,
+    recorder: records::Recorder,
+    writer: records::Writer,
+    purger: Purger,
+}
+
+async fn kept(configuration: &Configuration, live: &Arc<web::Live>) -> Result<Kept, StartError> {
+    let (Records { folder, recording_max, kept, .. }, privacy) =
+        (&configuration.records, &configuration.privacy);
+    let store = records::Store::open(folder).await?;
+    let audit = records::Audit::start(folder);
+    let emergencies = records::switches::load(folder)?;
+    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
+    let pseudonyms = Arc::new(Pseudonyms::open(folder, privacy.rotation)?);
+    let (told, named) = (Arc::clone(live), Arc::clone(&pseudonyms));
+    let writer = records::Writer::start(&store, *kept, move |record| {
+        measure::call_ended(&record, &named);
+        told.ended(record);
+    })?;
+    let keys = (Arc::clone(&pseudonyms), privacy.rotation);
+    let purger = Purger::start(store.clone(), audit.clone(), privacy.periods.clone(), keys);
+    Ok(Kept { store, audit, pseudonyms, emergencies, recorder, writer, purger })
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {

@@ -61,7 +61,7 @@ async fn records_and_fields_go_when_their_time_is_over() {
         let whole = record(days);
         let name = whole.name.clone().filter(|_| days <= 30);
         let ani = whole.ani.clone().filter(|_| days <= 90);
-        CallRecord { name, ani, ..whole }
+        CallRecord { ani, name, ..whole }
     });
     assert_eq!(left, expected);
     let again = store.purge(&periods, now()).await.expect("purged");
