@@ -17,6 +17,7 @@ use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_cl
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits, Records};
+use crate::hooks::{HooksError, Post, Sender};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
@@ -84,6 +85,9 @@ pub enum StartError {
     /// Nothing can be said as configured.
     #[error("{0}")]
     Voice(#[from] crate::speech::VoiceError),
+    /// Webhooks cannot be told anything as configured.
+    #[error("{0}")]
+    Webhooks(#[from] HooksError),
     /// The metrics cannot be kept.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -108,7 +112,8 @@ impl StartError {
             | Self::Records(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
-            | Self::Voice(_) => 78,
+            | Self::Voice(_)
+            | Self::Webhooks(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
@@ -128,7 +133,7 @@ pub async fn start(
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
     let live = Arc::new(web::Live::new());
-    let Kept { store, audit, pseudonyms, emergencies, recorder, writer, purger } =
+    let Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger } =
         kept(&configuration, &live).await?;
     if let Some(demo) = configuration.demo_back_end.clone() {
         let setting = "--crm, or `listen` in [demo.back_end]";
@@ -191,6 +196,7 @@ pub async fn start(
         audit,
         _purger: purger,
         recorder,
+        webhooks,
         readiness,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
@@ -215,6 +221,7 @@ struct Kept {
     audit: records::Audit,
     pseudonyms: Arc<Pseudonyms>,
     emergencies: Emergencies,
+    webhooks: Post,
     recorder: records::Recorder,
     writer: records::Writer,
     purger: Purger,
@@ -226,16 +233,18 @@ async fn kept(configuration: &Configuration, live: &Arc<web::Live>) -> Result<Ke
     let store = records::Store::open(folder).await?;
     let audit = records::Audit::start(folder);
     let emergencies = records::switches::load(folder)?;
+    let webhooks = Post::start(folder.clone(), Sender::all(&configuration.webhooks)?);
     let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
     let pseudonyms = Arc::new(Pseudonyms::open(folder, privacy.rotation)?);
-    let (told, named) = (Arc::clone(live), Arc::clone(&pseudonyms));
+    let (told, named, of_ends) = (Arc::clone(live), Arc::clone(&pseudonyms), webhooks.clone());
     let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record, &named);
+        of_ends.tell_of_end(&record);
         told.ended(record);
     })?;
     let keys = (Arc::clone(&pseudonyms), privacy.rotation);
     let purger = Purger::start(store.clone(), audit.clone(), privacy.periods.clone(), keys);
-    Ok(Kept { store, audit, pseudonyms, emergencies, recorder, writer, purger })
+    Ok(Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger })
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
