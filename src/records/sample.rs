@@ -1,5 +1,7 @@
 //! Records to test with.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -59,6 +61,7 @@ pub(crate) fn record(number: u64) -> CallRecord {
             remote_jitter_ms: Some(0.75),
             round_trip_ms: Some(31.5),
             remote_opinion: Some(4.25),
+            encrypted: Some(true),
         },
     }
 }
@@ -70,6 +73,22 @@ pub(crate) async fn keep(store: &Store, records: impl IntoIterator<Item = CallRe
         writer.submit(record).expect("there is room");
     }
     writer.drain().await;
+}
+
+/// Whether a file below the folder has this in it, or in its name. One that goes while it is looked for, as the database's
+/// log does when the last connection closes, has nothing in it.
+pub(crate) fn is_anywhere(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).expect("a folder").any(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().contains(text) {
+            return true;
+        }
+        if path.is_dir() {
+            return is_anywhere(&path, text);
+        }
+        let content = std::fs::read(path).unwrap_or_default();
+        content.windows(text.len()).any(|window| window == text.as_bytes())
+    })
 }
 
 /// The barest record there can be.

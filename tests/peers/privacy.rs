@@ -89,7 +89,8 @@ fn is_anywhere(folder: &Path, text: &str) -> bool {
         if path.is_dir() {
             return is_anywhere(&path, text);
         }
-        let content = std::fs::read(&path).expect("a file");
+        // The database's log may go while it is looked for.
+        let content = std::fs::read(&path).unwrap_or_default();
         content.windows(text.len()).any(|window| window == text.as_bytes())
     })
 }

@@ -1,11 +1,11 @@
 //! A person is found wherever they are kept, and afterwards nowhere.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::records::sample::is_anywhere;
 use crate::records::spool::Spool;
 use crate::records::{Kept, Writer, sample};
 
@@ -51,18 +51,6 @@ async fn erase(store: &Store, person: Person) -> Result<Erased, RecordsError> {
     let erased = writer.eraser().erase(person).await;
     writer.drain().await;
     erased
-}
-
-/// Whether a file below the folder has this in it, or in its name.
-fn is_anywhere(folder: &Path, text: &str) -> bool {
-    fs::read_dir(folder).expect("a folder").any(|entry| {
-        let path = entry.expect("an entry").path();
-        if path.to_string_lossy().contains(text) {
-            return true;
-        }
-        let holds = |content: Vec<u8>| content.windows(text.len()).any(|window| window == text.as_bytes());
-        if path.is_dir() { is_anywhere(&path, text) } else { holds(fs::read(path).expect("a file")) }
-    })
 }
 
 #[tokio::test]

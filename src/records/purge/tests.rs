@@ -1,13 +1,11 @@
 //! What is over goes, and nothing else; and then no file holds it.
 
-use std::path::Path;
-
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::*;
 use crate::call::CallRecord;
-use crate::records::sample;
+use crate::records::sample::{self, is_anywhere};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -37,14 +35,6 @@ async fn folder_with(days: impl IntoIterator<Item = u64>) -> (TempDir, Store) {
     let store = Store::open(folder.path()).await.expect("opened");
     sample::keep(&store, days.into_iter().map(record)).await;
     (folder, store)
-}
-
-/// Whether a file in the folder has this in it.
-fn is_anywhere(folder: &Path, text: &str) -> bool {
-    std::fs::read_dir(folder).expect("a folder").any(|entry| {
-        let content = std::fs::read(entry.expect("an entry").path()).expect("a file");
-        content.windows(text.len()).any(|window| window == text.as_bytes())
-    })
 }
 
 #[tokio::test]
