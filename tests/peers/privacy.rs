@@ -44,7 +44,7 @@ fn the_log_has_pseudonyms_and_no_number_name_or_customer_at_any_level() {
 
 #[test]
 fn who_is_erased_is_in_no_file_of_a_server_that_runs() {
-    let server = Server::serve(&[("[[lines]]\n", "[[lines]]\nrecord = true\n")]);
+    let server = Server::serve(&[("record = false", "record = true")]);
     let id = call(&server);
     let data = server.data();
     let path = data.to_str().expect("a path in UTF-8");
