@@ -36,6 +36,7 @@ use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
+use crate::records::audit::{Actor, Deed};
 use crate::speech::Voice;
 use crate::{flow, media, mishap, records, web};
 use reload::{InEffect, Reply, Reread};
@@ -122,6 +123,7 @@ struct Inputs {
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
+    erasures: mpsc::Receiver<web::EraseRequest>,
     hang_up: Signal,
     reread: mpsc::Receiver<(Reread, Reply)>,
     /// The way in for what has been read again beside the loop.
@@ -136,9 +138,12 @@ impl Inputs {
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
         (answers, spoken): (mpsc::Receiver<Answered>, mpsc::Receiver<Spoken>),
         reloads: mpsc::Receiver<web::ReloadRequest>,
-        (traces, switches): (mpsc::Receiver<web::TraceRequest>, mpsc::Receiver<web::SwitchRequest>),
-        sip: Inlet,
-        found: Found,
+        (traces, switches, erasures): (
+            mpsc::Receiver<web::TraceRequest>,
+            mpsc::Receiver<web::SwitchRequest>,
+            mpsc::Receiver<web::EraseRequest>,
+        ),
+        (sip, found): (Inlet, Found),
     ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,6 +156,7 @@ impl Inputs {
             reloads,
             traces,
             switches,
+            erasures,
             hang_up,
             reread,
             rereader,
@@ -175,6 +181,8 @@ struct Server {
     spoken: mpsc::Sender<Spoken>,
     live: Arc<web::Live>,
     records: records::Writer,
+    audit: records::Audit,
+    _purger: records::purge::Purger,
     recorder: records::Recorder,
     webhooks: Post,
     /// Sends copies of SIP messages, where somebody collects them.
@@ -191,6 +199,7 @@ impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) -> Stop {
         self.readiness.send_replace(web::Readiness::Ready);
+        self.note("configuration", "read at the start");
         self.switchboard.connect_trunks(Instant::now());
         self.act();
         loop {
@@ -278,6 +287,7 @@ impl Server {
             }
             Some(asked) = inputs.traces.recv() => self.show_trace(asked),
             Some(asked) = inputs.switches.recv() => self.switch(asked),
+            Some(asked) = inputs.erasures.recv() => self.erase(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
@@ -356,7 +366,17 @@ impl Server {
             self.sip.set_tls(tls);
             reloaded
         });
+        if reply.is_none() {
+            let how = if outcome.is_ok() { "read again" } else { "refused for its faults" };
+            self.note("configuration", how);
+        }
         reload::tell(reply, outcome);
+    }
+
+    /// Puts into the audit log, beside the loop, what was changed by a signal or a start. What goes wrong is logged there.
+    fn note(&self, what: &'static str, how: &'static str) {
+        let audit = self.audit.clone();
+        tokio::spawn(async move { audit.append(Actor::System, Deed::Changed, what, how).await });
     }
 
     /// Does what the switchboard wants.
@@ -440,6 +460,19 @@ impl Server {
             asked.turn.map_or(Ok(()), |(line, on)| self.switchboard.turn_emergency(line.as_deref(), on));
         // Whoever asked may have gone.
         let _ = asked.reply.send(turned.map(|()| self.switchboard.emergencies().clone()));
+    }
+
+    /// Has a person erased beside the loop: with all that was ever said, since nobody knows of which it was their name.
+    fn erase(&self, asked: web::EraseRequest) {
+        let (voice, eraser) = (self.voice.clone(), self.records.eraser());
+        tokio::spawn(async move {
+            let outcome = match voice.forget().await {
+                Ok(()) => eraser.erase(asked.person).await.map_err(|error| error.to_string()),
+                Err(error) => Err(format!("nothing is erased: what the voice said cannot be: {error}")),
+            };
+            // Whoever asked may have gone.
+            let _ = asked.reply.send(outcome);
+        });
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.

@@ -11,6 +11,7 @@ mod discretion;
 mod emergency;
 mod load;
 mod log;
+mod privacy;
 mod records;
 mod serve;
 mod trace;
@@ -52,6 +53,8 @@ enum Command {
     Records(records::Arguments),
     /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
     Audit(audit::Arguments),
+    /// Hand out or erase what is kept of one person.
+    Privacy(privacy::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
     /// Try who is told of calls.
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Privacy(arguments) => privacy::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),

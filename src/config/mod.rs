@@ -13,6 +13,7 @@ mod graph;
 mod letting_in;
 mod lines;
 mod nearest;
+mod privacy;
 mod read;
 mod readings;
 mod scenarios;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
+pub use privacy::Privacy;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
 pub use settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
 
@@ -78,6 +80,8 @@ pub struct Configuration {
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[privacy]`: how long what is known of callers is kept.
+    pub privacy: Privacy,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
     /// `[[webhooks]]`: who is told of calls, each by a name of its own.

@@ -12,7 +12,9 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values, webhooks};
+use super::{
+    Configuration, Environment, actions, demo, privacy, sip, speech, targets, trunks, values, webhooks,
+};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -77,6 +79,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let process = process(file.section("process", "[process]"));
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
+    let privacy = privacy::read(file.section("privacy", "[privacy]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let speech = speech::read(file.section("speech", "[speech]"), &records.folder, environment);
@@ -123,6 +126,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         process,
         web,
         records,
+        privacy,
         hep,
         webhooks,
         prompts,

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use super::fault::is_credential;
 use super::lines::trust_word;
-use super::{Configuration, Environment, Faults};
+use super::{Configuration, Environment, Faults, Privacy};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
     Need, Next, Notice, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
@@ -63,7 +63,7 @@ fn hide(table: &mut Table, within: bool) {
 }
 
 fn settings(file: &mut Table, configuration: &Configuration) {
-    let Configuration { media, limits, web, records, prompts, hand_over, .. } = configuration;
+    let Configuration { media, limits, web, records, prompts, hand_over, privacy, .. } = configuration;
     let networks = configuration.sip.local_networks.iter().map(ToString::to_string);
     fill(file, "sip", [("realm", text(&configuration.sip.realm)), ("local_networks", texts(networks))]);
     let ports = format!("{}-{}", media.ports.start(), media.ports.end());
@@ -88,6 +88,11 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     let (traces, recordings) = (kept(records.kept.traces), kept(records.kept.recordings));
     let folder = text(records.folder.display());
     fill(file, "records", [("folder", folder), ("traces", traces), ("recordings", recordings)]);
+    let Privacy { periods, rotation } = privacy;
+    let forever = || text("forever");
+    let keys = [("pseudonyms", days(rotation.every)), ("pseudonyms_kept", days(rotation.kept))];
+    fill(file, "privacy", [("records", periods.record.map_or_else(forever, days))]);
+    fill(file, "privacy", keys);
     fill(file, "prompts", [("language", text(&prompts.language))]);
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
@@ -470,6 +475,17 @@ fn time(span: Duration) -> Value {
     text(span_text(span))
 }
 
+/// A time that may be longer than anybody counts in hours.
+fn days(span: Duration) -> Value {
+    const HOURS_A_DAY: u64 = 24;
+    let hours = span.as_secs() / 3600;
+    text(if hours.is_multiple_of(HOURS_A_DAY) {
+        format!("{}d", hours / HOURS_A_DAY)
+    } else {
+        span_text(span)
+    })
+}
+
 fn span_text(span: Duration) -> String {
     SpanPrinter::new().unsigned_duration_to_string(&span)
 }
@@ -503,8 +519,8 @@ mod tests {
             assert_eq!(before.sounds, after.sounds, "{name}");
             assert_eq!((before.media, before.limits, before.web), (after.media, after.limits, after.web));
             assert_eq!(
-                (before.records, before.prompts, before.hand_over),
-                (after.records, after.prompts, after.hand_over)
+                (before.records, before.privacy, before.prompts, before.hand_over),
+                (after.records, after.privacy, after.prompts, after.hand_over)
             );
             assert_eq!((before.sip, before.targets), (after.sip, after.targets));
             assert_eq!(before.webhooks, after.webhooks);

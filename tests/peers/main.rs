@@ -22,6 +22,7 @@ mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod pages;
+mod privacy;
 mod proxy;
 #[path = "../statistics/rank.rs"]
 mod rank;
