@@ -253,18 +253,14 @@ impl Attempt {
     }
 
     fn of_status(answer: Answer, status: StatusCode) -> Self {
-        if !matches!(answer, Answer::Failed(_)) {
-            return Self::Over((answer, Outcome::Good));
-        }
-        match status {
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                Self::WorthAnother(answer)
-            }
+        match (&answer, status) {
+            (
+                Answer::Failed(Failure::Status),
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
+            ) => Self::WorthAnother(answer),
+            (Answer::Failed(Failure::Status), _) => Self::Over((answer, Outcome::Bad)),
             // Whoever refuses one request is there for others.
-            _ if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                Self::Over((answer, Outcome::Good))
-            }
-            _ => Self::Over((answer, Outcome::Bad)),
+            _ => Self::Over((answer, Outcome::Good)),
         }
     }
 

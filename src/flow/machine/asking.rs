@@ -259,6 +259,10 @@ impl Flow {
             (Subject::Identifier(nth), Answer::LookUp(matches)) => self.looked_up(nth, matches, now),
             (Subject::Factor(nth), Answer::Check(true)) => self.passed(nth, now),
             (Subject::Factor(_), Answer::Check(false)) => self.fail(Fault::NoMatch, now),
+            (Subject::Factor(_), Answer::Locked(lock)) => {
+                self.summary.locked.get_or_insert(lock);
+                self.fail(Fault::NoMatch, now);
+            }
             _ => self.apologise(now),
         }
     }
