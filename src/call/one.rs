@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
 use super::keypad::Keypad;
+use super::numbers::Treatment;
 use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
 use super::speaking::Pending;
@@ -176,6 +177,14 @@ impl Call {
             Phase::Talking(Script::Line(flow)) => Some(flow),
             Phase::Closing(ending) => ending.flow.as_deref(),
             _ => None,
+        }
+    }
+
+    /// What the calling number has done with a call to a line.
+    pub fn treatment(&self) -> Treatment {
+        match self.party {
+            Party::Line(_) => self.plan.numbers.treat(self.ani.as_ref(), self.first_dialled.is_some()),
+            Party::Agents(_) => Treatment::Usual,
         }
     }
 

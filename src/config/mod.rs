@@ -13,6 +13,7 @@ mod graph;
 mod letting_in;
 mod lines;
 mod nearest;
+mod numbers;
 mod read;
 mod readings;
 mod scenarios;
@@ -44,7 +45,7 @@ pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
 pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
 
 use crate::audio;
-use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Numbers, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
@@ -74,6 +75,8 @@ pub struct Configuration {
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[numbers]`: whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
     /// `[prompts]`: where recordings come from.

@@ -12,7 +12,7 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values};
+use super::{Configuration, Environment, actions, demo, numbers, sip, speech, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -76,6 +76,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
+    let numbers = numbers::read(file.section("numbers", "[numbers]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let speech = speech::read(file.section("speech", "[speech]"), &records.folder, environment);
@@ -119,6 +120,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         limits,
         web,
         records,
+        numbers,
         hep,
         prompts,
         speech,

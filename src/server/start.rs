@@ -240,6 +240,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
+        numbers: configuration.numbers.clone(),
     }
 }
 

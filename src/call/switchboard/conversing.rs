@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use super::super::emergency::Emergencies;
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
 use super::super::keypad;
+use super::super::numbers::Treatment;
 use super::super::one::{CallId, Party, Phase, Script};
 use super::super::plan::Here;
 use super::super::record::EndedBy;
@@ -28,7 +29,10 @@ impl Switchboard {
         match &call.party {
             Party::Line(line) => {
                 let emergency = self.emergencies.are_on(&line.number);
-                let opening = Opening::of(line, emergency, self.clock.date(now));
+                let opening = match Opening::of(line, emergency, self.clock.date(now)) {
+                    Opening::Open if call.treatment() == Treatment::ToAgent => Opening::ToAgent,
+                    opening => opening,
+                };
                 let rng = StdRng::from_rng(&mut self.rng);
                 let start = Start { line: Arc::clone(line), ani: call.ani.clone(), opening, rng };
                 let mut flow = Flow::new(start, now);
