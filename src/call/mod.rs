@@ -31,7 +31,7 @@ pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Srtp, 
 pub use ports::PortPool;
 pub use record::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, RECORD_VERSION};
 pub use speaking::{Said, Speech, Utterance};
-pub use switchboard::{Action, Copied, Switchboard, Tap, WallClock};
+pub use switchboard::{Action, Copied, Origin, Switchboard, Tap, WallClock};
 pub use trace::{Message, Trace};
 pub use trunk::{IpNet, Strangers, Trunk, Trunks};
 pub use uplink::{

@@ -8,6 +8,7 @@ mod crm;
 mod demo;
 mod emergency;
 mod load;
+mod locks;
 mod records;
 mod serve;
 mod trace;
@@ -45,6 +46,8 @@ enum Command {
     Load(load::Arguments),
     /// Turn the emergency switch of a line, or of all lines.
     Emergency(emergency::Arguments),
+    /// List what failed proofs have locked, or lift a lock-out.
+    Locks(locks::Arguments),
     /// Print call records.
     Records(records::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),
+        Command::Locks(arguments) => locks::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),

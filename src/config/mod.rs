@@ -12,6 +12,7 @@ mod fault;
 mod graph;
 mod letting_in;
 mod lines;
+mod locks;
 mod nearest;
 mod numbers;
 mod read;
@@ -42,7 +43,7 @@ use std::sync::Arc;
 pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
-pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
+pub use settings::{Limits, Locks, Media, Prompts, Records, Sip, Web};
 
 use crate::audio;
 use crate::call::{Agents, Directory, HandOverTimes, Numbers, Sound, Target, Trunks};
@@ -75,6 +76,8 @@ pub struct Configuration {
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[locks]`: how many failed proofs lock what.
+    pub locks: Locks,
     /// `[numbers]`: whose calls are not taken, and whose are asked nothing.
     pub numbers: Numbers,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.

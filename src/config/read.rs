@@ -12,7 +12,9 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, numbers, sip, speech, targets, trunks, values};
+use super::{
+    Configuration, Environment, actions, demo, locks, numbers, sip, speech, targets, trunks, values,
+};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -76,6 +78,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
+    let locks = locks::read(file.section("locks", "[locks]"), environment);
     let numbers = numbers::read(file.section("numbers", "[numbers]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
@@ -120,6 +123,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         limits,
         web,
         records,
+        locks,
         numbers,
         hep,
         prompts,

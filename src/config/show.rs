@@ -10,11 +10,13 @@ use toml::{Table, Value};
 
 use super::fault::is_credential;
 use super::lines::trust_word;
+use super::locks::FILE;
 use super::{Configuration, Environment, Faults};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
-    Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
+    Lock, Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
+use crate::locks::Limit;
 use crate::records::Retention;
 use crate::secret::Digit;
 
@@ -42,7 +44,9 @@ fn hide(table: &mut Table, within: bool) {
             || is_credential(key)
             || ["pin", "birth_date", "last_four", "code"].contains(&key.as_str());
         match value {
-            Value::String(text) if is_secret && !text.starts_with("env:") => HIDDEN.clone_into(text),
+            Value::String(text) if is_secret && !text.starts_with("env:") && text != FILE => {
+                HIDDEN.clone_into(text);
+            }
             Value::Table(inner) => hide(inner, within || is_credential(key)),
             Value::Array(items) => {
                 items.iter_mut().filter_map(Value::as_table_mut).for_each(|inner| hide(inner, within));
@@ -77,11 +81,19 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     let (traces, recordings) = (kept(records.kept.traces), kept(records.kept.recordings));
     let folder = text(records.folder.display());
     fill(file, "records", [("folder", folder), ("traces", traces), ("recordings", recordings)]);
+    fill(file, "locks", Lock::ALL.map(|lock| (lock.as_str(), limit(configuration.locks.limits.of(lock)))));
+    fill(file, "locks", [("database", text(FILE))]);
     fill(file, "prompts", [("language", text(&prompts.language))]);
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
     fill(file, "back_end", [("deadline", time(back_end.default.deadline))]);
+}
+
+fn limit(limit: Option<Limit>) -> Value {
+    limit.map_or(text("off"), |Limit { tries, within }| {
+        table([("tries", Value::from(i64::from(tries))), ("within", time(within))])
+    })
 }
 
 /// Adds to the section what it does not say.

@@ -3,6 +3,7 @@
 mod asked;
 mod back_ends;
 mod conversation;
+mod lock_outs;
 mod name_servers;
 mod trunks;
 

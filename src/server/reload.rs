@@ -124,6 +124,7 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> 
         ("[web]", old.web != new.web),
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
+        ("[locks] `database`", old.locks.server != new.locks.server),
         ("[demo.back_end]", old.demo_back_end != new.demo_back_end),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

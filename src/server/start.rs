@@ -16,7 +16,8 @@ use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
-use crate::config::{Configuration, Limits, Records};
+use crate::config::{self, Configuration, Limits, Records};
+use crate::locks::{Locks, Place};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
@@ -73,6 +74,11 @@ pub enum StartError {
     /// The record store cannot be used.
     #[error("{0}")]
     Records(#[from] records::RecordsError),
+    /// The lock-outs cannot be kept in the data folder.
+    #[error(
+        "lock-outs cannot be kept in the data folder: {0}; let this user write there, or name another folder"
+    )]
+    Locks(#[source] sqlx::Error),
     /// The back end cannot be asked as configured.
     #[error("{0}")]
     BackEnd(#[from] crm::Misconfigured),
@@ -101,6 +107,7 @@ impl StartError {
             Self::Prompts(_)
             | Self::Listen { .. }
             | Self::Records(_)
+            | Self::Locks(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
             | Self::Voice(_) => 78,
@@ -127,6 +134,7 @@ pub async fn start(
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
     let Records { folder, recording_max, kept, .. } = &configuration.records;
+    let locks = locks(&configuration).await?;
     let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
     let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record);
@@ -152,6 +160,7 @@ pub async fn start(
         reload,
         traces,
         switches,
+        locks: locks.clone(),
         folder: configuration.records.folder.clone(),
     };
     tokio::spawn(web::serve(pages, state, std::future::pending()));
@@ -187,6 +196,7 @@ pub async fn start(
         live,
         records: writer,
         recorder,
+        locks,
         readiness,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
@@ -197,6 +207,15 @@ pub async fn start(
         Inputs::new(media, (answered, heard), reloads, (traces_asked, switches_asked), inlet, found)?,
         addresses,
     ))
+}
+
+async fn locks(configuration: &Configuration) -> Result<Locks, StartError> {
+    let config::Locks { server, limits } = &configuration.locks;
+    let place = match server {
+        Some(server) => Place::Server(server.clone()),
+        None => Place::Folder(configuration.records.folder.clone()),
+    };
+    Locks::start(place, *limits).await.map_err(StartError::Locks)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {

@@ -12,6 +12,7 @@ mod events;
 mod guard;
 mod ladder;
 mod live;
+mod locks;
 pub mod metrics;
 mod page;
 mod recording;
@@ -37,6 +38,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::call::{Emergencies, Trace};
+use crate::locks::Locks;
 use crate::records::Store;
 
 /// Event streams at once; one more is told 503.
@@ -69,7 +71,9 @@ pub struct State {
     pub traces: mpsc::Sender<TraceRequest>,
     /// Where requests to show or turn the emergency switches go.
     pub switches: mpsc::Sender<SwitchRequest>,
-    /// The data folder, where they are kept.
+    /// What is locked by failed proofs.
+    pub locks: Locks,
+    /// The data folder, where switches are kept.
     pub folder: PathBuf,
 }
 
@@ -175,6 +179,8 @@ fn router(app: App) -> Router {
         .route("/api/v1/trunks", get(api::trunks))
         .route("/api/v1/reload", post(api::reload))
         .route("/api/v1/emergency", get(emergency::show).post(emergency::turn))
+        .route("/api/v1/locks", get(locks::list))
+        .route("/api/v1/locks/lift", post(locks::lift))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))
         .route("/metrics", get(api::metrics))

@@ -1,5 +1,7 @@
 //! The web side over real HTTP on loopback: every resource, every refusal, the event stream, hostile text.
 
+mod locks;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +21,7 @@ use crate::call::{
     CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
     ServerView, Stage, TrunkState, TrunkView,
 };
+use crate::locks::{Limits, Locks, Place};
 use crate::records::{Kept, Retention, Store, Writer, sample};
 
 /// So long that no sample is ever too old.
@@ -30,6 +33,7 @@ struct Site {
     client: Client,
     live: Arc<Live>,
     store: Store,
+    locks: Locks,
     ready: watch::Sender<Readiness>,
     shutdown: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -48,6 +52,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let store = Store::open(folder.path()).await.expect("opened");
     write(&store, records).await;
+    let locks = Locks::start(Place::Folder(folder.path().to_owned()), Limits::USUAL).await.expect("opened");
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
     let (traces, mut traces_asked) = tokio::sync::mpsc::channel(1);
@@ -62,6 +67,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         reload: tokio::sync::mpsc::channel(1).0,
         traces,
         switches,
+        locks: locks.clone(),
         folder: folder.path().to_owned(),
     };
     tokio::spawn(async move {
@@ -90,7 +96,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let server = tokio::spawn(serve(listener, state, async move {
         let _ = end.await;
     }));
-    Site { address, client: Client::new(), live, store, ready, shutdown, server, folder }
+    Site { address, client: Client::new(), live, store, locks, ready, shutdown, server, folder }
 }
 
 impl Site {

@@ -16,6 +16,7 @@ mod hostile;
 mod kill;
 mod life;
 mod load;
+mod locks;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;

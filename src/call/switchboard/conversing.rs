@@ -101,8 +101,9 @@ impl Switchboard {
                     self.actions.push_back(Action::Media(session, media::Command::Stop));
                 }
                 flow::Action::Ask(request) => {
+                    let Some(origin) = call.origin() else { return };
                     let plan = Arc::clone(&call.plan);
-                    self.actions.push_back(Action::Ask(id, plan, request));
+                    self.actions.push_back(Action::Ask(id, plan, request, origin));
                 }
                 flow::Action::HandOver(standing, target) => self.hand_over(id, &standing, target, now),
                 flow::Action::HangUp => return self.hang_up(id, EndedBy::Portero, None, now),
