@@ -20,6 +20,8 @@ mod locks;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod proxy;
 mod recording;
 mod registrar;

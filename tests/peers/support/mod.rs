@@ -11,6 +11,8 @@ pub mod kamailio;
 pub mod linphone;
 pub mod loopback;
 pub mod name_server;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod script;
 pub mod server;
 pub mod sipp;
