@@ -215,7 +215,7 @@ impl Keeper {
 
     /// Takes a turn; whether it has come to its end.
     async fn turn(&mut self, wishes: &mut [Wish], forget: bool) -> bool {
-        let turned = timeout(TURN_WITHIN, self.try_turn(wishes, forget)).await;
+        let turned = timeout(TURN_WITHIN, self.try_twice(wishes, forget)).await;
         let failure = match turned {
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure.to_string()),
@@ -233,6 +233,18 @@ impl Keeper {
             self.book = None;
         }
         self.works
+    }
+
+    /// Tries again with a new connection, where the old one may have been lost while nobody used it.
+    async fn try_twice(&mut self, wishes: &mut [Wish], forget: bool) -> sqlx::Result<()> {
+        let was_open = self.book.is_some();
+        match self.try_turn(wishes, forget).await {
+            Err(_) if was_open => {
+                self.book = None;
+                self.try_turn(wishes, forget).await
+            }
+            turned => turned,
+        }
     }
 
     async fn try_turn(&mut self, wishes: &mut [Wish], forget: bool) -> sqlx::Result<()> {

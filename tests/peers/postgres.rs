@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::locks::{MARIA, PATIENT, asked, call, records};
+use crate::locks::{MARIA, NO_RETRY, PATIENT, asked, call, records};
 use crate::support::loopback::Loopback;
 use crate::support::postgres::Postgres;
 use crate::support::server::Server;
@@ -12,7 +12,7 @@ use crate::support::wait_for;
 
 fn node(postgres: &Postgres) -> Server {
     let database = format!("database = \"{}\"", postgres.url());
-    Server::serve(&[PATIENT, ("# database = \"file\"", &database)])
+    Server::serve(&[PATIENT, NO_RETRY, ("# database = \"file\"", &database)])
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn proofs_sprayed_over_numbers_and_nodes_at_one_account_stop_at_five() {
     let charged = postgres.ask("SELECT kind, count(*) FROM portero_charges GROUP BY kind ORDER BY kind");
     assert_eq!(charged, "ani|5\ncustomer|5\nline|5");
     for node in &nodes {
-        let told = call(node, 1, MARIA.0, "4711#4711#4711#4711#");
+        let told = call(node, 1, MARIA.0, "4711#");
         assert_eq!(told["calls"]["handed_over"], 1, "{told:#}");
         assert_eq!(asked(node, "accepted"), 0, "the right one is no proof any more");
         let records = records(node, 31);
