@@ -177,7 +177,7 @@ fn count(packets: u64) -> i64 {
     i64::try_from(packets).unwrap_or(i64::MAX)
 }
 
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         other => unreachable!("the enums of a record are words, not {other:?}"),
@@ -188,11 +188,11 @@ fn unword<T: DeserializeOwned>(text: &str) -> Result<T, WordError> {
     T::deserialize(StrDeserializer::new(text))
 }
 
-fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
+pub(super) fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
     unword(row.try_get(column)?).map_err(|error| unreadable(column, error))
 }
 
-fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
+pub(super) fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
     row.try_get::<&str, _>(column)?.parse().map_err(|error: jiff::Error| unreadable(column, error))
 }
 
@@ -204,6 +204,6 @@ fn optional<T, E: Into<BoxDynError>>(
     row.try_get::<Option<&str>, _>(column)?.map(parse).transpose().map_err(|error| unreadable(column, error))
 }
 
-fn unreadable(column: &str, source: impl Into<BoxDynError>) -> sqlx::Error {
+pub(super) fn unreadable(column: &str, source: impl Into<BoxDynError>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
 }

@@ -20,6 +20,7 @@ mod locks;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
+mod pages;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod proxy;
