@@ -20,10 +20,10 @@ fn proofs_sprayed_over_numbers_and_nodes_at_one_account_stop_at_five() {
     let place = Loopback::claim();
     let postgres = Postgres::start(place.ip().into());
     let nodes = [node(&postgres), node(&postgres)];
-    // The account is told by its number, which stands for its identifier here; what matters is that both nodes ask at once.
+    let account_and_pin = format!("{},prompt,9999#", MARIA.1);
     std::thread::scope(|scope| {
         for node in &nodes {
-            scope.spawn(|| call(node, 30, MARIA.0, "9999#"));
+            scope.spawn(|| call(node, 30, "+1999555####", &account_and_pin));
         }
     });
     let told: u64 = nodes.iter().map(|node| asked(node, "rejected")).sum();
