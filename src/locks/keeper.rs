@@ -5,7 +5,6 @@
 //! is anything tried that is not counted.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, waits, starts a task")]
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,14 +14,15 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
 
 use super::book::{Book, ChargeId, Turn};
+use super::proof::Paces;
 use super::rule::{Limits, Moment};
 use super::{Key, LockOut, Place};
-use crate::flow::{ActionName, Lock};
+use crate::flow::Lock;
 
 /// Wishes that may wait. One more is refused.
 const QUEUE_MAX: usize = 1024;
-/// Wishes in one turn.
-const AT_ONCE_MAX: usize = 256;
+/// Wishes in one turn, so many that it has its end in time on a slow machine.
+const AT_ONCE_MAX: usize = 64;
 /// How long the first opening may take, when nobody waits yet.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a turn may take, the opening of a connection included.
@@ -44,8 +44,7 @@ pub struct Locks {
 pub(super) struct Shared {
     queue: mpsc::Sender<Wish>,
     limits: watch::Sender<Limits>,
-    /// How long it last took until a secret was known to be wrong, by the action that checked it.
-    pub paces: Mutex<HashMap<ActionName, Duration>>,
+    pub paces: Mutex<Paces>,
 }
 
 /// The book could not be read or written in time.

@@ -1,13 +1,14 @@
 //! A proof on its way to the back end: charged first, given back where that is due, and kept from it where a key is locked.
 //!
-//! Whoever is locked hears that the secret was wrong, after as long as that takes to be known: the answer to nothing
-//! comes when the last "no" would have come.
+//! Whoever is locked hears that the secret was wrong, after as long as that takes to be known: as long as one of the last
+//! times that the back end said no, any of them.
 #![expect(
     clippy::disallowed_methods,
     reason = "shell: measures how long the back end takes, and takes as long"
 )]
 
-use std::sync::PoisonError;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Key;
@@ -16,6 +17,27 @@ use crate::flow::{ActionName, Answer, Failure};
 
 /// How long a "no" takes where none has been heard yet.
 const PACE_USUALLY: Duration = Duration::from_millis(150);
+/// Times that are kept of each action. One alone would be told from others by never changing.
+const TIMES_MAX: usize = 16;
+
+/// How long it took, the last times, until a secret was known to be wrong, by the action that checked it.
+#[derive(Debug, Default)]
+pub(super) struct Paces(HashMap<ActionName, VecDeque<Duration>>);
+
+impl Paces {
+    /// Takes note of one time.
+    pub fn note(&mut self, action: &ActionName, time: Duration) {
+        let times = self.0.entry(action.clone()).or_default();
+        times.truncate(TIMES_MAX - 1);
+        times.push_front(time);
+    }
+
+    /// One of the last times.
+    fn draw(&self, action: &ActionName) -> Duration {
+        let times = self.0.get(action).filter(|times| !times.is_empty());
+        times.map_or(PACE_USUALLY, |times| times[rand::random_range(..times.len())])
+    }
+}
 
 impl Locks {
     /// Has `ask` put a proof to the back end by `action`, if it can be charged to all of `keys`.
@@ -32,14 +54,15 @@ impl Locks {
         let charge = match self.charge(keys).await {
             Ok(Ok(charge)) => charge,
             Ok(Err(lock)) => {
-                tokio::time::sleep_until((began + self.pace(action)).into()).await;
+                let pace = self.paces().draw(action);
+                tokio::time::sleep_until((began + pace).into()).await;
                 return Answer::Locked(lock);
             }
             Err(NotCounted) => return Answer::Failed(Failure::NotCounted),
         };
         let answer = ask.await;
         if answer == Answer::Check(false) {
-            self.note_pace(action, began.elapsed());
+            self.paces().note(action, began.elapsed());
         }
         if is_given_back(&answer) {
             self.give_back(charge);
@@ -47,14 +70,8 @@ impl Locks {
         answer
     }
 
-    fn pace(&self, action: &ActionName) -> Duration {
-        let paces = self.shared.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.get(action).copied().unwrap_or(PACE_USUALLY)
-    }
-
-    fn note_pace(&self, action: &ActionName, pace: Duration) {
-        let mut paces = self.shared.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.insert(action.clone(), pace);
+    fn paces(&self) -> MutexGuard<'_, Paces> {
+        self.shared.paces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
