@@ -28,6 +28,7 @@ pub use start::{Addresses, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
+use crate::hooks::Post;
 use crate::locks::Locks;
 use crate::net::dns::{Found, Locator};
 use crate::net::hep;
@@ -148,6 +149,7 @@ struct Server {
     records: records::Writer,
     recorder: records::Recorder,
     locks: Locks,
+    webhooks: Post,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
@@ -214,6 +216,8 @@ impl Server {
             warn!("proofs that were right may stay charged: lock-outs cannot be written");
         }
         self.records.drain().await;
+        // The records' writer has told of the last ends.
+        self.webhooks.finish().await;
     }
 
     /// Waits for one input and takes it in.
@@ -297,7 +301,8 @@ impl Server {
 
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
-        let outcome = reread.map(|prepared| {
+        let outcome = reread.map(|mut prepared| {
+            self.webhooks.set(std::mem::take(&mut prepared.webhooks));
             let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
@@ -329,6 +334,7 @@ impl Server {
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
                 }
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Tell(happening) => self.webhooks.tell(*happening),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Tape(session, name) => {

@@ -13,7 +13,7 @@ use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::{
-    Configuration, Environment, actions, demo, locks, numbers, sip, speech, targets, trunks, values,
+    Configuration, Environment, actions, demo, locks, numbers, sip, speech, targets, trunks, values, webhooks,
 };
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
@@ -108,6 +108,8 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         date_order: &date_order,
     };
     let lines = lines::read(&mut file, &surroundings);
+    let named: Vec<&str> = lines.usable.iter().map(|line| line.number.as_str()).collect();
+    let webhooks = webhooks::read(&mut file, &named, environment);
     unused_targets(&targets, &lines);
     let actions = actions::read(&asked, &lines.uses, &back_ends.names());
     let back_end = back_ends.with_actions(actions);
@@ -126,6 +128,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         locks,
         numbers,
         hep,
+        webhooks,
         prompts,
         speech,
         hand_over,

@@ -1,7 +1,7 @@
 //! Reading the configuration again while calls go on (SIGHUP, `POST /api/v1/reload`).
 //!
 //! A file with faults is refused and the one in effect stays. A call keeps the plan it began with, and with it
-//! the back end that plan asks. What cannot change while the program runs is named in the answer.
+//! the back end that plan asks. Webhooks are told of all calls as is configured now. What cannot change while the program runs is named in the answer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -14,6 +14,7 @@ use super::start::{StartError, plan};
 use crate::audio::Library;
 use crate::call::Plan;
 use crate::config::{Configuration, Limits, Look, Sip};
+use crate::hooks::Sender;
 use crate::net::sip::Tls;
 use crate::speech::Voice;
 use crate::{crm, web};
@@ -32,6 +33,8 @@ pub struct Prepared {
     back_end: crm::Client,
     tls: Tls,
     voice: Voice,
+    /// Whom calls are told to, all of them.
+    pub webhooks: Vec<Sender>,
 }
 
 /// What the server has of its configuration.
@@ -73,7 +76,7 @@ impl InEffect {
 
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
     pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls, voice } = prepared;
+        let Prepared { configuration, prompts, back_end, tls, voice, .. } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
@@ -91,7 +94,8 @@ pub fn prepare(file: &Path) -> Reread {
     let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice }))
+    let webhooks = Sender::all(&configuration.webhooks).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, webhooks }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.

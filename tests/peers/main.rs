@@ -34,3 +34,4 @@ mod support;
 mod test_caller;
 mod trace;
 mod trunks;
+mod webhooks;

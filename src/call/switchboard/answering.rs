@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::super::caller::{self, Calling};
+use super::super::happening::Told;
 use super::super::keypad::Keypad;
 use super::super::numbers::Treatment;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
@@ -79,6 +80,7 @@ impl Switchboard {
             concealed: false,
             parting: None,
             shown: None,
+            told: Told::default(),
         };
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
@@ -95,7 +97,7 @@ impl Switchboard {
             return self.refuse(id, DECLINE, "the calling number is blocked", now);
         }
         self.open(id, now);
-        self.show(id);
+        self.show(id, now);
     }
 
     /// What keeps us from taking one more call, which else has arrived.

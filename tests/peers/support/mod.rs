@@ -14,6 +14,7 @@ pub mod loopback;
 pub mod name_server;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod receiver;
 pub mod script;
 pub mod server;
 pub mod sipp;
