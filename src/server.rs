@@ -7,6 +7,7 @@
 pub mod descriptors;
 mod measure;
 mod notify;
+mod proving;
 mod reload;
 mod speaking;
 mod start;
@@ -32,6 +33,7 @@ pub const EXIT_LOST: u8 = 70;
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
 use crate::hooks::Post;
+use crate::locks::Locks;
 use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
@@ -184,6 +186,7 @@ struct Server {
     audit: records::Audit,
     _purger: records::purge::Purger,
     recorder: records::Recorder,
+    locks: Locks,
     webhooks: Post,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
@@ -255,6 +258,9 @@ impl Server {
         self.act();
         if tokio::time::timeout(STOP_WITHIN, self.recorder.finish()).await.is_err() {
             warn!("recordings are still being written: the next start makes them whole");
+        }
+        if self.locks.finish().await.is_err() {
+            warn!("proofs that were right may stay charged: lock-outs cannot be written");
         }
         self.records.drain().await;
         // The records' writer has told of the last ends.
@@ -362,6 +368,7 @@ impl Server {
             let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
+            self.locks.set_limits(self.in_effect.configuration().locks.limits);
             self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
             reloaded
@@ -393,7 +400,7 @@ impl Server {
                 }
                 call::Action::Locate(id, search) => self.locator.locate(id, *search),
                 call::Action::Media(session, command) => self.command(session, command),
-                call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
+                call::Action::Ask(call, plan, request, origin) => self.ask(call, &plan, request, &origin),
                 call::Action::Speak(call, utterance) => {
                     let spoken = self.spoken.clone();
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
@@ -475,15 +482,21 @@ impl Server {
         });
     }
 
-    /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.
-    fn ask(&self, call: CallId, plan: &Arc<Plan>, request: flow::Request) {
+    /// Asks the back end beside the loop, if lock-outs let it be asked. A call that is gone by the time of the answer
+    /// ignores it.
+    fn ask(&self, call: CallId, plan: &Arc<Plan>, request: flow::Request, origin: &call::Origin) {
         if let Some(secret) = request.query.secret() {
             mishap::at("loop", secret.expose());
         }
         let Some(back_end) = self.in_effect.back_end(plan).cloned() else { return };
-        let answers = self.answers.clone();
+        let (answers, locks) = (self.answers.clone(), self.locks.clone());
+        let keys = proving::keys(&request.query, origin);
         tokio::spawn(async move {
-            let answer = back_end.ask(&request.action, &request.query).await;
+            let asked = back_end.ask(&request.action, &request.query);
+            let answer = match keys {
+                Some(keys) => locks.prove(&request.action, keys, asked).await,
+                None => asked.await,
+            };
             // Without a loop to hear it, nobody waits for the answer.
             drop(answers.send(Answered { call, request: request.id, answer }).await);
         });

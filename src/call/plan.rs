@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::numbers::Numbers;
 use super::speaking::Speech;
 use super::trunk::Trunks;
 use crate::audio::Library;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub intake: Intake,
     /// What is fetched to be said.
     pub speech: Speech,
+    /// Whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
 }
 
 /// How much may come in, whoever brings it.

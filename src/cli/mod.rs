@@ -10,6 +10,7 @@ mod demo;
 mod discretion;
 mod emergency;
 mod load;
+mod locks;
 mod log;
 mod privacy;
 mod records;
@@ -49,6 +50,8 @@ enum Command {
     Load(load::Arguments),
     /// Turn the emergency switch of a line, or of all lines.
     Emergency(emergency::Arguments),
+    /// List what failed proofs have locked, or lift a lock-out.
+    Locks(locks::Arguments),
     /// Print call records.
     Records(records::Arguments),
     /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),
+        Command::Locks(arguments) => locks::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Privacy(arguments) => privacy::run(&arguments),

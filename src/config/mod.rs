@@ -12,7 +12,9 @@ mod fault;
 mod graph;
 mod letting_in;
 mod lines;
+mod locks;
 mod nearest;
+mod numbers;
 mod privacy;
 mod read;
 mod readings;
@@ -44,10 +46,10 @@ pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
 pub use privacy::Privacy;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
-pub use settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
+pub use settings::{Limits, Locks, Media, Process, Prompts, Records, Sip, Web};
 
 use crate::audio;
-use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Numbers, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
@@ -82,6 +84,10 @@ pub struct Configuration {
     pub records: Records,
     /// `[privacy]`: how long what is known of callers is kept.
     pub privacy: Privacy,
+    /// `[locks]`: how many failed proofs lock what.
+    pub locks: Locks,
+    /// `[numbers]`: whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
     /// `[[webhooks]]`: who is told of calls, each by a name of its own.

@@ -13,7 +13,8 @@ use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
 use super::{
-    Configuration, Environment, actions, demo, privacy, sip, speech, targets, trunks, values, webhooks,
+    Configuration, Environment, actions, demo, locks, numbers, privacy, sip, speech, targets, trunks, values,
+    webhooks,
 };
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
@@ -80,6 +81,8 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
     let privacy = privacy::read(file.section("privacy", "[privacy]"));
+    let locks = locks::read(file.section("locks", "[locks]"), environment);
+    let numbers = numbers::read(file.section("numbers", "[numbers]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let speech = speech::read(file.section("speech", "[speech]"), &records.folder, environment);
@@ -127,6 +130,8 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         web,
         records,
         privacy,
+        locks,
+        numbers,
         hep,
         webhooks,
         prompts,

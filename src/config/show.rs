@@ -12,12 +12,14 @@ use toml::{Table, Value};
 
 use super::fault::is_credential;
 use super::lines::trust_word;
+use super::locks::FILE;
 use super::{Configuration, Environment, Faults, Privacy};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
-    Need, Next, Notice, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
+    Lock, Need, Next, Notice, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
 use crate::hooks::Webhook;
+use crate::locks::Limit;
 use crate::records::Retention;
 use crate::secret::Digit;
 
@@ -52,7 +54,9 @@ fn hide(table: &mut Table, within: bool) {
             || is_credential(key)
             || ["pin", "birth_date", "last_four", "code"].contains(&key.as_str());
         match value {
-            Value::String(text) if is_secret && !text.starts_with("env:") => HIDDEN.clone_into(text),
+            Value::String(text) if is_secret && !text.starts_with("env:") && text != FILE => {
+                HIDDEN.clone_into(text);
+            }
             Value::Table(inner) => hide(inner, within || is_credential(key)),
             Value::Array(items) => {
                 items.iter_mut().filter_map(Value::as_table_mut).for_each(|inner| hide(inner, within));
@@ -93,11 +97,19 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     let keys = [("pseudonyms", days(rotation.every)), ("pseudonyms_kept", days(rotation.kept))];
     fill(file, "privacy", [("records", periods.record.map_or_else(forever, days))]);
     fill(file, "privacy", keys);
+    fill(file, "locks", Lock::ALL.map(|lock| (lock.as_str(), limit(configuration.locks.limits.of(lock)))));
+    fill(file, "locks", [("database", text(FILE))]);
     fill(file, "prompts", [("language", text(&prompts.language))]);
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
     around::put(file, configuration);
+}
+
+fn limit(limit: Option<Limit>) -> Value {
+    limit.map_or(text("off"), |Limit { tries, within }| {
+        table([("tries", Value::from(i64::from(tries))), ("within", time(within))])
+    })
 }
 
 /// Adds to the section what it does not say.

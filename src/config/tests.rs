@@ -4,6 +4,7 @@ mod asked;
 mod back_ends;
 mod conversation;
 mod kept_and_accepted;
+mod lock_outs;
 mod name_servers;
 mod trunks;
 

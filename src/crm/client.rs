@@ -132,6 +132,7 @@ pub fn result_word(answer: &Answer) -> &'static str {
         Answer::LookUp(Matches::Several(_)) => "several",
         Answer::Check(true) => "accepted",
         Answer::Check(false) => "rejected",
+        Answer::Locked(_) => "locked",
         Answer::Sent(true) => "sent",
         Answer::Sent(false) => "not_sent",
         Answer::Record(_) => "record",

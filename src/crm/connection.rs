@@ -269,18 +269,14 @@ impl Attempt {
     }
 
     fn of_status(answer: Answer, status: StatusCode) -> Self {
-        if !matches!(answer, Answer::Failed(_)) {
-            return Self::over(answer, Outcome::Good);
-        }
-        match status {
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                Self::WorthAnother(answer)
-            }
+        match (&answer, status) {
+            (
+                Answer::Failed(Failure::Status),
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
+            ) => Self::WorthAnother(answer),
+            (Answer::Failed(Failure::Status), _) => Self::over(answer, Outcome::Bad),
             // Whoever refuses one request is there for others.
-            _ if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                Self::over(answer, Outcome::Good)
-            }
-            _ => Self::over(answer, Outcome::Bad),
+            _ => Self::over(answer, Outcome::Good),
         }
     }
 

@@ -106,7 +106,7 @@ impl Reading {
             Some(Condition::Status(_)) if is_success => Some(self.says(false)),
             None if is_success && matches!(self, Self::Sending(_)) => Some(self.says(true)),
             _ if is_success => None,
-            _ => Some(Answer::Failed(Failure::Status)),
+            _ => Some(Answer::Failed(failure_of(status))),
         }
     }
 
@@ -144,6 +144,16 @@ impl Reading {
             Self::Record(record) => Some(record),
             Self::Check(_) | Self::Hash(_) | Self::Sending(_) => None,
         }
+    }
+}
+
+/// What a status says that is configured to say nothing.
+fn failure_of(status: u16) -> Failure {
+    const TOO_MANY_REQUESTS: u16 = 429;
+    if (400..500).contains(&status) && status != TOO_MANY_REQUESTS {
+        Failure::Refused
+    } else {
+        Failure::Status
     }
 }
 
@@ -400,24 +410,26 @@ mod tests {
     fn statuses_tell_before_bodies_do() {
         let nobody = Some(Answer::LookUp(Matches::None));
         let failed = Some(Answer::Failed(Failure::Status));
+        let refused = Some(Answer::Failed(Failure::Refused));
         let by_status = Reading::Check(Check { accepted: Condition::Status(vec![204]), rejected: vec![403] });
         let table = [
             (look_up("$"), 200, None),
             (look_up("$"), 204, None),
             (look_up("$"), 404, nobody),
             (look_up("$"), 302, failed.clone()),
-            (look_up("$"), 401, failed.clone()),
+            (look_up("$"), 401, refused.clone()),
+            (look_up("$"), 429, failed.clone()),
             (look_up("$"), 500, failed.clone()),
             (check(), 200, None),
             (check(), 403, Some(Answer::Check(false))),
-            (check(), 404, failed.clone()),
+            (check(), 404, refused.clone()),
             (check(), 503, failed.clone()),
             (by_status.clone(), 204, Some(Answer::Check(true))),
             (by_status.clone(), 200, Some(Answer::Check(false))),
             (by_status.clone(), 403, Some(Answer::Check(false))),
-            (by_status, 500, failed.clone()),
+            (by_status, 500, failed),
             (Reading::Record(Attributes::new()), 200, None),
-            (Reading::Record(Attributes::new()), 404, failed),
+            (Reading::Record(Attributes::new()), 404, refused),
         ];
         for (reading, status, expected) in table {
             assert_eq!(reading.of_status(status), expected, "{status}");

@@ -55,6 +55,8 @@ pub enum Opening {
     Closed,
     /// Its emergency switch is on.
     Emergency,
+    /// It does, and this caller is asked nothing.
+    ToAgent,
 }
 
 impl Opening {
@@ -162,10 +164,11 @@ impl Flow {
             Opening::Open => None,
             Opening::Closed => line.hours.as_ref().map(|(_, closed)| closed),
             Opening::Emergency => Some(&line.emergency),
+            Opening::ToAgent => Some(&line.next.unidentified),
         };
         match instead {
             Some(next) => {
-                flow.summary.closed = true;
+                flow.summary.closed = opening != Opening::ToAgent;
                 flow.next(next, now);
             }
             None => flow.open(now),

@@ -11,7 +11,7 @@ use crate::call::{
     CallRecord, EndedBy, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState,
     TrunkView,
 };
-use crate::flow::{Method, Verdict};
+use crate::flow::{Lock, Method, Verdict};
 use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
 use crate::records::pseudonyms::{Pseudonyms, Sort};
@@ -100,6 +100,9 @@ pub fn call_ended(record: &CallRecord, pseudonyms: &Pseudonyms) {
     counter!("portero_calls_total", "line" => line.clone(), "verdict" => verdict).increment(1);
     histogram!("portero_call_seconds", "line" => line).record(seconds);
     identification(record);
+    if let Some(lock) = record.locked {
+        counter!("portero_lock_outs_total", "by" => lock.as_str()).increment(1);
+    }
     if let Some(hand_over) = &record.hand_over {
         let labels = [
             ("target", hand_over.target.clone()),
@@ -112,6 +115,7 @@ pub fn call_ended(record: &CallRecord, pseudonyms: &Pseudonyms) {
         call = record.id,
         line = record.line,
         verdict,
+        locked = record.locked.map(Lock::as_str),
         hand_over = record.hand_over.as_ref().map(outcome),
         ended_by = ?record.ended_by,
         reason = record.reason.as_ref().filter(|_| record.ended_by == EndedBy::Portero),

@@ -138,6 +138,7 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> 
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
         ("[privacy]", old.privacy != new.privacy),
+        ("[locks] `database`", old.locks.server != new.locks.server),
         ("[demo.back_end]", old.demo_back_end != new.demo_back_end),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -16,8 +16,9 @@ use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
-use crate::config::{Configuration, Limits, Records};
+use crate::config::{self, Configuration, Limits, Records};
 use crate::hooks::{HooksError, Post, Sender};
+use crate::locks::{Locks, Place};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
@@ -79,6 +80,11 @@ pub enum StartError {
     /// The record store cannot be used.
     #[error("{0}")]
     Records(#[from] records::RecordsError),
+    /// The lock-outs cannot be kept in the data folder.
+    #[error(
+        "lock-outs cannot be kept in the data folder: {0}; let this user write there, or name another folder"
+    )]
+    Locks(#[source] sqlx::Error),
     /// The back end cannot be asked as configured.
     #[error("{0}")]
     BackEnd(#[from] crm::Misconfigured),
@@ -110,6 +116,7 @@ impl StartError {
             Self::Prompts(_)
             | Self::Listen { .. }
             | Self::Records(_)
+            | Self::Locks(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
             | Self::Voice(_)
@@ -135,6 +142,7 @@ pub async fn start(
     let live = Arc::new(web::Live::new());
     let Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger } =
         kept(&configuration, &live).await?;
+    let locks = locks(&configuration).await?;
     if let Some(demo) = configuration.demo_back_end.clone() {
         let setting = "--crm, or `listen` in [demo.back_end]";
         let listener = listener("the demo's back end", demo.listen, setting).await?;
@@ -157,6 +165,7 @@ pub async fn start(
         reload,
         traces,
         switches,
+        locks: locks.clone(),
         folder: configuration.records.folder.clone(),
         erasures,
         pseudonyms,
@@ -196,6 +205,7 @@ pub async fn start(
         audit,
         _purger: purger,
         recorder,
+        locks,
         webhooks,
         readiness,
         pages,
@@ -249,6 +259,15 @@ async fn kept(configuration: &Configuration, live: &Arc<web::Live>) -> Result<Ke
     Ok(Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger })
 }
 
+async fn locks(configuration: &Configuration) -> Result<Locks, StartError> {
+    let config::Locks { server, limits } = &configuration.locks;
+    let place = match server {
+        Some(server) => Place::Server(server.clone()),
+        None => Place::Folder(configuration.records.folder.clone()),
+    };
+    Locks::start(place, *limits).await.map_err(StartError::Locks)
+}
+
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
     let Limits { connections, connections_per_source, .. } = configuration.limits;
     let caps = Caps { connections, connections_per_source };
@@ -290,6 +309,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
+        numbers: configuration.numbers.clone(),
     }
 }
 

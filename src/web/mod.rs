@@ -13,6 +13,7 @@ mod events;
 mod guard;
 mod ladder;
 mod live;
+mod locks;
 pub mod metrics;
 mod page;
 mod privacy;
@@ -39,6 +40,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::call::{Emergencies, Trace};
+use crate::locks::Locks;
 use crate::records::person::{Erased, Person};
 use crate::records::pseudonyms::Pseudonyms;
 use crate::records::{Audit, Store};
@@ -75,7 +77,9 @@ pub struct State {
     pub traces: mpsc::Sender<TraceRequest>,
     /// Where requests to show or turn the emergency switches go.
     pub switches: mpsc::Sender<SwitchRequest>,
-    /// The data folder, where they are kept.
+    /// What is locked by failed proofs.
+    pub locks: Locks,
+    /// The data folder, where switches are kept.
     pub folder: PathBuf,
     /// Where requests to erase people go.
     pub erasures: mpsc::Sender<EraseRequest>,
@@ -199,6 +203,8 @@ fn router(app: App) -> Router {
         .route("/api/v1/numbers/{number}/export", get(privacy::export_number))
         .route("/api/v1/reload", post(api::reload))
         .route("/api/v1/emergency", get(emergency::show).post(emergency::turn))
+        .route("/api/v1/locks", get(locks::list))
+        .route("/api/v1/locks/lift", post(locks::lift))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))
         .route("/metrics", get(api::metrics))

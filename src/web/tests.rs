@@ -1,6 +1,7 @@
 //! The web side over real HTTP on loopback: every resource, every refusal, the event stream, hostile text.
 
 mod audit;
+mod locks;
 mod privacy;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::call::{
     CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
     ServerView, Stage, TrunkState, TrunkView,
 };
+use crate::locks::{Limits, Locks, Place};
 use crate::records::pseudonyms::{Pseudonyms, Rotation};
 use crate::records::{Audit, Kept, Retention, Store, Writer, sample};
 
@@ -37,6 +39,7 @@ struct Site {
     client: Client,
     live: Arc<Live>,
     store: Store,
+    locks: Locks,
     ready: watch::Sender<Readiness>,
     shutdown: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -55,6 +58,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let store = Store::open(folder.path()).await.expect("opened");
     sample::keep(&store, records).await;
+    let locks = Locks::start(Place::Folder(folder.path().to_owned()), Limits::USUAL).await.expect("opened");
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
     let (erasures, mut to_erase) = tokio::sync::mpsc::channel(1);
@@ -71,6 +75,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         reload: tokio::sync::mpsc::channel(1).0,
         traces,
         switches,
+        locks: locks.clone(),
         folder: folder.path().to_owned(),
         erasures,
         pseudonyms: Arc::new(Pseudonyms::open(folder.path(), ROTATION).expect("keys")),
@@ -110,7 +115,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let server = tokio::spawn(serve(listener, state, async move {
         let _ = end.await;
     }));
-    Site { address, client: Client::new(), live, store, ready, shutdown, server, folder }
+    Site { address, client: Client::new(), live, store, locks, ready, shutdown, server, folder }
 }
 
 impl Site {

@@ -18,10 +18,13 @@ mod injection;
 mod kill;
 mod life;
 mod load;
+mod locks;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod pages;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod privacy;
 mod proxy;
 #[path = "../statistics/rank.rs"]

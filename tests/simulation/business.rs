@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Plan, Sound, Speech, Strangers, Target, TargetUri, Trunk,
-    Trunks,
+    Address, Directory, HandOverTimes, Intake, Numbers, Plan, Sound, Speech, Strangers, Target, TargetUri,
+    Trunk, Trunks,
 };
 use portero::flow::{
     ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
@@ -102,6 +102,7 @@ pub fn plan_of(line: Line) -> Plan {
         calls_max: 100,
         intake: Intake::default(),
         speech: Speech::default(),
+        numbers: Numbers::default(),
     }
 }
 

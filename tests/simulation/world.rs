@@ -452,7 +452,7 @@ impl World {
         match action {
             Action::Transmit(transmit) => self.transmit(&transmit),
             Action::Media(session, command) => self.media(session, &command),
-            Action::Ask(call, _, request) => self.back_end(call, &request),
+            Action::Ask(call, _, request, _) => self.back_end(call, &request),
             Action::Tape(session, _) => {
                 assert!(self.taped.insert(session), "a call has one recording");
                 let seat = self.seats.iter().find(|seat| {

@@ -9,6 +9,7 @@ use rand::Rng;
 use super::super::caller::{self, Calling};
 use super::super::happening::Told;
 use super::super::keypad::Keypad;
+use super::super::numbers::Treatment;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
 use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
@@ -21,6 +22,9 @@ use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
 const PORT_TRIES: u32 = 8;
+
+/// RFC 3261 §21.6.2: the call is not wanted, here or anywhere else.
+const DECLINE: u16 = 603;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
@@ -87,8 +91,12 @@ impl Switchboard {
         if self.tap.keeps && matches!(call.party, Party::Line(_)) {
             self.traces.begin(id, invitation.sip_call_id.trim());
         }
+        let blocked = call.treatment() == Treatment::Blocked;
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
+        if blocked {
+            return self.refuse(id, DECLINE, "the calling number is blocked", now);
+        }
         self.open(id, now);
         self.show(id, now);
     }

@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use super::super::emergency::Emergencies;
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
 use super::super::keypad;
+use super::super::numbers::Treatment;
 use super::super::one::{CallId, Party, Phase, Script};
 use super::super::plan::Here;
 use super::super::record::EndedBy;
@@ -24,7 +25,10 @@ impl Switchboard {
         match &call.party {
             Party::Line(line) => {
                 let emergency = self.emergencies.are_on(&line.number);
-                let opening = Opening::of(line, emergency, self.clock.date(now));
+                let opening = match Opening::of(line, emergency, self.clock.date(now)) {
+                    Opening::Open if call.treatment() == Treatment::ToAgent => Opening::ToAgent,
+                    opening => opening,
+                };
                 let rng = StdRng::from_rng(&mut self.rng);
                 let start = Start { line: Arc::clone(line), ani: call.ani.clone(), opening, rng };
                 let mut flow = Flow::new(start, now);
@@ -94,8 +98,9 @@ impl Switchboard {
                     self.actions.push_back(Action::Media(session, media::Command::Stop));
                 }
                 flow::Action::Ask(request) => {
+                    let Some(origin) = call.origin() else { return };
                     let plan = Arc::clone(&call.plan);
-                    self.actions.push_back(Action::Ask(id, plan, request));
+                    self.actions.push_back(Action::Ask(id, plan, request, origin));
                 }
                 flow::Action::HandOver(standing, target) => self.hand_over(id, &standing, target, now),
                 flow::Action::HangUp => return self.hang_up(id, EndedBy::Portero, None, now),

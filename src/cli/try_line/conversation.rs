@@ -394,7 +394,7 @@ fn fits(query: &Query, answer: &Answer) -> bool {
         (query, answer),
         (_, Answer::Failed(_))
             | (Query::Number(_) | Query::Identifier(_), Answer::LookUp(_))
-            | (Query::Secret { .. }, Answer::Check(_))
+            | (Query::Secret { .. }, Answer::Check(_) | Answer::Locked(_))
             | (Query::Code { .. }, Answer::Sent(_))
             | (Query::Record(_), Answer::Record(_))
     )

@@ -272,6 +272,10 @@ impl Flow {
             (Subject::Identifier(nth), Answer::LookUp(matches)) => self.looked_up(nth, matches, now),
             (Subject::Factor(nth), Answer::Check(true)) => self.passed(nth, now),
             (Subject::Factor(_), Answer::Check(false)) => self.fail(Fault::NoMatch, now),
+            (Subject::Factor(_), Answer::Locked(lock)) => {
+                self.summary.locked.get_or_insert(lock);
+                self.fail(Fault::NoMatch, now);
+            }
             (subject, answer) if self.keeps_to_itself(subject, &answer) => self.keep_failure(subject, now),
             _ => self.apologise(now),
         }

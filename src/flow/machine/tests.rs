@@ -13,7 +13,7 @@ use rand::SeedableRng;
 
 use super::*;
 use crate::flow::tests::{at, line, line_with};
-use crate::flow::{AniSource, PhoneNumber, Trust};
+use crate::flow::{AniSource, Lock, PhoneNumber, Trust};
 use crate::say::Kind;
 
 /// A caller on a line, who keeps a diary of what the flow did.
@@ -294,6 +294,24 @@ fn a_failing_back_end_is_no_wrong_entry() {
 }
 
 #[test]
+fn a_locked_caller_hears_what_one_hears_whose_secret_is_wrong() {
+    let told = |answer: fn() -> Answer| {
+        let mut caller = Caller::with_number().answer(one()).hear();
+        for _ in 0..4 {
+            caller = caller.hear().keys("4711").answer(answer());
+        }
+        let mut caller = caller.hear();
+        (caller.diary(), caller.flow.summary().locked, caller.flow.standing())
+    };
+    let (wrong, unlocked, _) = told(|| Answer::Check(false));
+    let (locked, lock, standing) = told(|| Answer::Locked(Lock::Ani));
+    assert_eq!(locked, wrong);
+    assert!(locked.ends_with("play bye-identified, hand over identified to identified-desk"), "{locked}");
+    assert_eq!((unlocked, lock), (None, Some(Lock::Ani)));
+    assert_eq!(standing, Standing::Identified(maria()));
+}
+
+#[test]
 fn a_back_end_that_hangs_is_given_up_at_its_deadline_and_its_late_answer_ignored() {
     let mut caller = Caller::without_number().keys("10000001");
     let late = caller.asked.clone().expect("asked").id;
@@ -484,6 +502,7 @@ fn events(caller: &Caller) -> Vec<(&'static str, Option<Event>)> {
         ("no match", answered(none())),
         ("secret right", answered(Answer::Check(true))),
         ("secret wrong", answered(Answer::Check(false))),
+        ("locked", answered(Answer::Locked(Lock::Customer))),
         ("code sent", answered(Answer::Sent(true))),
         ("code not sent", answered(Answer::Sent(false))),
         ("record", answered(Answer::Record(crate::flow::Attributes::new()))),

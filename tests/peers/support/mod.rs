@@ -13,6 +13,8 @@ pub mod linphone;
 pub mod load;
 pub mod loopback;
 pub mod name_server;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod receiver;
 pub mod script;
 pub mod server;
