@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
+    KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use tempfile::TempDir;
 
 /// An authority, in a folder with its certificate, `ca.pem`.
@@ -47,5 +50,29 @@ impl Authority {
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("issued");
         Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// Its own certificate, in PEM.
+    pub fn certificate(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A list in PEM of certificates that it has taken back, by their numbers.
+    pub fn revoke(&self, numbers: &[u64]) -> String {
+        let revoked = numbers.iter().map(|&number| RevokedCertParams {
+            serial_number: SerialNumber::from(number),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2026, 2, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).expect("a list").pem().expect("in PEM")
     }
 }
