@@ -1,12 +1,18 @@
 //! A certificate authority of one test, and what it issues.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
     KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
 
 /// An authority, in a folder with its certificate, `ca.pem`.
 pub struct Authority {
@@ -74,5 +80,25 @@ impl Authority {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         list.signed_by(&self.issuer).expect("a list").pem().expect("in PEM")
+    }
+
+    /// A server that shows `issued`, and wants to see a certificate of this authority's where `asks`.
+    pub fn acceptor(&self, issued: &Issued, asks: bool) -> TlsAcceptor {
+        let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).expect("PEM");
+        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("PEM");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().expect("versions");
+        let builder = if asks {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_file(self.file("ca.pem")).expect("PEM");
+            roots.add(root).expect("a root");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let config = builder.with_single_cert(vec![certificate], key).expect("a configuration");
+        TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod flow;
+pub mod http;
 pub mod media;
 pub mod net;
 pub mod progress;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Method, Request, Response};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -20,6 +19,7 @@ use super::token::{Token, Tokens};
 use super::trial::{Heard, Trial};
 use super::{sending, variables};
 use crate::flow::{ActionName, Answer, Failure, Query};
+use crate::http;
 
 /// The largest answer that is read. A customer is some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -47,12 +47,8 @@ type Tried = (Answer, Outcome);
 
 impl Connection {
     pub(super) fn new(name: &str, service: Service) -> Result<Self, Misconfigured> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(service.max_concurrent)
-            .pool_idle_timeout(IDLE_MAX);
+        let mut builder =
+            http::client().pool_max_idle_per_host(service.max_concurrent).pool_idle_timeout(IDLE_MAX);
         let TlsFiles { trust, identity } = &service.tls;
         if let Some(trust) = trust {
             builder = builder.tls_certs_only(certificates(trust)?);
