@@ -97,7 +97,7 @@ fn told(identity: &Identity, source: AniSource) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Attestation, CheckOutcome, Country};
+    use crate::flow::{Attestation, CheckOutcome, CheckedBy, Country};
     use crate::sip::{Hop, Privacy, Verstat};
 
     const PAI: AniSource = AniSource::PAssertedIdentity;
@@ -227,8 +227,9 @@ mod tests {
 
     #[test]
     fn a_check_counts_for_its_number_from_a_trunk_that_is_believed() {
-        let passed = |attestation| Some(Check { outcome: CheckOutcome::Passed, attestation });
-        let failed = Some(Check { outcome: CheckOutcome::Failed, attestation: None });
+        let by = CheckedBy::Trunk;
+        let passed = |attestation| Some(Check { outcome: CheckOutcome::Passed, attestation, by });
+        let failed = Some(Check { outcome: CheckOutcome::Failed, attestation: None, by });
         let table = [
             (true, &[("+12025550101", "TN-Validation-Passed-A")][..], passed(Some(Attestation::A))),
             (

@@ -24,8 +24,8 @@ use super::section::Section;
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
-    ActionName, DateOrder, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
-    TrustLevel,
+    ActionName, Below, DateOrder, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId,
+    TargetName, TrustLevel,
 };
 pub(super) use identifiers::trust;
 use spoken::announcement_or;
@@ -143,6 +143,11 @@ struct Faulty;
 /// How callers come from one line to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
+/// The word for what becomes of a number that is trusted less than a line wants.
+pub(super) fn below_word(below: Below) -> &'static str {
+    identifiers::below_word(below)
+}
+
     /// By what became of them, without a key of theirs.
     Verdict,
     /// Since the line is closed.

@@ -9,7 +9,7 @@ use jiff::fmt::friendly::SpanPrinter;
 use toml::{Table, Value};
 
 use super::fault::is_credential;
-use super::lines::trust_word;
+use super::lines::{below_word, trust_word};
 use super::{Configuration, Environment, Faults};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
@@ -108,7 +108,11 @@ fn effective(said: &mut Table, line: &Line) {
         put(said, "closed", next(closed));
     }
     let by_number = line.by_number.as_ref().map_or(Value::from(false), |by_number| {
-        table([("action", text(&by_number.action)), ("trust", text(trust_word(by_number.trust)))])
+        table([
+            ("action", text(&by_number.action)),
+            ("trust", text(trust_word(by_number.trust))),
+            ("below", text(below_word(by_number.below))),
+        ])
     });
     put(said, "identify_by_number", by_number);
     put(said, "identifiers", line.identification.questions.iter().map(identifier).collect::<Vec<_>>().into());

@@ -169,7 +169,7 @@ fn the_demo_line_that_says_everything_says_the_defaults() {
     };
     assert_eq!(**full, short);
     let action = ActionName::new("customer_by_number");
-    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Any }));
+    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Claimed, below: Below::Ignore }));
     assert_eq!((full.patience.deadline, &full.patience.hold), (seconds(3), &None));
 }
 

@@ -10,9 +10,9 @@ use portero::call::{
     Trunks,
 };
 use portero::flow::{
-    ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
-    DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages, Line,
-    LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
+    ActionName, AniSource, Announcement, Answer, Attributes, Below, ByNumber, ByVerdict, CheckDigit,
+    Customer, DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages,
+    Line, LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
     TrustLevel,
 };
 
@@ -48,7 +48,11 @@ fn line() -> Line {
             attribute: None,
         },
         greeting: say("greeting"),
-        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        by_number: Some(ByNumber {
+            action: ActionName::new("number"),
+            trust: TrustLevel::Any,
+            below: Below::Ignore,
+        }),
         identification: Identification { choice: None, questions: vec![identifier] },
         factors: vec![pin],
         service: None,
