@@ -4,6 +4,7 @@
 //! views, records) is handed over without waiting.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
+mod checking;
 pub mod descriptors;
 mod measure;
 mod notify;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 use tracing::{debug, info, warn};
 
+pub use checking::{Checker, CheckingError};
 pub use start::{Addresses, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
@@ -32,7 +34,9 @@ use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::speech::Voice;
+use crate::stir::{Fault, Presented};
 use crate::{flow, media, records, web};
+use checking::{Checked, Shown};
 use reload::{InEffect, Reply, Reread};
 use speaking::Spoken;
 
@@ -88,6 +92,7 @@ struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
     spoken: mpsc::Receiver<Spoken>,
+    checked: mpsc::Receiver<Checked>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
@@ -103,7 +108,11 @@ struct Inputs {
 impl Inputs {
     fn new(
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
-        (answers, spoken): (mpsc::Receiver<Answered>, mpsc::Receiver<Spoken>),
+        (answers, spoken, checked): (
+            mpsc::Receiver<Answered>,
+            mpsc::Receiver<Spoken>,
+            mpsc::Receiver<Checked>,
+        ),
         reloads: mpsc::Receiver<web::ReloadRequest>,
         (traces, switches): (mpsc::Receiver<web::TraceRequest>, mpsc::Receiver<web::SwitchRequest>),
         sip: Inlet,
@@ -117,6 +126,7 @@ impl Inputs {
             media,
             answers,
             spoken,
+            checked,
             reloads,
             traces,
             switches,
@@ -142,6 +152,10 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     voice: Voice,
     spoken: mpsc::Sender<Spoken>,
+    /// Checks calling numbers, where that is configured.
+    checker: Option<Checker>,
+    shown: Shown,
+    checked: mpsc::Sender<Checked>,
     live: Arc<web::Live>,
     records: records::Writer,
     recorder: records::Recorder,
@@ -224,6 +238,9 @@ impl Server {
             Some(Spoken { call, place, prompt }) = inputs.spoken.recv() => {
                 self.switchboard.spoken(call, place, prompt, Instant::now());
             }
+            Some(Checked { call, finding }) = inputs.checked.recv() => {
+                self.switchboard.checked(call, finding, Instant::now());
+            }
             Some((id, located)) = inputs.found.recv() => {
                 self.switchboard.located(id, located, Instant::now());
             }
@@ -292,7 +309,8 @@ impl Server {
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
-            let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
+            let (plan, tls, voice, checker, reloaded) = self.in_effect.replace(*prepared);
+            self.checker = checker;
             voice.keep_swept();
             self.voice = voice;
             self.switchboard.set_plan(plan, Instant::now());
@@ -321,6 +339,7 @@ impl Server {
                     let spoken = self.spoken.clone();
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
                 }
+                call::Action::Check(call, presented) => self.check(call, *presented),
                 call::Action::Show(view) => self.live.update(*view),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
@@ -382,6 +401,16 @@ impl Server {
             asked.turn.map_or(Ok(()), |(line, on)| self.switchboard.turn_emergency(line.as_deref(), on));
         // Whoever asked may have gone.
         let _ = asked.reply.send(turned.map(|()| self.switchboard.emergencies().clone()));
+    }
+
+    /// Has a calling number checked beside the loop.
+    fn check(&mut self, call: CallId, presented: Presented) {
+        let Some(checker) = self.checker.clone() else {
+            // The configuration that wanted it has gone meanwhile, and with it whom to trust.
+            return self.switchboard.checked(call, Err(Fault::Unreachable), Instant::now());
+        };
+        let (shown, checked) = (Arc::clone(&self.shown), self.checked.clone());
+        tokio::spawn(checking::check(checker, shown, call, presented, checked));
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.

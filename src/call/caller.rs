@@ -54,7 +54,8 @@ fn trust(identity: &Identity, trunk: &Trunk, number: &PhoneNumber) -> Trust {
     check.map_or(Trust::Trunk, Trust::Checked)
 }
 
-fn in_country(number: PhoneNumber, trunk: Option<&Trunk>) -> PhoneNumber {
+/// A number in E.164, where it is one of the trunk's country.
+pub(super) fn in_country(number: PhoneNumber, trunk: Option<&Trunk>) -> PhoneNumber {
     match trunk.and_then(|trunk| trunk.country) {
         Some(country) => number.in_country(country),
         None => number,
@@ -115,6 +116,7 @@ mod tests {
             account: None,
             uplink: None,
             verstat: false,
+            passports: false,
             transport: None,
             country: country.map(|code| Country::parse(code).expect("a country")),
         }

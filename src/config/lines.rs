@@ -21,6 +21,7 @@ use toml::Spanned;
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::Section;
+use super::stir::{self, Signers};
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
@@ -36,6 +37,8 @@ pub(super) struct Surroundings<'t> {
     pub(super) actions: Vec<&'t str>,
     /// The names of all targets, faulty ones included.
     pub(super) targets: Vec<&'t str>,
+    /// Whose signatures under calling numbers are trusted.
+    pub(super) signers: &'t Signers,
     /// The names of all trunks without faults.
     pub(super) trunks: Vec<String>,
     /// `back_end.deadline`.
@@ -86,6 +89,8 @@ pub(super) struct Lines {
     pub(super) directory: Directory,
     /// How they sound, by their names.
     pub(super) sounds: HashMap<LineName, Sound>,
+    /// Those that have passports checked.
+    pub(super) passports: HashSet<LineName>,
     /// Every use of an action, faulty lines' included.
     pub(super) uses: Vec<Use>,
     /// Every target that is used, faulty lines' included.
@@ -114,10 +119,12 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     for mut section in sections {
         let (line, addresses) = reader.line(&mut section);
         let sound = sound::read(&mut section, surroundings.keeps_recordings);
+        let passports = stir::wanted(&mut section, surroundings.signers);
         section.finish();
         if let Some(line) = line {
             let line = Arc::new(line);
             reader.found.sounds.insert(line.number.clone(), sound);
+            reader.found.passports.extend(passports.then(|| line.number.clone()));
             reader.found.directory.add(Arc::clone(&line), addresses);
             reader.found.usable.push(line);
         }
@@ -136,6 +143,11 @@ pub(super) fn trust_word(level: TrustLevel) -> &'static str {
     identifiers::trust_word(level)
 }
 
+/// The word for what becomes of a number that is trusted less than a line wants.
+pub(super) fn below_word(below: Below) -> &'static str {
+    identifiers::below_word(below)
+}
+
 /// That something is wrong, of which it has been told.
 #[derive(Debug)]
 struct Faulty;
@@ -143,11 +155,6 @@ struct Faulty;
 /// How callers come from one line to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-/// The word for what becomes of a number that is trusted less than a line wants.
-pub(super) fn below_word(below: Below) -> &'static str {
-    identifiers::below_word(below)
-}
-
     /// By what became of them, without a key of theirs.
     Verdict,
     /// Since the line is closed.

@@ -12,7 +12,8 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values};
+use super::stir::Signers;
+use super::{Configuration, Environment, actions, demo, sip, speech, stir, targets, trunks, values};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -71,7 +72,9 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 /// Reads the sections of a file.
 pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
-    let trunks = trunks::read(&mut file, strangers, environment);
+    let stir = file.section("stir", "[stir]");
+    let (signers, stir) = (Signers::of(&stir), stir::read(stir));
+    let trunks = trunks::read(&mut file, strangers, &signers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let web = web(file.section("web", "[web]"));
@@ -97,6 +100,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let surroundings = Surroundings {
         actions: names(&asked),
         targets: names(&targets),
+        signers: &signers,
         trunks: trunks.list.iter().map(|trunk| trunk.name.to_string()).collect(),
         deadline: back_ends.longest(actions::longest_deadline(&asked)),
         keeps_recordings: records.kept.recordings != Retention::Off,
@@ -104,6 +108,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         date_order: &date_order,
     };
     let lines = lines::read(&mut file, &surroundings);
+    let passports = signers.wanted_by(&file, stir.as_ref(), &trunks, lines.passports.clone());
     unused_targets(&targets, &lines);
     let actions = actions::read(&asked, &lines.uses, &back_ends.names());
     let back_end = back_ends.with_actions(actions);
@@ -124,6 +129,8 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         speech,
         hand_over,
         trunks,
+        stir,
+        passports,
         targets,
         lines: lines.usable,
         directory: lines.directory,

@@ -82,6 +82,9 @@ fn settings(file: &mut Table, configuration: &Configuration) {
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
     fill(file, "back_end", [("deadline", time(back_end.default.deadline))]);
+    if let Some(stir) = &configuration.stir {
+        fill(file, "stir", [("freshness", time(stir.freshness)), ("deadline", time(stir.deadline))]);
+    }
 }
 
 /// Adds to the section what it does not say.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::checking::Checker;
 use super::speaking;
 use super::start::{StartError, plan};
 use crate::audio::Library;
@@ -32,6 +33,7 @@ pub struct Prepared {
     back_end: crm::Client,
     tls: Tls,
     voice: Voice,
+    checker: Option<Checker>,
 }
 
 /// What the server has of its configuration.
@@ -72,15 +74,15 @@ impl InEffect {
     }
 
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
-    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls, voice } = prepared;
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, Option<Checker>, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end, tls, voice, checker } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
         self.back_ends.push((Arc::downgrade(&plan), back_end));
-        (plan, tls, voice, web::Reloaded { needs_restart, warnings })
+        (plan, tls, voice, checker, web::Reloaded { needs_restart, warnings })
     }
 }
 
@@ -91,7 +93,8 @@ pub fn prepare(file: &Path) -> Reread {
     let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice }))
+    let checker = Checker::of(&configuration).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, checker }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.

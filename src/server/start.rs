@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::checking::{self, Checker, CheckingError, Shown};
 use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
 use crate::audio::{Library, PromptFault};
@@ -79,6 +80,9 @@ pub enum StartError {
     /// Nothing can be said as configured.
     #[error("{0}")]
     Voice(#[from] crate::speech::VoiceError),
+    /// Calling numbers cannot be checked as configured.
+    #[error("calling numbers cannot be checked: {0}")]
+    Checking(#[from] CheckingError),
     /// The metrics cannot be kept.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -103,6 +107,7 @@ impl StartError {
             | Self::Records(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
+            | Self::Checking(_)
             | Self::Voice(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
@@ -171,6 +176,8 @@ pub async fn start(
     let voice = speaking::voice(&configuration)?;
     voice.keep_swept();
     let (spoken, heard) = mpsc::channel(speaking::SPOKEN_MAX);
+    let checker = Checker::of(&configuration)?;
+    let (checked, findings) = mpsc::channel(checking::CHECKED_MAX);
     let plan = Arc::new(plan(&configuration, prompts));
     let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
     let exporter = exporter.map_err(StartError::Hep)?;
@@ -184,6 +191,9 @@ pub async fn start(
         answers,
         voice,
         spoken,
+        checker,
+        shown: Shown::default(),
+        checked,
         live,
         records: writer,
         recorder,
@@ -194,7 +204,14 @@ pub async fn start(
     let addresses = Addresses { sip: sip_address, web: web_address };
     Ok((
         server,
-        Inputs::new(media, (answered, heard), reloads, (traces_asked, switches_asked), inlet, found)?,
+        Inputs::new(
+            media,
+            (answered, heard, findings),
+            reloads,
+            (traces_asked, switches_asked),
+            inlet,
+            found,
+        )?,
         addresses,
     ))
 }
@@ -240,6 +257,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
+        passports: configuration.passports.clone(),
     }
 }
 

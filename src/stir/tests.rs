@@ -279,7 +279,8 @@ fn of_several_passports_one_good_one_is_enough_and_else_the_gravest_fault_is_tol
 }
 
 /// RFC 8225, appendix A.2: a public key.
-const RFC_KEY: &str = "8HNbQd/TmvCKwPKHkMF9fScavGeH78YTU8qLS8I5HLHSSmlATLcslQMhNC/OhlWBYC626nIlo7XeebYS7Sb37g==";
+const RFC_KEY: &str =
+    "8HNbQd/TmvCKwPKHkMF9fScavGeH78YTU8qLS8I5HLHSSmlATLcslQMhNC/OhlWBYC626nIlo7XeebYS7Sb37g==";
 
 /// What that key has signed in the drafts of the RFC, where `iat` is a text still.
 const DRAFT_PASSPORT: &str = concat!(

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Plan, Sound, Speech, Strangers, Target, TargetUri, Trunk,
-    Trunks,
+    Address, Directory, HandOverTimes, Intake, Passports, Plan, Sound, Speech, Strangers, Target, TargetUri,
+    Trunk, Trunks,
 };
 use portero::flow::{
     ActionName, AniSource, Announcement, Answer, Attributes, Below, ByNumber, ByVerdict, CheckDigit,
@@ -83,6 +83,7 @@ pub fn make_plan() -> Plan {
         uri: TargetUri::new("sip:agents@{{ own_address }}".into()),
         sends_customer: true,
         sends_name: true,
+        sends_number_check: false,
     };
     Plan {
         lines: directory(),
@@ -99,6 +100,7 @@ pub fn make_plan() -> Plan {
         calls_max: 100,
         intake: Intake::default(),
         speech: Speech::default(),
+        passports: Passports::default(),
     }
 }
 
@@ -110,6 +112,7 @@ fn trunk() -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
         verstat: false,
+        passports: false,
         transport: None,
         login: None,
         account: None,

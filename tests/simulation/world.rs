@@ -398,6 +398,7 @@ impl World {
             Action::Media(session, command) => self.media(session, &command),
             Action::Ask(call, _, request) => self.back_end(call, &request),
             Action::Tape(session, _) => assert!(self.taped.insert(session), "a call has one recording"),
+            Action::Check(..) => panic!("nobody here has signed anything"),
             Action::Speak(..) => panic!("nothing here is said by a voice"),
             Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) | Action::Copy(_) => {}
