@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::flow::{AniSource, Attestation, CheckOutcome, CheckedBy, Method, Verdict};
+pub use crate::flow::{AniSource, Attestation, CheckOutcome, CheckedBy, Lock, Method, Verdict};
 pub use crate::stir::Fault;
 
 use crate::flow::{Ani, Flow, Line};
@@ -82,6 +82,12 @@ pub struct CallRecord {
     /// Whether the call ended in self-service.
     #[serde(default)]
     pub contained: bool,
+    /// What had too many failed proofs for another to count, if anything had: the back end was not asked then.
+    #[serde(default)]
+    pub locked: Option<Lock>,
+    /// Whether the caller accepted the notice; absent where none was given, or not answered.
+    #[serde(default)]
+    pub consent: Option<bool>,
     /// Whether the caller opted out of identification or verification.
     pub opted_out: bool,
     /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `garbage`, `overloaded`).
@@ -138,6 +144,8 @@ impl CallRecord {
             lines: Vec::new(),
             closed: false,
             contained: false,
+            locked: None,
+            consent: None,
             opted_out: false,
             back_end_failure: None,
             verdict: Verdict::Unidentified,
@@ -180,6 +188,8 @@ impl CallRecord {
             lines: summary.lines.iter().map(ToString::to_string).collect(),
             closed: summary.closed,
             contained: summary.contained,
+            locked: summary.locked,
+            consent: summary.consent,
             opted_out: summary.opted_out,
             back_end_failure: summary.back_end_failure.map(|failure| failure.as_str().to_owned()),
             verdict: standing.verdict(),

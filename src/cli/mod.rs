@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod api;
+mod audit;
 mod call;
 mod check;
 mod config;
@@ -12,6 +13,7 @@ mod records;
 mod serve;
 mod trace;
 mod try_line;
+mod who;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ enum Command {
     Emergency(emergency::Arguments),
     /// Print call records.
     Records(records::Arguments),
+    /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
+    Audit(audit::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
     /// Speak with a line without a telephone, by hand or by files of scenarios.
@@ -66,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
     };

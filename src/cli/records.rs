@@ -141,7 +141,7 @@ fn writing(written: io::Result<()>) -> anyhow::Result<()> {
     written.context("standard output")
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
@@ -149,7 +149,7 @@ fn verdict(word: &str) -> Result<Verdict, String> {
     Verdict::parse(word).ok_or_else(|| "it is one of verified, identified, unidentified".to_owned())
 }
 
-fn when(text: &str) -> Result<Timestamp, String> {
+pub(super) fn when(text: &str) -> Result<Timestamp, String> {
     when_from(text, Timestamp::now())
 }
 

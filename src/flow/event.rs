@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Answer, Failure, LanguageName, LineName, Method, Request, Sound, Standing, TargetName};
 use crate::secret::Digit;
 
@@ -109,4 +111,22 @@ pub struct Summary {
     pub lines: Vec<LineName>,
     /// Whether the call ended in self-service.
     pub contained: bool,
+    /// What had too many failed proofs for another to count, if anything had.
+    pub locked: Option<Lock>,
+    /// Whether the caller accepted the notice; `None` where none was given, or not answered.
+    pub consent: Option<bool>,
+}
+
+/// What too many failed proofs can lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lock {
+    /// The customer whom the caller claims to be.
+    Customer,
+    /// The calling number.
+    Ani,
+    /// The trunk by which the call came.
+    Trunk,
+    /// The line.
+    Line,
 }

@@ -24,7 +24,7 @@ pub use ani::{
 };
 pub use announcement::{Announcement, Piece, Sound, Source, TextPart};
 pub use asked::{Answer, Failure, Matches, Query, Request};
-pub use event::{Action, Event, HandOverEnd, Play, PlayId, RequestId, Step, Summary};
+pub use event::{Action, Event, HandOverEnd, Lock, Play, PlayId, RequestId, Step, Summary};
 pub use factor::{CodePlan, Factor, FactorKind, Need, Verification, Vouching};
 pub use hours::{Day, Hours, Span};
 pub use line::{

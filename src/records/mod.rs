@@ -2,8 +2,10 @@
 //!
 //! [`Store`] is the `SQLite` database in the data folder. [`Writer`] takes a record at the end of each call
 //! without making the call wait, and says when it is safe on disk; what the database will not take goes to
-//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. Counting and reporting over records is not done here.
+//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. [`Audit`] keeps who
+//! touched any of it. Counting and reporting over records is not done here.
 
+pub mod audit;
 mod recorder;
 mod recordings;
 mod row;
@@ -18,6 +20,7 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use audit::Audit;
 pub use recorder::Recorder;
 pub use store::{Filter, Store};
 pub use writer::{Kept, Lost, Retention, Writer};
@@ -77,6 +80,12 @@ pub enum RecordsError {
         path: PathBuf,
         /// What it said.
         source: sqlx::Error,
+    },
+    /// What was done is not in the audit log, and so is not to be done.
+    #[error("the audit log cannot be written: {why}")]
+    Unaudited {
+        /// What the database said.
+        why: String,
     },
     /// A thread of ours could not be started.
     #[error("the threads that keep records cannot be started: {0}")]

@@ -18,7 +18,8 @@ pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_a
     identified_by, identifier_attempts, secret_attempts, opted_out, back_end_failure, verdict, hand_over_target, \
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
     jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
-    remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained";
+    remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained, \
+    locked, consent";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -60,7 +61,9 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.language.clone())
         .push_bind(list(&record.lines))
         .push_bind(record.closed)
-        .push_bind(record.contained);
+        .push_bind(record.contained)
+        .push_bind(record.locked.map(|lock| word(&lock)))
+        .push_bind(record.consent);
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -96,6 +99,8 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         lines: read_list(row, "lines")?,
         closed: row.try_get("closed")?,
         contained: row.try_get("contained")?,
+        locked: optional(row, "locked", unword)?,
+        consent: row.try_get("consent")?,
         identifier_attempts: row.try_get("identifier_attempts")?,
         secret_attempts: row.try_get("secret_attempts")?,
         opted_out: row.try_get("opted_out")?,
@@ -172,7 +177,7 @@ fn count(packets: u64) -> i64 {
     i64::try_from(packets).unwrap_or(i64::MAX)
 }
 
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         other => unreachable!("the enums of a record are words, not {other:?}"),
@@ -183,11 +188,11 @@ fn unword<T: DeserializeOwned>(text: &str) -> Result<T, WordError> {
     T::deserialize(StrDeserializer::new(text))
 }
 
-fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
+pub(super) fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
     unword(row.try_get(column)?).map_err(|error| unreadable(column, error))
 }
 
-fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
+pub(super) fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
     row.try_get::<&str, _>(column)?.parse().map_err(|error: jiff::Error| unreadable(column, error))
 }
 
@@ -199,6 +204,6 @@ fn optional<T, E: Into<BoxDynError>>(
     row.try_get::<Option<&str>, _>(column)?.map(parse).transpose().map_err(|error| unreadable(column, error))
 }
 
-fn unreadable(column: &str, source: impl Into<BoxDynError>) -> sqlx::Error {
+pub(super) fn unreadable(column: &str, source: impl Into<BoxDynError>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
 }

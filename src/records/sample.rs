@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::call::record::{AniSource, Attestation, CheckOutcome, Method, RECORD_VERSION, Verdict};
+use crate::call::record::{AniSource, Attestation, CheckOutcome, Lock, Method, RECORD_VERSION, Verdict};
 use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, Trace};
 
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
@@ -33,6 +33,8 @@ pub(crate) fn record(number: u64) -> CallRecord {
         lines: vec!["self-service".to_owned()],
         closed: true,
         contained: true,
+        locked: Some(Lock::Customer),
+        consent: Some(true),
         identifier_attempts: 2,
         secret_attempts: 1,
         opted_out: false,
@@ -80,6 +82,8 @@ pub(crate) fn bare(number: u64) -> CallRecord {
         lines: Vec::new(),
         closed: false,
         contained: false,
+        locked: None,
+        consent: None,
         identifier_attempts: 0,
         secret_attempts: 0,
         opted_out: true,

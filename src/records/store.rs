@@ -38,6 +38,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(6, "quality", include_str!("migrations/0006_quality.sql")),
         step(7, "recordings", include_str!("migrations/0007_recordings.sql")),
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
+        step(9, "trust", include_str!("migrations/0009_trust.sql")),
+        step(10, "audit", include_str!("migrations/0010_audit.sql")),
     ])
 });
 
@@ -120,6 +122,11 @@ impl Store {
         self.lock.clone()
     }
 
+    /// The connections that read.
+    pub(super) fn reads(&self) -> &SqlitePool {
+        &self.reads
+    }
+
     /// The `limit` newest records, newest first.
     pub async fn recent(&self, limit: u32) -> Result<Vec<CallRecord>, RecordsError> {
         self.select(&Filter::default(), limit).await
@@ -183,7 +190,7 @@ impl Store {
         row.map(|row| row::read(&row)).transpose().map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: sqlx::Error) -> RecordsError {
+    pub(super) fn failed(&self, error: sqlx::Error) -> RecordsError {
         RecordsError::database(&database_path(&self.folder))(error)
     }
 }

@@ -341,7 +341,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ALTER TABLE calls DROP COLUMN identifier; ALTER TABLE calls DROP COLUMN factors;
         ALTER TABLE calls DROP COLUMN language; ALTER TABLE calls DROP COLUMN lines;
         ALTER TABLE calls DROP COLUMN closed; ALTER TABLE calls DROP COLUMN contained;
-        DROP TABLE traces;
+        ALTER TABLE calls DROP COLUMN locked; ALTER TABLE calls DROP COLUMN consent;
+        DROP TABLE traces; DROP TABLE audit;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
     connection.close().await.expect("closed");
@@ -361,6 +362,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         lines: Vec::new(),
         closed: false,
         contained: false,
+        locked: None,
+        consent: None,
         media: MediaFigures {
             remote_jitter_ms: None,
             round_trip_ms: None,

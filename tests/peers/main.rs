@@ -19,6 +19,7 @@ mod load;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
+mod pages;
 mod proxy;
 mod recording;
 mod registrar;

@@ -66,7 +66,7 @@ enum Words {
     Target,
 }
 
-const TEXTS: [(&str, Words); 10] = [
+const TEXTS: [(&str, Words); 11] = [
     ("verdict", Words::Of(&["verified", "identified", "unidentified"])),
     ("customer", Words::Any),
     ("name", Words::Any),
@@ -74,13 +74,14 @@ const TEXTS: [(&str, Words); 10] = [
     ("identifier", Words::Any),
     ("language", Words::Any),
     ("back_end_failure", Words::Any),
+    ("locked", Words::Of(&["customer", "ani", "trunk", "line", "none"])),
     ("ended_by", Words::Of(&["caller", "portero"])),
     ("target", Words::Target),
     ("hand_over", Words::Of(&["completed", "refused", "timed_out", "none"])),
 ];
 const LISTS: [&str; 3] = ["factors", "lines", "targets"];
 const NUMBERS: [&str; 2] = ["identifier_attempts", "secret_attempts"];
-const FLAGS: [&str; 3] = ["closed", "contained", "opted_out"];
+const FLAGS: [&str; 4] = ["closed", "consent", "contained", "opted_out"];
 /// Stands for a field that says nothing.
 const NONE: &str = "none";
 

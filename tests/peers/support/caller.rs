@@ -18,6 +18,12 @@ pub struct Caller {
     rtp: UdpSocket,
     server: SocketAddr,
     calls: u32,
+    /// What it calls itself, before its address in From.
+    pub display_name: &'static str,
+    /// What its Call-IDs begin with.
+    pub call_ids: &'static str,
+    /// Headers of its own making in every request, each with its line's end.
+    pub headers: &'static str,
 }
 
 /// A call that is up.
@@ -37,7 +43,7 @@ impl Caller {
         sip.set_read_timeout(Some(RETRANSMIT_AFTER)).expect("a time-out that is not zero");
         let rtp = UdpSocket::bind((ip, 0)).expect("a free port");
         rtp.set_read_timeout(Some(PROMPT_WITHIN)).expect("a time-out that is not zero");
-        Self { sip, rtp, server, calls: 0 }
+        Self { sip, rtp, server, calls: 0, display_name: "", call_ids: "good", headers: "" }
     }
 
     /// Makes a call, and hangs up once the prompt is heard: how long after its ACK that was.
@@ -145,19 +151,21 @@ impl Caller {
     }
 
     fn call_id(&self) -> String {
-        format!("good-{}-{}", self.calls, self.sip.local_addr().expect("it is bound"))
+        format!("{}-{}-{}", self.call_ids, self.calls, self.sip.local_addr().expect("it is bound"))
     }
 
     fn request(&self, method: &str, cseq: u32, tag: &str, body: &str) -> String {
         let (own, server, call_id) =
             (self.sip.local_addr().expect("it is bound"), self.server, self.call_id());
+        let Self { display_name, headers, .. } = self;
+        let branch = format!("{}-{}{cseq}{method}", own.port(), self.calls);
         let tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
             "{method} sip:1000@{server} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {own};branch=z9hG4bK{call_id}{cseq}{method}\r\nMax-Forwards: 70\r\n\
-             From: <sip:+12025550101@{own}>;tag=good\r\nTo: <sip:1000@{server}>{tag}\r\nCall-ID: {call_id}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:caller@{own}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+             Via: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+             From: {display_name}<sip:+12025550101@{own}>;tag=good\r\nTo: <sip:1000@{server}>{tag}\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} {method}\r\nContact: <sip:caller@{own}>\r\n{headers}{kind}Content-Length: {}\r\n\r\n{body}",
             body.len()
         )
     }

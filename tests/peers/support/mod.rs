@@ -1,6 +1,7 @@
 //! What the tests stand on: addresses, certificates, folders, servers, peers, sound.
 
 pub mod baresip;
+pub mod browser;
 pub mod caller;
 pub mod capture;
 pub mod certificate;
