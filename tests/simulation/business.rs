@@ -112,7 +112,7 @@ fn trunk() -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
         verstat: false,
-        passports: false,
+        passports: true,
         transport: None,
         login: None,
         account: None,

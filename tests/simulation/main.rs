@@ -11,6 +11,7 @@ mod intake;
 mod link;
 mod losses;
 mod phone;
+mod signed;
 mod sound;
 mod tale;
 mod world;
