@@ -20,6 +20,7 @@ mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod pages;
+mod passports;
 mod proxy;
 mod recording;
 mod registrar;
