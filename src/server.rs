@@ -92,7 +92,7 @@ struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
     spoken: mpsc::Receiver<Spoken>,
-    checked: mpsc::Receiver<Checked>,
+    findings: mpsc::Receiver<Checked>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
@@ -108,7 +108,7 @@ struct Inputs {
 impl Inputs {
     fn new(
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
-        (answers, spoken, checked): (
+        (answers, spoken, findings): (
             mpsc::Receiver<Answered>,
             mpsc::Receiver<Spoken>,
             mpsc::Receiver<Checked>,
@@ -126,7 +126,7 @@ impl Inputs {
             media,
             answers,
             spoken,
-            checked,
+            findings,
             reloads,
             traces,
             switches,
@@ -155,7 +155,7 @@ struct Server {
     /// Checks calling numbers, where that is configured.
     checker: Option<Checker>,
     shown: Shown,
-    checked: mpsc::Sender<Checked>,
+    findings: mpsc::Sender<Checked>,
     live: Arc<web::Live>,
     records: records::Writer,
     recorder: records::Recorder,
@@ -238,7 +238,7 @@ impl Server {
             Some(Spoken { call, place, prompt }) = inputs.spoken.recv() => {
                 self.switchboard.spoken(call, place, prompt, Instant::now());
             }
-            Some(Checked { call, finding }) = inputs.checked.recv() => {
+            Some(Checked { call, finding }) = inputs.findings.recv() => {
                 self.switchboard.checked(call, finding, Instant::now());
             }
             Some((id, located)) = inputs.found.recv() => {
@@ -409,8 +409,8 @@ impl Server {
             // The configuration that wanted it has gone meanwhile, and with it whom to trust.
             return self.switchboard.checked(call, Err(Fault::Unreachable), Instant::now());
         };
-        let (shown, checked) = (Arc::clone(&self.shown), self.checked.clone());
-        tokio::spawn(checking::check(checker, shown, call, presented, checked));
+        let (shown, findings) = (Arc::clone(&self.shown), self.findings.clone());
+        tokio::spawn(checking::check(checker, shown, call, presented, findings));
     }
 
     /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.

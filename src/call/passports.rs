@@ -136,8 +136,8 @@ mod tests {
     #[test]
     fn a_call_is_to_whom_it_has_come_and_to_whom_it_was_made_where_that_is_here() {
         let us = trunk("US");
-        let table: [(&str, Option<&str>, Option<&Trunk>, &[&str]); 8] = [
-            ("1000", None, None, &["1000"]),
+        let table = [
+            ("1000", None, None, &["1000"][..]),
             ("1000", Some("+12025550100"), None, &["+12025550100", "1000"]),
             ("1000", Some("2025550100"), Some(&us), &["+12025550100", "1000"]),
             ("2025550100", Some("jane"), Some(&us), &["+12025550100"]),

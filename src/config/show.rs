@@ -484,9 +484,13 @@ mod tests {
         for hidden in ["s3same", "k3y", "4711"] {
             assert!(!shown.contains(hidden), "{hidden}");
         }
-        for told in
-            ["realm = \"portero\"", "drain = \"60s\"", "X-Key = \"***\"", "Y = \"env:Y\"", "trust = \"any\""]
-        {
+        for told in [
+            "realm = \"portero\"",
+            "drain = \"60s\"",
+            "X-Key = \"***\"",
+            "Y = \"env:Y\"",
+            "trust = \"claimed\"",
+        ] {
             assert!(shown.contains(told), "{told} in {shown}");
         }
     }

@@ -4,6 +4,7 @@ mod asked;
 mod back_ends;
 mod conversation;
 mod name_servers;
+mod stir;
 mod trunks;
 
 use std::ops::RangeInclusive;
@@ -14,7 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
 use crate::crm::{Authentication, Method, Reading, demo};
-use crate::flow::{ActionName, ByNumber, Question, Then, TrustLevel};
+use crate::flow::{ActionName, Below, ByNumber, Question, Then, TrustLevel};
 use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};

@@ -118,12 +118,12 @@ pub async fn check(
     shown: Shown,
     call: CallId,
     presented: Presented,
-    checked: mpsc::Sender<Checked>,
+    findings: mpsc::Sender<Checked>,
 ) {
     let finding = checker.check(&presented, &shown).await;
     if let Err(fault) = finding {
         tracing::info!(%call, status = fault.status(), "a calling number is not shown to be right: {fault}");
     }
     // Without a loop to hear it, nobody waits for it.
-    drop(checked.send(Checked { call, finding }).await);
+    drop(findings.send(Checked { call, finding }).await);
 }

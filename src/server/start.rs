@@ -177,7 +177,7 @@ pub async fn start(
     voice.keep_swept();
     let (spoken, heard) = mpsc::channel(speaking::SPOKEN_MAX);
     let checker = Checker::of(&configuration)?;
-    let (checked, findings) = mpsc::channel(checking::CHECKED_MAX);
+    let (findings, found_out) = mpsc::channel(checking::CHECKED_MAX);
     let plan = Arc::new(plan(&configuration, prompts));
     let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
     let exporter = exporter.map_err(StartError::Hep)?;
@@ -193,7 +193,7 @@ pub async fn start(
         spoken,
         checker,
         shown: Shown::default(),
-        checked,
+        findings,
         live,
         records: writer,
         recorder,
@@ -206,7 +206,7 @@ pub async fn start(
         server,
         Inputs::new(
             media,
-            (answered, heard, findings),
+            (answered, heard, found_out),
             reloads,
             (traces_asked, switches_asked),
             inlet,

@@ -15,8 +15,6 @@ mod passport;
 mod replays;
 
 #[cfg(test)]
-pub(crate) mod signer;
-#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! Passports, good ones and others: by signers of the test's own, and the one of RFC 8225.
 
+mod signer;
+
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64, Engine as _};
@@ -10,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::field::Field;
 use super::passport::Token;
-use super::signer::{Signer, claims, presented};
 use super::*;
 use crate::authority::Authority;
 use crate::flow::CheckOutcome;
+use signer::{Signer, claims, presented};
 
 const FRESHNESS: Duration = Duration::from_mins(1);
 const NOW: i64 = 1_790_000_000;
@@ -157,8 +159,8 @@ fn the_compact_form_says_what_its_request_says() {
     let signer = Signer::of(&authority, |_| {});
     let header = format!(r#"{{"alg":"ES256","typ":"passport","x5u":"{}"}}"#, signer.place);
     let payload = format!(r#"{{"dest":{{"tn":["12025550100"]}},"iat":{NOW},"orig":{{"tn":"12025550101"}}}}"#);
-    let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(payload));
-    let field = format!("..{};info=<{}>", signer.signature(&signed), signer.place);
+    let token = format!("{}.{}", BASE64.encode(header), BASE64.encode(payload));
+    let field = format!("..{};info=<{}>", signer.signature(&token), signer.place);
     let date = jiff::fmt::rfc2822::to_string(&now().to_zoned(jiff::tz::TimeZone::UTC)).expect("a date");
     let call = |date: Option<&str>| Presented { date: date.map(str::to_owned), ..presented(&[]) };
     let check = |field: &str, call: &Presented| check(field, call, &signer.certificate, &roots(&authority));

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::{Ipv4Net, Ipv6Net};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -100,7 +101,7 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let found = dns.addresses(&host).await;
             let none = found.is_empty();
-            let open = found.into_iter().filter(|address| is_local || is_public(*address));
+            let open = found.into_iter().filter(move |address| is_local || is_public(*address));
             // Port 0 stands for the URL's.
             let mut open = open.map(|address| SocketAddr::new(address, 0)).peekable();
             match open.peek() {
@@ -114,9 +115,14 @@ impl Resolve for Resolver {
 
 /// What a failed request comes to.
 pub(super) fn fault(error: &reqwest::Error) -> Fault {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    let is_closed = |cause: &(dyn Error + 'static)| cause.is::<NotPublic>();
-    if causes.into_iter().any(is_closed) { Fault::NotAllowed } else { Fault::Unreachable }
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<NotPublic>() {
+            return Fault::NotAllowed;
+        }
+        cause = inner.source();
+    }
+    Fault::Unreachable
 }
 
 /// Whether an address is one of the public's network (RFC 6890 and what IANA has added to it), not one of this machine's,
@@ -129,32 +135,44 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    // Where Azure's machines find their metadata, which is an address like any other.
-    const AZURE: [u8; 4] = [168, 63, 129, 16];
-    let closed = match address.octets() {
-        AZURE
-        | [0 | 10 | 127, ..]
-        | [100, 64..=127, ..]
-        | [169, 254, ..]
-        | [172, 16..=31, ..]
-        | [192, 0, 0 | 2, _]
-        | [192, 88, 99, _]
-        | [192, 168, ..]
-        | [198, 18 | 19, ..]
-        | [198, 51, 100, _]
-        | [203, 0, 113, _]
-        | [224..=255, ..] => true,
-        _ => false,
-    };
-    !closed
+    !CLOSED_V4.iter().any(|network| network.contains(&address))
 }
 
+/// Of the addresses that are handed out for the public (`2000::/3`), those that are not.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // Of the unicast addresses that are handed out, those that are not: protocols' (with Teredo), documentation, 6to4.
-    match address.segments() {
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        [first, ..] => first & 0xe000 == 0x2000,
-    }
+    v6([0x2000, 0], 3).contains(&address) && !CLOSED_V6.iter().any(|network| network.contains(&address))
+}
+
+const CLOSED_V4: [Ipv4Net; 15] = [
+    v4([0, 0, 0, 0], 8),
+    v4([10, 0, 0, 0], 8),
+    v4([100, 64, 0, 0], 10),
+    v4([127, 0, 0, 0], 8),
+    // Where Azure's machines find their metadata, which is an address like any other.
+    v4([168, 63, 129, 16], 32),
+    v4([169, 254, 0, 0], 16),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 0, 0, 0], 24),
+    v4([192, 0, 2, 0], 24),
+    v4([192, 88, 99, 0], 24),
+    v4([192, 168, 0, 0], 16),
+    v4([198, 18, 0, 0], 15),
+    v4([198, 51, 100, 0], 24),
+    v4([203, 0, 113, 0], 24),
+    // Multicast, and what is set aside behind it.
+    v4([224, 0, 0, 0], 3),
+];
+
+/// Protocols' own (Teredo among them), documentation, 6to4.
+const CLOSED_V6: [Ipv6Net; 4] =
+    [v6([0x2001, 0], 23), v6([0x2001, 0xdb8], 32), v6([0x2002, 0], 16), v6([0x3fff, 0], 20)];
+
+const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6([a, b]: [u16; 2], prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
 }
 
 #[cfg(test)]

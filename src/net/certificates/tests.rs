@@ -133,8 +133,8 @@ fn it_is_kept_as_long_as_its_server_lets_it_within_bounds() {
     let table = [
         (None, usual),
         (Some("public"), usual),
-        (Some("max-age=600"), Duration::from_secs(600)),
-        (Some("public, Max-Age=\"7200\""), Duration::from_secs(7200)),
+        (Some("max-age=600"), Duration::from_mins(10)),
+        (Some("public, Max-Age=\"7200\""), Duration::from_hours(2)),
         (Some("max-age=1"), least),
         (Some("max-age=99999999"), most),
         (Some("max-age=soon"), usual),

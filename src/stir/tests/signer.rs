@@ -9,9 +9,9 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
-use super::Presented;
 use crate::authority::Authority;
 use crate::flow::PhoneNumber;
+use crate::stir::Presented;
 
 /// Who calls, and whom.
 pub const CALLER: &str = "+12025550101";
