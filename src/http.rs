@@ -1,17 +1,31 @@
-//! HTTP as a client: what all clients of ours have in common. They go only where they are told to, by no proxy and no
-//! redirect, and no answer is read past its bound.
+//! The client with which services are asked: it goes only where it is told to, by no redirect and by no proxy, and reads no
+//! answer past its bound.
+
+use std::error::Error;
 
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response};
 
-/// A client that is not finished: whom it trusts is for its owner to say.
-pub fn client() -> ClientBuilder {
+/// A client to be, with nothing said yet but what goes for all. `uses_tls` tells whether any of its requests will go by
+/// https.
+pub fn client(uses_tls: bool) -> ClientBuilder {
     // Fails where the process has one already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
-        .no_proxy()
+        .no_proxy();
+    // Spares the reading of root certificates, which a small container need not have.
+    if uses_tls { builder } else { builder.tls_certs_only([]) }
+}
+
+/// The innermost cause of an error.
+pub fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// Why there is no body.

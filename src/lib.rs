@@ -1,8 +1,8 @@
 //! Portero answers the phone, finds out who is calling, proves it, and shows the caller in.
 //!
-//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `stir`,
-//! `audio`, `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
-//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `web`, `cli`).
+//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `stir`, `audio`,
+//! `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
+//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `hooks`, `web`, `cli`).
 #![forbid(unsafe_code)]
 
 pub mod audio;
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod flow;
+pub mod hooks;
 pub mod http;
 pub mod media;
 pub mod net;

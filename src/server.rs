@@ -29,6 +29,7 @@ pub use start::{Addresses, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
+use crate::hooks::Post;
 use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
@@ -159,6 +160,7 @@ struct Server {
     live: Arc<web::Live>,
     records: records::Writer,
     recorder: records::Recorder,
+    webhooks: Post,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
@@ -222,6 +224,8 @@ impl Server {
             warn!("recordings are still being written: the next start makes them whole");
         }
         self.records.drain().await;
+        // The records' writer has told of the last ends.
+        self.webhooks.finish().await;
     }
 
     /// Waits for one input and takes it in.
@@ -308,9 +312,10 @@ impl Server {
 
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
-        let outcome = reread.map(|prepared| {
-            let (plan, tls, voice, checker, reloaded) = self.in_effect.replace(*prepared);
-            self.checker = checker;
+        let outcome = reread.map(|mut prepared| {
+            self.webhooks.set(std::mem::take(&mut prepared.webhooks));
+            self.checker = prepared.checker.take();
+            let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
             self.switchboard.set_plan(plan, Instant::now());
@@ -341,6 +346,7 @@ impl Server {
                 }
                 call::Action::Check(call, presented) => self.check(call, *presented),
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Tell(happening) => self.webhooks.tell(*happening),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Tape(session, name) => {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::serve::{EXIT_CONFIGURATION, look};
 use crate::config::{Configuration, Fault, Faults};
 use crate::crm::Client;
+use crate::hooks::Sender;
 use crate::server::Checker;
 
 #[derive(Debug, Args)]
@@ -56,7 +57,8 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
 /// Tries what only the machine can tell that it is to run on; gives how many faults there are.
 fn try_out(configuration: &Configuration) -> usize {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(async { ask(configuration).await + signers(configuration) }),
+        Ok(runtime) => runtime
+            .block_on(async { ask(configuration).await + sign(configuration) + signers(configuration) }),
         Err(error) => {
             eprintln!("  × nothing can be tried: {error}");
             1
@@ -85,6 +87,12 @@ async fn ask(configuration: &Configuration) -> usize {
         eprintln!("  help: it may only be down; `portero crm test` shows what comes of an action");
     }
     0
+}
+
+/// Tells of each webhook whose events cannot be signed as things are; gives how many there are.
+fn sign(configuration: &Configuration) -> usize {
+    let faults = configuration.webhooks.iter().cloned().filter_map(|webhook| Sender::new(webhook).err());
+    faults.inspect(|fault| eprintln!("  × {fault}")).count()
 }
 
 fn summary(configuration: &Configuration, faults: usize) -> String {

@@ -13,6 +13,7 @@ mod records;
 mod serve;
 mod trace;
 mod try_line;
+mod webhooks;
 mod who;
 
 use std::io::IsTerminal;
@@ -53,6 +54,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
+    /// Try who is told of calls.
+    Webhooks(webhooks::Arguments),
     /// Speak with a line without a telephone, by hand or by files of scenarios.
     Try(try_line::Arguments),
 }
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Records(arguments) => records::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -28,6 +28,7 @@ mod targets;
 mod trunks;
 mod uplinks;
 mod values;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
 };
+use crate::hooks::Webhook;
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::progress::Progress;
@@ -78,6 +80,8 @@ pub struct Configuration {
     pub records: Records,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
+    /// `[[webhooks]]`: who is told of calls, each by a name of its own.
+    pub webhooks: Vec<Webhook>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[speech]`: how things are said that no recording says.

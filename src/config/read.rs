@@ -13,8 +13,11 @@ use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
 use super::stir::Signers;
-use super::{Configuration, Environment, actions, demo, sip, speech, stir, targets, trunks, values};
-use crate::call::{HandOverTimes, Intake};
+use super::{
+    Configuration, Environment, actions, demo, sip, speech, stir, targets, trunks, values, webhooks,
+};
+use crate::call::{Agents, Directory, HandOverTimes, Intake};
+use crate::crm;
 use crate::flow::LanguageName;
 use crate::net::hep;
 use crate::net::sip::Listen;
@@ -109,13 +112,12 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     };
     let lines = lines::read(&mut file, &surroundings);
     let passports = signers.wanted_by(&file, stir.as_ref(), &trunks, lines.passports.clone());
+    let named: Vec<&str> = lines.usable.iter().map(|line| line.number.as_str()).collect();
+    let webhooks = webhooks::read(&mut file, &named, environment);
     unused_targets(&targets, &lines);
     let actions = actions::read(&asked, &lines.uses, &back_ends.names());
     let back_end = back_ends.with_actions(actions);
-    let mut demo = file.section("demo", "[demo]");
-    let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
-    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.directory);
-    demo.finish();
+    let (demo_back_end, demo_agents) = stand_ins(file.section("demo", "[demo]"), &lines.directory);
     let targets = targets::read(&targets);
     file.finish();
     Some(Configuration {
@@ -125,6 +127,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         web,
         records,
         hep,
+        webhooks,
         prompts,
         speech,
         hand_over,
@@ -140,6 +143,14 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         demo_agents,
         warnings: Faults::none(),
     })
+}
+
+/// Who stands in for the business's service and its agents.
+fn stand_ins(mut section: Section<'_>, lines: &Directory) -> (Option<crm::demo::Config>, Option<Agents>) {
+    let back_end = demo::back_end(section.section("back_end", "[demo.back_end]"));
+    let agents = demo::agents(section.section("agents", "[demo.agents]"), lines);
+    section.finish();
+    (back_end, agents)
 }
 
 fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {

@@ -92,7 +92,7 @@ impl Certificates {
     pub fn new(config: &Config, dns: Dns) -> Result<Self, Misconfigured> {
         let door = Door::new(config);
         let mut builder =
-            http::client().https_only(true).dns_resolver(Arc::new(Resolver::new(dns, door.clone())));
+            http::client(true).https_only(true).dns_resolver(Arc::new(Resolver::new(dns, door.clone())));
         if let Some(file) = &config.trust {
             let pem = fs::read(file).map_err(|source| Misconfigured::File { file: file.clone(), source })?;
             builder = builder.tls_certs_only(Certificate::from_pem_bundle(&pem)?);

@@ -18,6 +18,7 @@ use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_cl
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits, Records};
+use crate::hooks::{HooksError, Post, Sender};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
@@ -83,6 +84,9 @@ pub enum StartError {
     /// Calling numbers cannot be checked as configured.
     #[error("calling numbers cannot be checked: {0}")]
     Checking(#[from] CheckingError),
+    /// Webhooks cannot be told anything as configured.
+    #[error("{0}")]
+    Webhooks(#[from] HooksError),
     /// The metrics cannot be kept.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -108,7 +112,8 @@ impl StartError {
             | Self::BackEnd(_)
             | Self::Tls(_)
             | Self::Checking(_)
-            | Self::Voice(_) => 78,
+            | Self::Voice(_)
+            | Self::Webhooks(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
@@ -131,10 +136,14 @@ pub async fn start(
     let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
+    let senders = Sender::all(&configuration.webhooks)?;
+    let webhooks = Post::start(configuration.records.folder.clone(), senders);
+    let of_ends = webhooks.clone();
     let Records { folder, recording_max, kept, .. } = &configuration.records;
     let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
     let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record);
+        of_ends.tell_of_end(&record);
         told.ended(record);
     })?;
     if let Some(demo) = configuration.demo_back_end.clone() {
@@ -197,6 +206,7 @@ pub async fn start(
         live,
         records: writer,
         recorder,
+        webhooks,
         readiness,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),

@@ -18,14 +18,6 @@ pub struct Endpoint {
     pub body: Body,
 }
 
-/// A client that goes only where it is told to.
-pub(super) fn client(uses_tls: bool) -> reqwest::Result<Client> {
-    let builder = http::client();
-    // Spares the reading of root certificates, which a small container need not have.
-    let builder = if uses_tls { builder } else { builder.tls_certs_only([]) };
-    builder.build()
-}
-
 impl Endpoint {
     /// Whether it is reached by https.
     pub(super) fn uses_tls(&self) -> bool {

@@ -13,6 +13,7 @@ pub mod linphone;
 pub mod loopback;
 pub mod name_server;
 pub mod peer;
+pub mod receiver;
 pub mod repository;
 pub mod script;
 pub mod server;
