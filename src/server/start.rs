@@ -171,14 +171,6 @@ pub async fn start(
     tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
-    let usual = MediaConfig::default();
-    let plane = MediaConfig {
-        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
-        pinned: configuration.media.pin_threads,
-        kernel_filter: configuration.media.kernel_filter,
-        silence_limit: configuration.media.silence_timeout,
-        ..usual
-    };
     let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
@@ -191,7 +183,7 @@ pub async fn start(
     let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
     let exporter = exporter.map_err(StartError::Hep)?;
     let server = Server {
-        media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
+        media: MediaPlane::start(&media_config(&configuration), &media_events).map_err(StartError::Media)?,
         switchboard: switchboard(&configuration, listeners, Arc::clone(&plan), emergencies),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
         sip: outlet,
@@ -224,6 +216,18 @@ pub async fn start(
         )?,
         addresses,
     ))
+}
+
+/// What the media threads are told of a configuration.
+fn media_config(configuration: &Configuration) -> MediaConfig {
+    let usual = MediaConfig::default();
+    MediaConfig {
+        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        pinned: configuration.media.pin_threads,
+        kernel_filter: configuration.media.kernel_filter,
+        silence_limit: configuration.media.silence_timeout,
+        ..usual
+    }
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {

@@ -47,6 +47,6 @@ impl Switchboard {
         if matches!(call.phase, Phase::Ringing { .. }) {
             self.rung(id, now);
         }
-        self.show(id);
+        self.show(id, now);
     }
 }
