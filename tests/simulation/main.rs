@@ -7,13 +7,16 @@
 mod business;
 mod crossing;
 mod habits;
+mod hall;
 mod intake;
 mod link;
 mod losses;
 mod phone;
 mod signed;
 mod sound;
+mod spoken;
 mod tale;
+mod thousand;
 mod world;
 
 use std::collections::BTreeMap;
