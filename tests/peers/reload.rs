@@ -25,7 +25,7 @@ const LATER_MS: f64 = 20.0;
 const UNSENT_PERCENT: f64 = 1.0;
 
 /// How long a reload may take an unoptimised server on a busy machine.
-const READ_WITHIN: Duration = Duration::from_secs(60);
+const READ_WITHIN: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(20);
 
 /// What it says when it has read its configuration anew.

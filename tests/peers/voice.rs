@@ -22,7 +22,7 @@ const SPOKEN: &str = "closed";
 const END_OF_LINES: &str = "# ---- Only for the demo";
 
 /// How long a call may take.
-const CALLED_WITHIN: Duration = Duration::from_secs(60);
+const CALLED_WITHIN: Duration = Duration::from_mins(1);
 
 fn recording() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("prompts/en").join(SPOKEN).with_extension("wav")

@@ -68,7 +68,7 @@ fn put_trunk(said: &mut Table, trunk: &Trunk) {
         ("verstat", trunk.verstat.into()),
         ("passports", trunk.passports.into()),
     ];
-    values.into_iter().for_each(|(key, value)| {
+    for (key, value) in values {
         said.entry(key).or_insert(value);
-    });
+    }
 }
