@@ -1,9 +1,10 @@
-//! The client with which services are asked: it goes only where it is told to, by no redirect and by no proxy.
+//! The client with which services are asked: it goes only where it is told to, by no redirect and by no proxy, and reads no
+//! answer past its bound.
 
 use std::error::Error;
 
-use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Response};
 
 /// A client to be, with nothing said yet but what goes for all. `uses_tls` tells whether any of its requests will go by
 /// https.
@@ -25,4 +26,30 @@ pub fn reason(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Why there is no body.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It broke off.
+    #[error("the answer broke off")]
+    Broken(#[source] reqwest::Error),
+    /// It is larger than it may be.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
+/// An answer's body, of at most `bytes_max` bytes.
+///
+/// # Errors
+/// Where it broke off, or is larger; then nothing more is read.
+pub async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, BodyError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }

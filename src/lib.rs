@@ -1,6 +1,6 @@
 //! Portero answers the phone, finds out who is calling, proves it, and shows the caller in.
 //!
-//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `audio`,
+//! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `stir`, `audio`,
 //! `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
 //! something is shell (`server`, `net`, `crm`, `speech`, `records`, `locks`, `hooks`, `web`, `cli`).
 #![forbid(unsafe_code)]
@@ -29,5 +29,6 @@ pub mod server;
 pub mod sip;
 pub mod speech;
 pub mod srtp;
+pub mod stir;
 pub mod timer;
 pub mod web;

@@ -4,6 +4,7 @@
 //! views, records) is handed over without waiting.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
+mod checking;
 pub mod descriptors;
 mod measure;
 mod notify;
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 use tracing::{debug, error, info, warn};
 
+pub use checking::{Checker, CheckingError};
 pub use start::{Addresses, StartError};
 
 /// `EX_SOFTWARE` of sysexits.h: a part that every call needs broke off, or the loop itself.
@@ -40,7 +42,9 @@ use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
 use crate::records::audit::{Actor, Deed};
 use crate::speech::Voice;
+use crate::stir::{Fault, Presented};
 use crate::{flow, media, mishap, records, web};
+use checking::{Checked, Shown};
 use reload::{InEffect, Reply, Reread};
 use speaking::Spoken;
 
@@ -122,6 +126,7 @@ struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
     spoken: mpsc::Receiver<Spoken>,
+    findings: mpsc::Receiver<Checked>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
@@ -138,7 +143,11 @@ struct Inputs {
 impl Inputs {
     fn new(
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
-        (answers, spoken): (mpsc::Receiver<Answered>, mpsc::Receiver<Spoken>),
+        (answers, spoken, findings): (
+            mpsc::Receiver<Answered>,
+            mpsc::Receiver<Spoken>,
+            mpsc::Receiver<Checked>,
+        ),
         reloads: mpsc::Receiver<web::ReloadRequest>,
         (traces, switches, erasures): (
             mpsc::Receiver<web::TraceRequest>,
@@ -155,6 +164,7 @@ impl Inputs {
             media,
             answers,
             spoken,
+            findings,
             reloads,
             traces,
             switches,
@@ -181,6 +191,10 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     voice: Voice,
     spoken: mpsc::Sender<Spoken>,
+    /// Checks calling numbers, where that is configured.
+    checker: Option<Checker>,
+    shown: Shown,
+    findings: mpsc::Sender<Checked>,
     live: Arc<web::Live>,
     records: records::Writer,
     audit: records::Audit,
@@ -281,6 +295,9 @@ impl Server {
             Some(Spoken { call, place, prompt }) = inputs.spoken.recv() => {
                 self.switchboard.spoken(call, place, prompt, Instant::now());
             }
+            Some(Checked { call, finding }) = inputs.findings.recv() => {
+                self.switchboard.checked(call, finding, Instant::now());
+            }
             Some((id, located)) = inputs.found.recv() => {
                 self.switchboard.located(id, located, Instant::now());
             }
@@ -365,6 +382,7 @@ impl Server {
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|mut prepared| {
             self.webhooks.set(std::mem::take(&mut prepared.webhooks));
+            self.checker = prepared.checker.take();
             let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
@@ -405,6 +423,7 @@ impl Server {
                     let spoken = self.spoken.clone();
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
                 }
+                call::Action::Check(call, presented) => self.check(call, *presented),
                 call::Action::Show(view) => self.live.update(*view),
                 call::Action::Tell(happening) => self.webhooks.tell(*happening),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
@@ -467,6 +486,16 @@ impl Server {
             asked.turn.map_or(Ok(()), |(line, on)| self.switchboard.turn_emergency(line.as_deref(), on));
         // Whoever asked may have gone.
         let _ = asked.reply.send(turned.map(|()| self.switchboard.emergencies().clone()));
+    }
+
+    /// Has a calling number checked beside the loop.
+    fn check(&mut self, call: CallId, presented: Presented) {
+        let Some(checker) = self.checker.clone() else {
+            // The configuration that wanted it has gone meanwhile, and with it whom to trust.
+            return self.switchboard.checked(call, Err(Fault::Unreachable), Instant::now());
+        };
+        let (shown, findings) = (Arc::clone(&self.shown), self.findings.clone());
+        tokio::spawn(checking::check(checker, shown, call, presented, findings));
     }
 
     /// Has a person erased beside the loop: with all that was ever said, since nobody knows of which it was their name.

@@ -12,13 +12,14 @@ use super::hand_over::FollowedHandOver;
 use super::happening::{Milestone, Progress, Told};
 use super::keypad::Keypad;
 use super::numbers::Treatment;
+use super::passports::Checking;
 use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
 use super::speaking::Pending;
 use super::switchboard::Origin;
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
-use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
+use crate::flow::{Ani, Check, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
 use crate::media;
 use crate::sdp;
 use crate::secret::Waiting;
@@ -66,6 +67,8 @@ pub(super) struct Call {
     /// The way by which the INVITE came.
     pub hop: Hop,
     pub ani: Option<Ani>,
+    /// How our check of it stands.
+    pub checking: Checking,
     /// Whether the calling number was kept back.
     pub ani_withheld: bool,
     /// What the caller dialled, where the call was diverted to us.
@@ -114,7 +117,7 @@ impl Party {
 pub(super) enum Phase {
     /// The media port is being bound. `offer` is the peer's; `None` while ours awaits their answer.
     Opening { answer: Sdp, offer: Option<sdp::Offer>, tries: u32 },
-    /// The line rings before it answers.
+    /// The line rings before it answers, be it that the calling number is still being checked.
     Ringing { answer: Sdp },
     /// 200 has been sent; the ACK is awaited.
     Accepted,
@@ -172,6 +175,7 @@ pub(super) struct Look {
     pub stage: Stage,
     pub verdict: Verdict,
     pub outcome: Option<HandOverOutcome>,
+    pub check: Option<Check>,
 }
 
 impl Call {
@@ -252,6 +256,11 @@ impl Call {
         }
     }
 
+    /// What a check of the calling number came to, where there was one.
+    pub fn check(&self) -> Option<Check> {
+        self.ani.as_ref()?.trust.check()
+    }
+
     fn standing(&self) -> Standing {
         self.flow().map_or(Standing::Unidentified, Flow::standing)
     }
@@ -267,7 +276,7 @@ impl Call {
             (_, None) => Stage::Ringing,
         };
         let outcome = self.hand_over.as_ref().map(FollowedHandOver::outcome);
-        Look { stage, verdict: self.standing().verdict(), outcome }
+        Look { stage, verdict: self.standing().verdict(), outcome, check: self.check() }
     }
 
     /// The milestones that it has passed since this was last asked; none for the agents' own.
@@ -297,6 +306,9 @@ impl Call {
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
             ani_withheld: self.ani_withheld,
+            ani_verstat: look.check.map(|check| check.outcome),
+            ani_attestation: look.check.and_then(|check| check.attestation),
+            ani_checked_by: look.check.map(|check| check.by),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             started_at: self.started_at,
             stage: look.stage,
@@ -328,6 +340,7 @@ impl Call {
         };
         Some(CallRecord {
             ani_withheld: self.ani_withheld,
+            ani_check_fault: self.checking.fault(),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             first_dialled: self.first_dialled.as_ref().map(|number| number.as_str().to_owned()),
             answered_at: self.answered_at,

@@ -4,6 +4,7 @@
 //! requests, views and records come out. Children are drained and translated; none sees another.
 
 mod answering;
+mod checking;
 mod conversing;
 mod ending;
 mod recording;
@@ -41,6 +42,7 @@ use crate::media;
 use crate::sip::{
     self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
 };
+use crate::stir::{Fault, Presented};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -58,6 +60,9 @@ pub enum Action {
     Ask(CallId, Arc<Plan>, flow::Request, Origin),
     /// Fetch this for a call, and tell with [`Switchboard::spoken`], be it that it cannot be had.
     Speak(CallId, Utterance),
+    /// Have a calling number checked by the passports that came with it, and tell with [`Switchboard::checked`], be it that
+    /// it cannot be done.
+    Check(CallId, Box<Presented>),
     /// A call looks different now.
     Show(Box<CallView>),
     /// Something has happened to a call. Its end is told by whoever keeps its record.
@@ -84,6 +89,8 @@ pub struct Origin {
 /// The timers of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Timer {
+    /// The check of the calling number has been waited for long enough.
+    Check,
     /// The line has rung for long enough.
     Ring,
     /// The conversation wants to be told the time.
@@ -239,7 +246,8 @@ impl Switchboard {
         self.traces.handle_timeout(now);
         while let Some((id, timer)) = self.timers.pop_due(now) {
             match timer {
-                Timer::Ring => self.accept(id, now),
+                Timer::Check => self.settle_check(id, Err(Fault::TimedOut), now),
+                Timer::Ring => self.rung(id, now),
                 Timer::Flow => self.flow_timeout(id, now),
                 Timer::Speech => self.say_pending(id),
                 Timer::HandOver => self.hand_over_timeout(id, now),

@@ -10,6 +10,7 @@ use super::serve::{EXIT_CONFIGURATION, look};
 use crate::config::{Configuration, Fault, Faults};
 use crate::crm::Client;
 use crate::hooks::Sender;
+use crate::server::Checker;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -33,8 +34,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             for fault in &unusable {
                 eprintln!("  × {fault}");
             }
-            let faults = unusable.len()
-                + if arguments.no_environment { 0 } else { ask(&configuration) + sign(&configuration) };
+            let faults = unusable.len() + if arguments.no_environment { 0 } else { try_out(&configuration) };
             println!("{file}: {}", summary(&configuration, faults));
             if faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIGURATION) }
         }
@@ -54,26 +54,39 @@ fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
     }
 }
 
-/// Tells of each back end that does not answer, which may be so only now; gives how many cannot be asked as they are.
-fn ask(configuration: &Configuration) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let client = Client::new(configuration.back_end.clone())?;
-        Ok(runtime.block_on(client.unreachable()))
-    });
-    match asked {
-        Ok(unreachable) => {
-            for (address, why) in unreachable {
-                eprintln!("  ⚠ the back end at {address} does not answer: {why}");
-                eprintln!("  help: it may only be down; `portero crm test` shows what comes of an action");
-            }
-            0
-        }
+/// Tries what only the machine can tell that it is to run on; gives how many faults there are.
+fn try_out(configuration: &Configuration) -> usize {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime
+            .block_on(async { ask(configuration).await + sign(configuration) + signers(configuration) }),
         Err(error) => {
-            eprintln!("  × the back end cannot be asked: {error:#}");
+            eprintln!("  × nothing can be tried: {error}");
             1
         }
     }
+}
+
+/// Whether calling numbers can be checked as configured: how many faults keep them from it.
+fn signers(configuration: &Configuration) -> usize {
+    let Err(error) = Checker::of(configuration) else { return 0 };
+    eprintln!("  × calling numbers cannot be checked: {error}");
+    1
+}
+
+/// Tells of each back end that does not answer, which may be so only now; gives how many cannot be asked as they are.
+async fn ask(configuration: &Configuration) -> usize {
+    let client = match Client::new(configuration.back_end.clone()) {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!("  × the back end cannot be asked: {:#}", anyhow::Error::from(error));
+            return 1;
+        }
+    };
+    for (address, why) in client.unreachable().await {
+        eprintln!("  ⚠ the back end at {address} does not answer: {why}");
+        eprintln!("  help: it may only be down; `portero crm test` shows what comes of an action");
+    }
+    0
 }
 
 /// Tells of each webhook whose events cannot be signed as things are; gives how many there are.

@@ -23,11 +23,12 @@ use toml::Spanned;
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::Section;
+use super::stir::{self, Signers};
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
-    ActionName, DateOrder, Discretion, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId,
-    TargetName, TrustLevel,
+    ActionName, Below, DateOrder, Discretion, Hours, LanguageName, Line, LineName, Next, Patience, Piece,
+    PromptId, TargetName, TrustLevel,
 };
 pub(super) use identifiers::trust;
 use spoken::announcement_or;
@@ -38,6 +39,8 @@ pub(super) struct Surroundings<'t> {
     pub(super) actions: Vec<&'t str>,
     /// The names of all targets, faulty ones included.
     pub(super) targets: Vec<&'t str>,
+    /// Whose signatures under calling numbers are trusted.
+    pub(super) signers: &'t Signers,
     /// The names of all trunks without faults.
     pub(super) trunks: Vec<String>,
     /// `back_end.deadline`.
@@ -90,6 +93,8 @@ pub(super) struct Lines {
     pub(super) directory: Directory,
     /// How they sound, by their names.
     pub(super) sounds: HashMap<LineName, Sound>,
+    /// Those that have passports checked.
+    pub(super) passports: HashSet<LineName>,
     /// Every use of an action, faulty lines' included.
     pub(super) uses: Vec<Use>,
     /// Every target that is used, faulty lines' included.
@@ -118,10 +123,12 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     for mut section in sections {
         let (line, addresses) = reader.line(&mut section);
         let sound = sound::read(&mut section, surroundings.keeps_recordings);
+        let passports = stir::wanted(&mut section, surroundings.signers);
         section.finish();
         if let Some(line) = line {
             let line = Arc::new(line);
             reader.found.sounds.insert(line.number.clone(), sound);
+            reader.found.passports.extend(passports.then(|| line.number.clone()));
             reader.found.directory.add(Arc::clone(&line), addresses);
             reader.found.usable.push(line);
         }
@@ -138,6 +145,11 @@ pub(super) fn prompt_of(piece: &Piece) -> Option<(Option<&LanguageName>, &Prompt
 /// The word for how far a number is trusted.
 pub(super) fn trust_word(level: TrustLevel) -> &'static str {
     identifiers::trust_word(level)
+}
+
+/// The word for what becomes of a number that is trusted less than a line wants.
+pub(super) fn below_word(below: Below) -> &'static str {
+    identifiers::below_word(below)
 }
 
 /// That something is wrong, of which it has been told.

@@ -26,6 +26,7 @@ mod show;
 mod sip;
 mod sound;
 mod speech;
+mod stir;
 mod targets;
 mod trunks;
 mod uplinks;
@@ -47,9 +48,10 @@ pub use graph::Graph;
 pub use privacy::Privacy;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
 pub use settings::{Limits, Locks, Media, Process, Prompts, Records, Sip, Web};
+pub use stir::Stir;
 
 use crate::audio;
-use crate::call::{Agents, Directory, HandOverTimes, Numbers, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Numbers, Passports, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
@@ -100,6 +102,10 @@ pub struct Configuration {
     pub hand_over: HandOverTimes,
     /// `[[trunks]]`, and `strangers` in `[sip]`: who may call.
     pub trunks: Trunks,
+    /// `[stir]`: how calling numbers are checked, if they are.
+    pub stir: Option<Stir>,
+    /// `passports` of lines, and `stir.deadline`: whose are.
+    pub passports: Passports,
     /// `[targets]`: every target that a line names, and perhaps more.
     pub targets: HashMap<TargetName, Target>,
     /// `[[lines]]`: at least one, each with a name of its own, in the order of the file.

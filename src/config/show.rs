@@ -11,7 +11,7 @@ use jiff::fmt::friendly::SpanPrinter;
 use toml::{Table, Value};
 
 use super::fault::is_credential;
-use super::lines::trust_word;
+use super::lines::{below_word, trust_word};
 use super::locks::FILE;
 use super::{Configuration, Environment, Faults, Privacy};
 use crate::flow::{
@@ -154,7 +154,11 @@ fn effective(said: &mut Table, line: &Line) {
         put(said, "closed", next(closed));
     }
     let by_number = line.by_number.as_ref().map_or(Value::from(false), |by_number| {
-        table([("action", text(&by_number.action)), ("trust", text(trust_word(by_number.trust)))])
+        table([
+            ("action", text(&by_number.action)),
+            ("trust", text(trust_word(by_number.trust))),
+            ("below", text(below_word(by_number.below))),
+        ])
     });
     put(said, "identify_by_number", by_number);
     put(said, "identifiers", line.identification.questions.iter().map(identifier).collect::<Vec<_>>().into());
@@ -574,9 +578,13 @@ mod tests {
         for hidden in ["s3same", "k3y", "4711"] {
             assert!(!shown.contains(hidden), "{hidden}");
         }
-        for told in
-            ["realm = \"portero\"", "drain = \"60s\"", "X-Key = \"***\"", "Y = \"env:Y\"", "trust = \"any\""]
-        {
+        for told in [
+            "realm = \"portero\"",
+            "drain = \"60s\"",
+            "X-Key = \"***\"",
+            "Y = \"env:Y\"",
+            "trust = \"claimed\"",
+        ] {
             assert!(shown.contains(told), "{told} in {shown}");
         }
     }

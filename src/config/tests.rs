@@ -6,6 +6,7 @@ mod conversation;
 mod kept_and_accepted;
 mod lock_outs;
 mod name_servers;
+mod stir;
 mod trunks;
 
 use std::ops::RangeInclusive;
@@ -16,7 +17,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
 use crate::crm::{Authentication, Method, Reading, demo};
-use crate::flow::{ActionName, ByNumber, Question, Then, TrustLevel};
+use crate::flow::{ActionName, Below, ByNumber, Question, Then, TrustLevel};
 use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
@@ -171,7 +172,7 @@ fn the_demo_line_that_says_everything_says_the_defaults() {
     };
     assert_eq!(**full, short);
     let action = ActionName::new("customer_by_number");
-    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Any }));
+    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Claimed, below: Below::Ignore }));
     assert_eq!((full.patience.deadline, &full.patience.hold), (seconds(3), &None));
 }
 

@@ -86,6 +86,25 @@ pub struct ByNumber {
     pub action: ActionName,
     /// How far it has to be trusted for that.
     pub trust: TrustLevel,
+    /// What becomes of a number that is trusted less.
+    pub below: Below,
+}
+
+/// What becomes of a number that is trusted less than a line wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Below {
+    /// It identifies nobody.
+    #[default]
+    Ignore,
+    /// It identifies, and spares no factor: even those that are optional else are required then.
+    Raise,
+}
+
+impl ByNumber {
+    /// Whether a number that is trusted so far identifies.
+    pub fn takes(&self, level: TrustLevel) -> bool {
+        level >= self.trust || self.below == Below::Raise
+    }
 }
 
 /// How callers are asked who they are.

@@ -24,7 +24,7 @@ use rand::rngs::StdRng;
 use super::{
     Action, ActionName, Ani, Announcement, Answer, Customer, Discretion, Event, Failure, HandOverEnd,
     LanguageName, Line, Matches, Method, Next, Play, PlayId, Query, Request, RequestId, Sound, Standing,
-    Step, Summary, TargetName, Then, TrustLevel, Verification,
+    Step, Summary, TargetName, Then, Verification, Vouching,
 };
 use crate::secret::{Digit, Waiting};
 pub use aim::Aim;
@@ -315,7 +315,7 @@ impl Flow {
     fn look_number_up(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
         let Some(by_number) = &line.by_number else { return };
-        let Some(ani) = self.ani.clone().filter(|ani| ani.trust.level() >= by_number.trust) else { return };
+        let Some(ani) = self.ani.clone().filter(|ani| by_number.takes(ani.trust.level())) else { return };
         if self.asked_who || !self.who.is_open() || !matches!(self.number, Number::Unknown) {
             return;
         }
@@ -386,14 +386,24 @@ impl Flow {
         if asked || !self.who.is_unproven() {
             return self.serve(now);
         }
-        self.verification = Some(Verification::begin(&self.line.factors, self.trust()));
+        self.verification = Some(Verification::begin(&self.line.factors, self.vouching()));
         self.next_factor(now);
     }
 
-    /// How far the number is trusted that identified the caller; `None` where none did.
-    fn trust(&self) -> Option<TrustLevel> {
-        let ani = self.ani.as_ref().filter(|_| self.summary.method == Some(Method::Ani));
-        ani.map(|ani| ani.trust.level())
+    /// What the number that identified the caller does for them, be it that another line had them identified.
+    fn vouching(&self) -> Vouching {
+        match &self.ani {
+            Some(_) if self.summary.method != Some(Method::Ani) => Vouching::Nothing,
+            Some(_) if self.is_below_the_bar() => Vouching::Raises,
+            Some(ani) => Vouching::Spares(ani.trust.level()),
+            None => Vouching::Nothing,
+        }
+    }
+
+    /// Whether the calling number is trusted less than the line wants.
+    fn is_below_the_bar(&self) -> bool {
+        let trust = self.ani.as_ref().map(|ani| ani.trust.level());
+        trust.zip(self.line.by_number.as_ref()).is_some_and(|(trust, by_number)| trust < by_number.trust)
     }
 
     fn next_factor(&mut self, now: Instant) {
@@ -631,7 +641,9 @@ impl Flow {
                 Number::Known(customer)
             }
             Answer::LookUp(Matches::Several(customers)) => {
-                self.candidates.by_number = customers;
+                if !self.is_below_the_bar() {
+                    self.candidates.by_number = customers;
+                }
                 Number::Unknown
             }
             Answer::LookUp(Matches::None) => Number::Unknown,

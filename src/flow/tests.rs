@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::{
-    ActionName, Announcement, ByNumber, ByVerdict, CheckDigit, DateOrder, EntryRules, Factor, FactorKind,
-    Identification, Identifier, LanguageName, Languages, Line, LineName, Need, Next, Patience, PromptId,
-    Prompts, Question, TargetName, Then, TrustLevel,
+    ActionName, Announcement, Below, ByNumber, ByVerdict, CheckDigit, DateOrder, EntryRules, Factor,
+    FactorKind, Identification, Identifier, LanguageName, Languages, Line, LineName, Need, Next, Patience,
+    PromptId, Prompts, Question, TargetName, Then, TrustLevel,
 };
 
 /// The instant this many seconds after the tests' beginning of time.
@@ -83,7 +83,11 @@ pub fn line() -> Line {
         },
         notice: None,
         greeting: say("greeting"),
-        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        by_number: Some(ByNumber {
+            action: ActionName::new("number"),
+            trust: TrustLevel::Any,
+            below: Below::Ignore,
+        }),
         identification: Identification { choice: None, questions: vec![identifier("id")] },
         factors: vec![factor("pin")],
         discretion: None,

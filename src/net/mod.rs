@@ -1,5 +1,6 @@
-//! Sockets: those that SIP travels by, the DNS, and the threads that carry media.
+//! Sockets: those that SIP travels by, the DNS, the threads that carry media, and the fetching of signers' certificates.
 
+pub mod certificates;
 pub mod dns;
 pub mod hep;
 pub mod media;

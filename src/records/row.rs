@@ -19,7 +19,7 @@ pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_a
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
     jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
     remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained, \
-    locked, consent, encrypted";
+    locked, consent, encrypted, ani_checked_by, ani_check_fault";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -64,7 +64,9 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.contained)
         .push_bind(record.locked.map(|lock| word(&lock)))
         .push_bind(record.consent)
-        .push_bind(record.media.encrypted);
+        .push_bind(record.media.encrypted)
+        .push_bind(record.ani_checked_by.map(|by| word(&by)))
+        .push_bind(record.ani_check_fault.map(|fault| word(&fault)));
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -86,6 +88,8 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         ani_withheld: row.try_get("ani_withheld")?,
         ani_verstat: optional(row, "ani_verstat", unword)?,
         ani_attestation: optional(row, "ani_attestation", unword)?,
+        ani_checked_by: optional(row, "ani_checked_by", unword)?,
+        ani_check_fault: optional(row, "ani_check_fault", unword)?,
         trunk: row.try_get("trunk")?,
         first_dialled: row.try_get("first_dialled")?,
         started_at: parsed(row, "started_at")?,

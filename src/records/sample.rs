@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Kept, Store, Writer};
-use crate::call::record::{AniSource, Attestation, CheckOutcome, Lock, Method, RECORD_VERSION, Verdict};
+use crate::call::record::{
+    AniSource, Attestation, CheckOutcome, CheckedBy, Fault, Lock, Method, RECORD_VERSION, Verdict,
+};
 use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, Trace};
 
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
@@ -22,6 +24,8 @@ pub(crate) fn record(number: u64) -> CallRecord {
         ani_withheld: false,
         ani_verstat: Some(CheckOutcome::Passed),
         ani_attestation: Some(Attestation::A),
+        ani_checked_by: Some(CheckedBy::Portero),
+        ani_check_fault: Some(Fault::Absent),
         trunk: Some("carrier".to_owned()),
         first_dialled: Some("+12025550001".to_owned()),
         started_at,
@@ -99,6 +103,8 @@ pub(crate) fn bare(number: u64) -> CallRecord {
         ani_withheld: true,
         ani_verstat: None,
         ani_attestation: None,
+        ani_checked_by: None,
+        ani_check_fault: None,
         trunk: None,
         first_dialled: None,
         answered_at: None,

@@ -41,6 +41,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
         step(10, "audit", include_str!("migrations/0010_audit.sql")),
+        step(12, "number_check", include_str!("migrations/0012_number_check.sql")),
         step(15, "privacy", include_str!("migrations/0015_privacy.sql")),
         step(17, "encrypted", include_str!("migrations/0017_encrypted.sql")),
     ])

@@ -335,7 +335,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
     let mut connection = store::connect_to_write(folder.path(), patience).await.expect("connected");
     let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
         ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
-        ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
+        ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_checked_by;
+        ALTER TABLE calls DROP COLUMN ani_check_fault; ALTER TABLE calls DROP COLUMN ani_attestation;
         ALTER TABLE calls DROP COLUMN remote_jitter_ms; ALTER TABLE calls DROP COLUMN round_trip_ms;
         ALTER TABLE calls DROP COLUMN remote_opinion; ALTER TABLE calls DROP COLUMN recording;
         ALTER TABLE calls DROP COLUMN identifier; ALTER TABLE calls DROP COLUMN factors;
@@ -357,6 +358,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         first_dialled: None,
         ani_verstat: None,
         ani_attestation: None,
+        ani_checked_by: None,
+        ani_check_fault: None,
         recording: None,
         identifier: None,
         factors: Vec::new(),

@@ -11,7 +11,8 @@ use crate::call::{
     CallRecord, EndedBy, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState,
     TrunkView,
 };
-use crate::flow::{Lock, Method, Verdict};
+
+use crate::flow::{Attestation, CheckedBy, Lock, Method, Verdict};
 use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
 use crate::records::pseudonyms::{Pseudonyms, Sort};
@@ -103,6 +104,7 @@ pub fn call_ended(record: &CallRecord, pseudonyms: &Pseudonyms) {
     if let Some(lock) = record.locked {
         counter!("portero_lock_outs_total", "by" => lock.as_str()).increment(1);
     }
+    number_check(record);
     if let Some(hand_over) = &record.hand_over {
         let labels = [
             ("target", hand_over.target.clone()),
@@ -148,6 +150,18 @@ fn identification(record: &CallRecord) {
         let labels = [("line", line.clone()), ("step", step.into())];
         counter!("portero_input_attempts_total", &labels).increment(u64::from(attempts));
     }
+}
+
+/// Counts what a check of the calling number came to, whoever made it.
+fn number_check(record: &CallRecord) {
+    let Some((outcome, by)) = record.ani_verstat.zip(record.ani_checked_by) else { return };
+    let by = match by {
+        CheckedBy::Trunk => "trunk",
+        CheckedBy::Portero => "portero",
+    };
+    let attestation = record.ani_attestation.map_or("none", Attestation::as_str);
+    let labels = [("by", by), ("outcome", outcome.as_str()), ("attestation", attestation)];
+    counter!("portero_identity_checks_total", &labels).increment(1);
 }
 
 fn outcome(hand_over: &HandOver) -> &'static str {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::checking::Checker;
 use super::speaking;
 use super::start::{StartError, plan};
 use crate::audio::Library;
@@ -35,6 +36,8 @@ pub struct Prepared {
     voice: Voice,
     /// Whom calls are told to, all of them.
     pub webhooks: Vec<Sender>,
+    /// Who checks calling numbers, if anybody does.
+    pub checker: Option<Checker>,
 }
 
 /// What the server has of its configuration.
@@ -102,8 +105,9 @@ pub fn prepare(file: &Path, former: &crm::Client) -> Reread {
     let back_end = former.renew(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
+    let checker = Checker::of(&configuration).map_err(|error| error.to_string())?;
     let webhooks = Sender::all(&configuration.webhooks).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, webhooks }))
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, webhooks, checker }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.

@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::checking::{self, Checker, CheckingError, Shown};
 use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
 use crate::audio::{Library, PromptFault};
@@ -91,6 +92,9 @@ pub enum StartError {
     /// Nothing can be said as configured.
     #[error("{0}")]
     Voice(#[from] crate::speech::VoiceError),
+    /// Calling numbers cannot be checked as configured.
+    #[error("calling numbers cannot be checked: {0}")]
+    Checking(#[from] CheckingError),
     /// Webhooks cannot be told anything as configured.
     #[error("{0}")]
     Webhooks(#[from] HooksError),
@@ -119,6 +123,7 @@ impl StartError {
             | Self::Locks(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
+            | Self::Checking(_)
             | Self::Voice(_)
             | Self::Webhooks(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
@@ -173,25 +178,19 @@ pub async fn start(
     let pages = tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
-    let usual = MediaConfig::default();
-    let plane = MediaConfig {
-        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
-        pinned: configuration.media.pin_threads,
-        kernel_filter: configuration.media.kernel_filter,
-        silence_limit: configuration.media.silence_timeout,
-        ..usual
-    };
     let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
     let voice = speaking::voice(&configuration)?;
     voice.keep_swept();
     let (spoken, heard) = mpsc::channel(speaking::SPOKEN_MAX);
+    let checker = Checker::of(&configuration)?;
+    let (findings, found_out) = mpsc::channel(checking::CHECKED_MAX);
     let plan = Arc::new(plan(&configuration, prompts));
     let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
     let exporter = exporter.map_err(StartError::Hep)?;
     let server = Server {
-        media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
+        media: MediaPlane::start(&media_config(&configuration), &media_events).map_err(StartError::Media)?,
         switchboard: switchboard(&configuration, listeners, Arc::clone(&plan), emergencies),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
         sip: outlet,
@@ -200,6 +199,9 @@ pub async fn start(
         answers,
         voice,
         spoken,
+        checker,
+        shown: Shown::default(),
+        findings,
         live,
         records: writer,
         audit,
@@ -218,7 +220,7 @@ pub async fn start(
         server,
         Inputs::new(
             media,
-            (answered, heard),
+            (answered, heard, found_out),
             reloads,
             (traces_asked, switches_asked, to_erase),
             (inlet, found),
@@ -268,6 +270,18 @@ async fn locks(configuration: &Configuration) -> Result<Locks, StartError> {
     Locks::start(place, *limits).await.map_err(StartError::Locks)
 }
 
+/// What the media threads are told of a configuration.
+fn media_config(configuration: &Configuration) -> MediaConfig {
+    let usual = MediaConfig::default();
+    MediaConfig {
+        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        pinned: configuration.media.pin_threads,
+        kernel_filter: configuration.media.kernel_filter,
+        silence_limit: configuration.media.silence_timeout,
+        ..usual
+    }
+}
+
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
     let Limits { connections, connections_per_source, .. } = configuration.limits;
     let caps = Caps { connections, connections_per_source };
@@ -310,6 +324,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
         numbers: configuration.numbers.clone(),
+        passports: configuration.passports.clone(),
     }
 }
 

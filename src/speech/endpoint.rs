@@ -5,6 +5,7 @@ use reqwest::{Client, Method, Request};
 
 use super::{AUDIO_BYTES_MAX, Failure};
 use crate::crm::{Body, HeaderName, HeaderValue, Template, Url, Values};
+use crate::http::{self, BodyError};
 
 /// Where texts are sent, by POST.
 #[derive(Debug, Clone)]
@@ -46,18 +47,14 @@ pub(super) async fn fetch(http: &Client, url: Url) -> Result<Vec<u8>, Failure> {
     execute(http, Request::new(Method::GET, url)).await
 }
 
-async fn execute(http: &Client, request: Request) -> Result<Vec<u8>, Failure> {
-    let mut response = http.execute(request).await.map_err(|_| Failure::Failed)?;
+async fn execute(client: &Client, request: Request) -> Result<Vec<u8>, Failure> {
+    let response = client.execute(request).await.map_err(|_| Failure::Failed)?;
     if !response.status().is_success() {
         tracing::warn!(status = response.status().as_u16(), "there is no sound for what is to be said");
         return Err(Failure::Failed);
     }
-    let mut audio = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Failed)? {
-        if audio.len() + chunk.len() > AUDIO_BYTES_MAX {
-            return Err(Failure::TooLarge);
-        }
-        audio.extend_from_slice(&chunk);
-    }
-    Ok(audio)
+    http::body(response, AUDIO_BYTES_MAX).await.map_err(|error| match error {
+        BodyError::Broken(_) => Failure::Failed,
+        BodyError::TooLarge => Failure::TooLarge,
+    })
 }

@@ -23,6 +23,7 @@ mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod pages;
+mod passports;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod privacy;

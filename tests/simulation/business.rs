@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Numbers, Plan, Sound, Speech, Strangers, Target, TargetUri,
-    Trunk, Trunks,
+    Address, Directory, HandOverTimes, Intake, Numbers, Passports, Plan, Sound, Speech, Strangers, Target,
+    TargetUri, Trunk, Trunks,
 };
 use portero::flow::{
-    ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
-    DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages, Line,
-    LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
+    ActionName, AniSource, Announcement, Answer, Attributes, Below, ByNumber, ByVerdict, CheckDigit,
+    Customer, DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages,
+    Line, LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
     TrustLevel,
 };
 
@@ -49,7 +49,11 @@ pub fn line() -> Line {
         },
         notice: None,
         greeting: say("greeting"),
-        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        by_number: Some(ByNumber {
+            action: ActionName::new("number"),
+            trust: TrustLevel::Any,
+            below: Below::Ignore,
+        }),
         identification: Identification { choice: None, questions: vec![identifier] },
         factors: vec![pin],
         discretion: None,
@@ -86,6 +90,7 @@ pub fn plan_of(line: Line) -> Plan {
         uri: TargetUri::new("sip:agents@{{ own_address }}".into()),
         sends_customer: true,
         sends_name: true,
+        sends_number_check: false,
     };
     Plan {
         lines: directory(line),
@@ -103,6 +108,7 @@ pub fn plan_of(line: Line) -> Plan {
         intake: Intake::default(),
         speech: Speech::default(),
         numbers: Numbers::default(),
+        passports: Passports::default(),
     }
 }
 
@@ -114,6 +120,7 @@ fn trunk() -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
         verstat: false,
+        passports: true,
         transport: None,
         login: None,
         account: None,

@@ -17,6 +17,7 @@ mod losses;
 mod phone;
 #[path = "../statistics/rank.rs"]
 mod rank;
+mod signed;
 mod sound;
 mod spoken;
 mod tale;

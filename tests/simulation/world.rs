@@ -12,6 +12,7 @@ use portero::flow::{self, Answer};
 use portero::media;
 use portero::secret::Digit;
 use portero::sip::{self, ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
+use portero::stir::{Fault, Finding, Presented};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -39,6 +40,7 @@ enum Due {
     Media(media::SessionId, media::Event),
     PlayEnds(media::SessionId, media::PlayId),
     Answer(CallId, flow::RequestId, Answer),
+    Checked(CallId, Finding),
     Key(Caller, char),
     HangUp(Caller),
     Cancel(Caller),
@@ -357,6 +359,7 @@ impl World {
                 }
                 self.switchboard.answered(call, request, answer, now);
             }
+            Due::Checked(call, finding) => self.switchboard.checked(call, finding, now),
             Due::Key(caller, key) => self.press(caller, key),
             Due::HangUp(caller) => self.seats[caller].phone.hang_up(now),
             Due::Cancel(caller) => self.seats[caller].phone.cancel(now),
@@ -461,6 +464,7 @@ impl World {
                 let keyed = seat.map(|seat| seat.keyed.clone()).unwrap_or_default();
                 self.taped_after.insert(CallId(session.0).to_string(), keyed);
             }
+            Action::Check(call, presented) => self.check(call, &presented),
             Action::Speak(..) => panic!("nothing here is said by a voice"),
             Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) | Action::Copy(_) => {}
@@ -542,6 +546,15 @@ impl World {
             }
             media::Command::Change(_) | media::Command::Record(_) => {}
         }
+    }
+
+    /// Checks the number of a caller, as fast and with the outcome that they have in mind.
+    fn check(&mut self, call: CallId, presented: &Presented) {
+        let of_call = |seat: &&Seat| seat.phone.name() == presented.sip_call_id;
+        let seat = self.seats.iter().find(of_call).expect("one of our callers");
+        let (after, is_good) = seat.phone.habits.signed.expect("they have said so");
+        let finding = if is_good { Ok(Some(flow::Attestation::A)) } else { Err(Fault::Signature) };
+        self.after(after, Due::Checked(call, finding));
     }
 
     /// The business's back end, which now and then is slow, too slow, or fails.

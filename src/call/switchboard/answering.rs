@@ -11,6 +11,7 @@ use super::super::happening::Told;
 use super::super::keypad::Keypad;
 use super::super::numbers::Treatment;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
+use super::super::passports::Checking;
 use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
 use super::super::trunk::Trunk;
@@ -70,6 +71,7 @@ impl Switchboard {
             hop: invitation.hop,
             ani_withheld: calling == Calling::Withheld,
             ani: calling.ani(),
+            checking: Checking::Unwanted,
             first_dialled,
             keypad: Keypad::default(),
             early_keys: Waiting::default(),
@@ -97,6 +99,7 @@ impl Switchboard {
         if blocked {
             return self.refuse(id, DECLINE, "the calling number is blocked", now);
         }
+        self.check_number(id, invitation, now);
         self.open(id, now);
         self.show(id, now);
     }
@@ -188,11 +191,13 @@ impl Switchboard {
                     Party::Agents(_) => Duration::ZERO,
                 };
                 call.phase = Phase::Ringing { answer };
-                if ring_for.is_zero() {
+                if ring_for.is_zero() && call.checking != Checking::Awaited {
                     return self.accept(id, now);
                 }
                 self.endpoint.ring(call.dialog, now);
-                self.timers.set((id, Timer::Ring), now + ring_for);
+                if !ring_for.is_zero() {
+                    self.timers.set((id, Timer::Ring), now + ring_for);
+                }
             }
             Phase::OpeningLate => self.talk(id, now),
             _ => {}
@@ -219,6 +224,14 @@ impl Switchboard {
                 self.open(id, now);
             }
             None => self.refuse(id, 503, "no media port", now),
+        }
+    }
+
+    /// Answers a call that has rung for long enough, once its number has been checked.
+    pub(super) fn rung(&mut self, id: CallId, now: Instant) {
+        let checking = self.calls.get(&id).map(|call| call.checking);
+        if checking != Some(Checking::Awaited) && !self.timers.is_set((id, Timer::Ring)) {
+            self.accept(id, now);
         }
     }
 

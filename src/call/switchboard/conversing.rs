@@ -157,7 +157,7 @@ impl Switchboard {
         let Some(place) = call.plan.targets.get(&target) else { return };
         let address = self.endpoint.whereabouts().seen_by(&call.hop);
         let here = Here { transport: call.hop.transport, address };
-        let referral = referral(place, here, standing, &token);
+        let referral = referral(place, here, standing, call.check(), &token);
         let hand_over = FollowedHandOver::new(target, token.clone(), at, call.plan.hand_over);
         self.timers.set((id, Timer::HandOver), hand_over.first_deadline(now));
         call.hand_over = Some(hand_over);

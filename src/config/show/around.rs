@@ -19,7 +19,11 @@ pub(super) fn put(file: &mut Table, configuration: &Configuration) {
     });
     within(file, "targets", |all| {
         for (name, target) in targets {
-            let words = [("customer", target.sends_customer), ("name", target.sends_name)];
+            let words = [
+                ("customer", target.sends_customer),
+                ("name", target.sends_name),
+                ("number_check", target.sends_number_check),
+            ];
             let sent = words.into_iter().filter(|(_, is_sent)| *is_sent).map(|(word, _)| word.to_owned());
             fill(all, name.as_str(), [("send", texts(sent))]);
         }
@@ -27,6 +31,9 @@ pub(super) fn put(file: &mut Table, configuration: &Configuration) {
     if let Some(Value::Array(said)) = file.get_mut("trunks") {
         let said = said.iter_mut().filter_map(Value::as_table_mut);
         said.zip(&trunks.list).for_each(|(said, trunk)| put_trunk(said, trunk));
+    }
+    if let Some(stir) = &configuration.stir {
+        fill(file, "stir", [("freshness", time(stir.freshness)), ("deadline", time(stir.deadline))]);
     }
     if file.contains_key("speech") {
         let count = number_of(speech.max_concurrent);
@@ -56,7 +63,11 @@ fn put_action(all: &mut Table, name: &str, action: &Action) {
 
 fn put_trunk(said: &mut Table, trunk: &Trunk) {
     let identity = trunk.identity.iter().map(|source| identity_word(*source).to_owned());
-    let values = [("identity", texts(identity)), ("verstat", trunk.verstat.into())];
+    let values = [
+        ("identity", texts(identity)),
+        ("verstat", trunk.verstat.into()),
+        ("passports", trunk.passports.into()),
+    ];
     for (key, value) in values {
         said.entry(key).or_insert(value);
     }

@@ -6,14 +6,15 @@ mod drawing;
 mod features;
 mod notice;
 mod properties;
+mod trust;
 
 use std::fmt::Write as _;
 
 use rand::SeedableRng;
 
 use super::*;
-use crate::flow::tests::{at, line, line_with};
-use crate::flow::{AniSource, Lock, PhoneNumber, Trust};
+use crate::flow::tests::{at, factor, line, line_with};
+use crate::flow::{AniSource, Factor, Lock, Need, PhoneNumber, Trust};
 use crate::say::Kind;
 
 /// A caller on a line, who keeps a diary of what the flow did.
@@ -25,6 +26,11 @@ struct Caller {
     diary: Vec<String>,
     /// The lines that can be gone on to.
     lines: Vec<Arc<Line>>,
+}
+
+/// A line with two factors, the second one of this need.
+fn two(need: Need) -> Arc<Line> {
+    line_with(|line| line.factors.push(Factor { need, ..factor("birth") }))
 }
 
 fn maria() -> Customer {

@@ -13,11 +13,14 @@ pub mod linphone;
 pub mod load;
 pub mod loopback;
 pub mod name_server;
+pub mod peer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod receiver;
+pub mod repository;
 pub mod script;
 pub mod server;
+pub mod signer;
 pub mod sipp;
 pub mod slow_back_end;
 pub mod sound;
