@@ -2,7 +2,7 @@
 //!
 //! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `stir`, `audio`,
 //! `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
-//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `hooks`, `web`, `cli`).
+//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `locks`, `hooks`, `web`, `cli`).
 #![forbid(unsafe_code)]
 
 pub mod audio;
@@ -15,7 +15,9 @@ pub mod crm;
 pub mod flow;
 pub mod hooks;
 pub mod http;
+pub mod locks;
 pub mod media;
+pub mod mishap;
 pub mod net;
 pub mod progress;
 pub mod records;

@@ -11,16 +11,18 @@ use jiff::Timestamp;
 use super::hand_over::FollowedHandOver;
 use super::happening::{Milestone, Progress, Told};
 use super::keypad::Keypad;
+use super::numbers::Treatment;
 use super::passports::Checking;
 use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
 use super::speaking::Pending;
+use super::switchboard::Origin;
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
 use crate::flow::{Ani, Check, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
 use crate::media;
 use crate::sdp;
-use crate::secret::Digit;
+use crate::secret::Waiting;
 use crate::sip::{DialogId, Hop, Reason};
 use crate::srtp::KeyRing;
 
@@ -73,7 +75,7 @@ pub(super) struct Call {
     pub first_dialled: Option<PhoneNumber>,
     pub keypad: Keypad,
     /// Keys pressed between our 200 and its ACK.
-    pub early_keys: Vec<Digit>,
+    pub early_keys: Waiting,
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
@@ -183,6 +185,23 @@ impl Call {
             Phase::Talking(Script::Line(flow)) => Some(flow),
             Phase::Closing(ending) => ending.flow.as_deref(),
             _ => None,
+        }
+    }
+
+    /// By what the caller came, while there is a conversation.
+    pub fn origin(&self) -> Option<Origin> {
+        Some(Origin {
+            line: self.flow()?.line().number.clone(),
+            ani: self.ani.as_ref().map(|ani| ani.number.clone()),
+            trunk: self.trunk.as_ref().map(|trunk| Arc::clone(&trunk.name)),
+        })
+    }
+
+    /// What the calling number has done with a call to a line.
+    pub fn treatment(&self) -> Treatment {
+        match self.party {
+            Party::Line(_) => self.plan.numbers.treat(self.ani.as_ref(), self.first_dialled.is_some()),
+            Party::Agents(_) => Treatment::Usual,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::numbers::Numbers;
 use super::passports::Passports;
 use super::speaking::Speech;
 use super::trunk::Trunks;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub speech: Speech,
     /// Whose calling numbers we check ourselves.
     pub passports: Passports,
+    /// Whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
 }
 
 /// How much may come in, whoever brings it.

@@ -90,7 +90,8 @@ pub struct CallRecord {
     pub consent: Option<bool>,
     /// Whether the caller opted out of identification or verification.
     pub opted_out: bool,
-    /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `garbage`, `overloaded`).
+    /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `refused`, `garbage`, `overloaded`,
+    /// `circuit_open`, `not_counted`).
     pub back_end_failure: Option<String>,
     /// The verdict as it stood when the call ended.
     pub verdict: Verdict,

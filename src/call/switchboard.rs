@@ -37,7 +37,7 @@ use super::trunk::{Admission, Arrivals, Loads};
 use super::turnstile::Turnstile;
 use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
-use crate::flow::{self};
+use crate::flow::{self, LineName, PhoneNumber};
 use crate::media;
 use crate::sip::{
     self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
@@ -57,7 +57,7 @@ pub enum Action {
     /// Have what is said to and by the caller of this session recorded under this name.
     Tape(media::SessionId, String),
     /// Ask the back end of the plan that the call follows.
-    Ask(CallId, Arc<Plan>, flow::Request),
+    Ask(CallId, Arc<Plan>, flow::Request, Origin),
     /// Fetch this for a call, and tell with [`Switchboard::spoken`], be it that it cannot be had.
     Speak(CallId, Utterance),
     /// Have a calling number checked by the passports that came with it, and tell with [`Switchboard::checked`], be it that
@@ -73,6 +73,17 @@ pub enum Action {
     Trace(Box<Trace>),
     /// Copy a message to whoever collects them.
     Copy(Box<Copied>),
+}
+
+/// By what a caller came who has something asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The line that asks for it.
+    pub line: LineName,
+    /// The calling number, where it was usable.
+    pub ani: Option<PhoneNumber>,
+    /// The name of the trunk; `None` where the peer is on none.
+    pub trunk: Option<Arc<str>>,
 }
 
 /// The timers of a call.

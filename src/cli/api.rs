@@ -27,6 +27,11 @@ impl Api {
         })
     }
 
+    /// `DELETE path`.
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.exchange(path, |client, url| client.delete(url))
+    }
+
     fn exchange<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    super::log_to_stderr();
+    super::log::to_stderr();
     let overrides = Overrides {
         sip: Some(arguments.sip),
         web: Some(arguments.web),

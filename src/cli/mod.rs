@@ -7,8 +7,12 @@ mod check;
 mod config;
 mod crm;
 mod demo;
+mod discretion;
 mod emergency;
 mod load;
+mod locks;
+mod log;
+mod privacy;
 mod records;
 mod serve;
 mod trace;
@@ -16,11 +20,9 @@ mod try_line;
 mod webhooks;
 mod who;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Answers the phone, finds out who is calling, proves it, and shows the caller in.
 #[derive(Debug, Parser)]
@@ -48,10 +50,14 @@ enum Command {
     Load(load::Arguments),
     /// Turn the emergency switch of a line, or of all lines.
     Emergency(emergency::Arguments),
+    /// List what failed proofs have locked, or lift a lock-out.
+    Locks(locks::Arguments),
     /// Print call records.
     Records(records::Arguments),
     /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
     Audit(audit::Arguments),
+    /// Hand out or erase what is kept of one person.
+    Privacy(privacy::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
     /// Try who is told of calls.
@@ -62,6 +68,7 @@ enum Command {
 
 /// Runs the program with the arguments it was started with.
 pub fn run() -> ExitCode {
+    discretion::begin();
     let program = Program::parse();
     let result = match program.command {
         Command::Demo(arguments) => demo::run(arguments),
@@ -72,8 +79,10 @@ pub fn run() -> ExitCode {
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),
+        Command::Locks(arguments) => locks::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Privacy(arguments) => privacy::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
@@ -82,17 +91,6 @@ pub fn run() -> ExitCode {
         eprintln!("portero: {error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// Logs go to standard error: `RUST_LOG` says how much, INFO without it.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
 }
 
 /// The arguments that a subcommand reads from a line, for its tests.

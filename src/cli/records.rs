@@ -19,8 +19,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
+use super::who;
 use crate::call::CallRecord;
 use crate::flow::Verdict;
+use crate::records::audit::Deed;
 use crate::records::{Filter, Store};
 
 /// Rows of a table if the caller does not say how many; CSV and JSON are for programs and complete.
@@ -81,6 +83,7 @@ fn print(arguments: &Arguments, output: &mut dyn Write) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open_read_only(&arguments.data).await?;
+        who::note(&store, Deed::Read, "calls", filter.to_string()).await?;
         if arguments.json {
             return json(&store, &filter, arguments.limit, output).await;
         }

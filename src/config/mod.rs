@@ -12,7 +12,10 @@ mod fault;
 mod graph;
 mod letting_in;
 mod lines;
+mod locks;
 mod nearest;
+mod numbers;
+mod privacy;
 mod read;
 mod readings;
 mod scenarios;
@@ -42,12 +45,13 @@ use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
+pub use privacy::Privacy;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
-pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
+pub use settings::{Limits, Locks, Media, Process, Prompts, Records, Sip, Web};
 pub use stir::Stir;
 
 use crate::audio;
-use crate::call::{Agents, Directory, HandOverTimes, Passports, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Numbers, Passports, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
@@ -74,10 +78,18 @@ pub struct Configuration {
     pub media: Media,
     /// `[limits]`: how much is taken on.
     pub limits: Limits,
+    /// `[process]`: what the system may do with us.
+    pub process: Process,
     /// `[web]`: the page and the API.
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[privacy]`: how long what is known of callers is kept.
+    pub privacy: Privacy,
+    /// `[locks]`: how many failed proofs lock what.
+    pub locks: Locks,
+    /// `[numbers]`: whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
     /// `[[webhooks]]`: who is told of calls, each by a name of its own.
@@ -317,6 +329,7 @@ fn announcements(line: &Line) -> Vec<&Announcement> {
 fn questions(line: &Line) -> Vec<&Question> {
     let mut asked = Vec::new();
     asked.extend(line.languages.menu.as_ref().map(|(question, _)| question));
+    asked.extend(line.notice.as_ref().map(|notice| &notice.question));
     asked.extend(line.identification.choice.as_ref().map(|(question, _)| question));
     asked.extend(line.identification.questions.iter().map(|identifier| &identifier.question));
     for factor in &line.factors {

@@ -11,10 +11,11 @@ use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
-use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
+use super::settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
 use super::stir::Signers;
 use super::{
-    Configuration, Environment, actions, demo, sip, speech, stir, targets, trunks, values, webhooks,
+    Configuration, Environment, actions, demo, locks, numbers, privacy, sip, speech, stir, targets, trunks,
+    values, webhooks,
 };
 use crate::call::{Agents, Directory, HandOverTimes, Intake};
 use crate::crm;
@@ -80,8 +81,12 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let trunks = trunks::read(&mut file, strangers, &signers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
+    let process = process(file.section("process", "[process]"));
     let web = web(file.section("web", "[web]"));
     let records = records(file.section("records", "[records]"));
+    let privacy = privacy::read(file.section("privacy", "[privacy]"));
+    let locks = locks::read(file.section("locks", "[locks]"), environment);
+    let numbers = numbers::read(file.section("numbers", "[numbers]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let speech = speech::read(file.section("speech", "[speech]"), &records.folder, environment);
@@ -124,8 +129,12 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         sip: sip?,
         media,
         limits,
+        process,
         web,
         records,
+        privacy,
+        locks,
+        numbers,
         hep,
         webhooks,
         prompts,
@@ -207,6 +216,12 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
     };
     section.finish();
     media
+}
+
+fn process(mut section: Section<'_>) -> Process {
+    let core_dumps = section.flag("core_dumps").unwrap_or(false);
+    section.finish();
+    Process { core_dumps }
 }
 
 fn web(mut section: Section<'_>) -> Web {

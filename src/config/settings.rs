@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::audio;
 use crate::call::{Intake, IpNet};
+use crate::locks;
 use crate::net::sip::{Listen, TlsFiles};
 use crate::records::Kept;
 
@@ -62,6 +63,13 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// What the system may do with the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Whether it may keep an image of its memory when it dies, what callers keyed included.
+    pub core_dumps: bool,
+}
+
 /// The page and the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
@@ -78,6 +86,15 @@ pub struct Records {
     pub kept: Kept,
     /// How long a recording may get; 1 min to 12 h.
     pub recording_max: Duration,
+}
+
+/// How many failed proofs lock what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locks {
+    /// How many; each 1 to 1 000 000 within 1 s to 31 d, or not counted.
+    pub limits: locks::Limits,
+    /// The database that several nodes share; absent: a file in the folder of the records.
+    pub server: Option<locks::DatabaseUrl>,
 }
 
 /// Where recordings come from.

@@ -12,12 +12,14 @@ use toml::{Table, Value};
 
 use super::fault::is_credential;
 use super::lines::{below_word, trust_word};
-use super::{Configuration, Environment, Faults};
+use super::locks::FILE;
+use super::{Configuration, Environment, Faults, Privacy};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
-    Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
+    Lock, Need, Next, Notice, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
 use crate::hooks::Webhook;
+use crate::locks::Limit;
 use crate::records::Retention;
 use crate::secret::Digit;
 
@@ -52,7 +54,9 @@ fn hide(table: &mut Table, within: bool) {
             || is_credential(key)
             || ["pin", "birth_date", "last_four", "code"].contains(&key.as_str());
         match value {
-            Value::String(text) if is_secret && !text.starts_with("env:") => HIDDEN.clone_into(text),
+            Value::String(text) if is_secret && !text.starts_with("env:") && text != FILE => {
+                HIDDEN.clone_into(text);
+            }
             Value::Table(inner) => hide(inner, within || is_credential(key)),
             Value::Array(items) => {
                 items.iter_mut().filter_map(Value::as_table_mut).for_each(|inner| hide(inner, within));
@@ -63,7 +67,7 @@ fn hide(table: &mut Table, within: bool) {
 }
 
 fn settings(file: &mut Table, configuration: &Configuration) {
-    let Configuration { media, limits, web, records, prompts, hand_over, .. } = configuration;
+    let Configuration { media, limits, web, records, prompts, hand_over, privacy, .. } = configuration;
     let networks = configuration.sip.local_networks.iter().map(ToString::to_string);
     fill(file, "sip", [("realm", text(&configuration.sip.realm)), ("local_networks", texts(networks))]);
     let ports = format!("{}-{}", media.ports.start(), media.ports.end());
@@ -79,6 +83,7 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     ];
     fill(file, "limits", counts.map(|(key, number)| (key, number_of(number))));
     fill(file, "limits", [("drain", time(limits.drain))]);
+    fill(file, "process", [("core_dumps", configuration.process.core_dumps.into())]);
     fill(file, "web", [("listen", text(web.listen))]);
     let kept = |retention| match retention {
         Retention::Off => text("off"),
@@ -87,11 +92,24 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     let (traces, recordings) = (kept(records.kept.traces), kept(records.kept.recordings));
     let folder = text(records.folder.display());
     fill(file, "records", [("folder", folder), ("traces", traces), ("recordings", recordings)]);
+    let Privacy { periods, rotation } = privacy;
+    let forever = || text("forever");
+    let keys = [("pseudonyms", days(rotation.every)), ("pseudonyms_kept", days(rotation.kept))];
+    fill(file, "privacy", [("records", periods.record.map_or_else(forever, days))]);
+    fill(file, "privacy", keys);
+    fill(file, "locks", Lock::ALL.map(|lock| (lock.as_str(), limit(configuration.locks.limits.of(lock)))));
+    fill(file, "locks", [("database", text(FILE))]);
     fill(file, "prompts", [("language", text(&prompts.language))]);
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
     around::put(file, configuration);
+}
+
+fn limit(limit: Option<Limit>) -> Value {
+    limit.map_or(text("off"), |Limit { tries, within }| {
+        table([("tries", Value::from(i64::from(tries))), ("within", time(within))])
+    })
 }
 
 /// Adds to the section what it does not say.
@@ -125,6 +143,9 @@ fn effective(said: &mut Table, line: &Line) {
     put(said, "name", text(&line.name));
     put(said, "ring_for", time(line.ring_for));
     put(said, "language", languages(&line.languages));
+    if let Some(own) = &line.notice {
+        put(said, "notice", notice(own));
+    }
     put(said, "greeting", announcement(&line.greeting));
     put(said, "apology", announcement(&line.apology));
     put(said, "emergency", next(&line.emergency));
@@ -146,6 +167,10 @@ fn effective(said: &mut Table, line: &Line) {
         put(said, "choose", choice(question, keys.iter().map(|(key, nth)| (*key, name(nth)))));
     }
     put(said, "factors", line.factors.iter().map(factor).collect::<Vec<_>>().into());
+    let concealed = line
+        .discretion
+        .map_or(Value::from(false), |discretion| table([("answers_after", time(discretion.answers_after))]));
+    put(said, "conceal_unknown", concealed);
     if let Some(own) = &line.service {
         put(said, "service", service(own));
     }
@@ -297,6 +322,15 @@ fn service(service: &Service) -> Value {
     all.into()
 }
 
+fn notice(notice: &Notice) -> Value {
+    let mut all = without_total(question(&notice.question));
+    put(&mut all, "accept", key(notice.accept));
+    put(&mut all, "opt_out", notice.question.opt_out.map_or(text("none"), key));
+    all.remove("exhausted");
+    put(&mut all, "declined", after(&notice.question.exhausted).into());
+    all.into()
+}
+
 /// A question that is answered by one of these keys.
 fn choice(asked: &Question, keys: impl Iterator<Item = (Digit, Value)>) -> Value {
     let mut all = without_total(question(asked));
@@ -416,7 +450,8 @@ fn part(part: &TextPart) -> String {
     }
 }
 
-fn source_word(source: &Source) -> String {
+/// What the file calls it.
+pub(super) fn source_word(source: &Source) -> String {
     match source {
         Source::Name => "name".into(),
         Source::Attribute(name) => format!("record.{name}"),
@@ -456,6 +491,17 @@ fn time(span: Duration) -> Value {
     text(span_text(span))
 }
 
+/// A time that may be longer than anybody counts in hours.
+fn days(span: Duration) -> Value {
+    const HOURS_A_DAY: u64 = 24;
+    let hours = span.as_secs() / 3600;
+    text(if hours.is_multiple_of(HOURS_A_DAY) {
+        format!("{}d", hours / HOURS_A_DAY)
+    } else {
+        span_text(span)
+    })
+}
+
 fn span_text(span: Duration) -> String {
     SpanPrinter::new().unsigned_duration_to_string(&span)
 }
@@ -489,8 +535,8 @@ mod tests {
             assert_eq!(before.sounds, after.sounds, "{name}");
             assert_eq!((before.media, before.limits, before.web), (after.media, after.limits, after.web));
             assert_eq!(
-                (before.records, before.prompts, before.hand_over),
-                (after.records, after.prompts, after.hand_over)
+                (before.records, before.privacy, before.prompts, before.hand_over),
+                (after.records, after.privacy, after.prompts, after.hand_over)
             );
             assert_eq!((before.sip, before.targets), (after.sip, after.targets));
             assert_eq!(before.webhooks, after.webhooks);

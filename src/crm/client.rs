@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::trial::Trial;
 use super::{Action, Config};
 use crate::flow::{ActionName, Answer, Failure, Matches, Query};
+use crate::mishap;
 
 /// The connections to all back ends. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -77,6 +78,9 @@ impl Client {
     /// Asks, and says what came of it within the deadline. Dropping the future abandons the request.
     pub async fn ask(&self, name: &ActionName, query: &Query) -> Answer {
         let mut measure = Measure::begin(name.clone());
+        if let Some(secret) = query.secret() {
+            mishap::at("back end", secret.expose());
+        }
         let answer = if let Some((connection, action)) = self.action(name) {
             connection.ask(name, action, query).await
         } else {
@@ -128,6 +132,7 @@ pub fn result_word(answer: &Answer) -> &'static str {
         Answer::LookUp(Matches::Several(_)) => "several",
         Answer::Check(true) => "accepted",
         Answer::Check(false) => "rejected",
+        Answer::Locked(_) => "locked",
         Answer::Sent(true) => "sent",
         Answer::Sent(false) => "not_sent",
         Answer::Record(_) => "record",

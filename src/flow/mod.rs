@@ -28,8 +28,8 @@ pub use event::{Action, Event, HandOverEnd, Lock, Play, PlayId, RequestId, Step,
 pub use factor::{CodePlan, Factor, FactorKind, Need, Verification, Vouching};
 pub use hours::{Day, Hours, Span};
 pub use line::{
-    Below, ByNumber, ByVerdict, CheckDigit, Choice, Identification, Identifier, Languages, Line, Menu, Next,
-    Patience, Service, Then, Turn,
+    Below, ByNumber, ByVerdict, CheckDigit, Choice, Discretion, Identification, Identifier, Languages, Line,
+    Menu, Next, Notice, Patience, Service, Then, Turn,
 };
 pub use machine::{Aim, Flow, Opening, Start};
 pub use question::{After, EntryRules, Prompts, Question, Retries};

@@ -81,6 +81,7 @@ pub fn line() -> Line {
             menu: None,
             attribute: None,
         },
+        notice: None,
         greeting: say("greeting"),
         by_number: Some(ByNumber {
             action: ActionName::new("number"),
@@ -89,6 +90,7 @@ pub fn line() -> Line {
         }),
         identification: Identification { choice: None, questions: vec![identifier("id")] },
         factors: vec![factor("pin")],
+        discretion: None,
         service: None,
         patience: Patience { deadline: Duration::from_secs(3), hold: None },
         apology: say("apology"),

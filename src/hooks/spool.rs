@@ -54,6 +54,8 @@ impl Spool {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
+            // What is deleted is written over: it is names and numbers.
+            .pragma("secure_delete", "ON")
             // Statements hold names and numbers.
             .disable_statement_logging()
             .connect()

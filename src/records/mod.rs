@@ -6,6 +6,9 @@
 //! touched any of it. Counting and reporting over records is not done here.
 
 pub mod audit;
+pub mod person;
+pub mod pseudonyms;
+pub mod purge;
 mod recorder;
 mod recordings;
 mod row;
@@ -24,7 +27,7 @@ pub use audit::Audit;
 pub use recorder::Recorder;
 pub(crate) use store::make_private;
 pub use store::{Filter, Store};
-pub use writer::{Kept, Lost, Retention, Writer};
+pub use writer::{Eraser, Kept, Lost, Retention, Writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -81,6 +84,18 @@ pub enum RecordsError {
         path: PathBuf,
         /// What it said.
         source: sqlx::Error,
+    },
+    /// A person is not erased, or not altogether.
+    #[error("not everything is erased: {why}; try again")]
+    NotErased {
+        /// What went wrong.
+        why: String,
+    },
+    /// What was deleted is not in the database any more, and still in its write-ahead log.
+    #[error("{}-wal still holds what was deleted, since somebody is reading the database; it goes with the next purge", path.display())]
+    StillInLog {
+        /// The database.
+        path: PathBuf,
     },
     /// What was done is not in the audit log, and so is not to be done.
     #[error("the audit log cannot be written: {why}")]

@@ -178,9 +178,9 @@ pub(super) fn instant(at: Timestamp) -> String {
     format!("{at:.9}")
 }
 
-/// The database's integers are signed; a call that exceeds 2^63 packets is not expected.
-fn count(packets: u64) -> i64 {
-    i64::try_from(packets).unwrap_or(i64::MAX)
+/// The database's integers are signed; what exceeds 2^63 is not expected.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 pub(super) fn word(value: &impl Serialize) -> String {

@@ -1,8 +1,11 @@
 //! Records to test with.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::{Kept, Store, Writer};
 use crate::call::record::{
     AniSource, Attestation, CheckOutcome, CheckedBy, Fault, Lock, Method, RECORD_VERSION, Verdict,
 };
@@ -65,6 +68,31 @@ pub(crate) fn record(number: u64) -> CallRecord {
             encrypted: Some(true),
         },
     }
+}
+
+/// Keeps these records, as a server does that ends with them.
+pub(crate) async fn keep(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
+    let writer = Writer::start(store, Kept::NOTHING, |_| ()).expect("started");
+    for record in records {
+        writer.submit(record).expect("there is room");
+    }
+    writer.drain().await;
+}
+
+/// Whether a file below the folder has this in it, or in its name. One that goes while it is looked for, as the database's
+/// log does when the last connection closes, has nothing in it.
+pub(crate) fn is_anywhere(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).expect("a folder").any(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().contains(text) {
+            return true;
+        }
+        if path.is_dir() {
+            return is_anywhere(&path, text);
+        }
+        let content = std::fs::read(path).unwrap_or_default();
+        content.windows(text.len()).any(|window| window == text.as_bytes())
+    })
 }
 
 /// The barest record there can be.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt::{self, Display};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
         step(10, "audit", include_str!("migrations/0010_audit.sql")),
         step(12, "number_check", include_str!("migrations/0012_number_check.sql")),
+        step(15, "privacy", include_str!("migrations/0015_privacy.sql")),
         step(17, "encrypted", include_str!("migrations/0017_encrypted.sql")),
     ])
 });
@@ -71,6 +73,19 @@ pub struct Filter {
     pub line: Option<String>,
     /// Calls that ended with this verdict.
     pub verdict: Option<Verdict>,
+}
+
+impl Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since, until, line, verdict } = self;
+        let parts = [
+            since.map(|since| format!("since {since}")),
+            until.map(|until| format!("until {until}")),
+            line.as_ref().map(|line| format!("of line {line}")),
+            verdict.map(|verdict| format!("that ended as {}", verdict.as_str())),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Store {
@@ -224,6 +239,8 @@ pub(super) async fn connect_to_write(folder: &Path, patience: Duration) -> sqlx:
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(patience)
+        // What is deleted is written over: it is names and numbers.
+        .pragma("secure_delete", "ON")
         .connect()
         .await
 }

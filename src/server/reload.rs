@@ -137,9 +137,12 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> 
         ("[sip]", of_restart(&old.sip) != of_restart(&new.sip)),
         ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
+        ("[process]", old.process != new.process),
         ("[web]", old.web != new.web),
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
+        ("[privacy]", old.privacy != new.privacy),
+        ("[locks] `database`", old.locks.server != new.locks.server),
         ("[demo.back_end]", old.demo_back_end != new.demo_back_end),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -17,11 +17,14 @@ use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
-use crate::config::{Configuration, Limits, Records};
+use crate::config::{self, Configuration, Limits, Records};
 use crate::hooks::{HooksError, Post, Sender};
+use crate::locks::{Locks, Place};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::records::pseudonyms::Pseudonyms;
+use crate::records::purge::Purger;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -33,6 +36,9 @@ const TRACES_ASKED_MAX: usize = 16;
 
 /// Requests for the emergency switches that may wait for it, likewise.
 const SWITCHES_ASKED_MAX: usize = 16;
+
+/// Requests to erase people that may wait for it, likewise.
+const ERASURES_MAX: usize = 4;
 
 /// Value of Retry-After on a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -75,6 +81,11 @@ pub enum StartError {
     /// The record store cannot be used.
     #[error("{0}")]
     Records(#[from] records::RecordsError),
+    /// The lock-outs cannot be kept in the data folder.
+    #[error(
+        "lock-outs cannot be kept in the data folder: {0}; let this user write there, or name another folder"
+    )]
+    Locks(#[source] sqlx::Error),
     /// The back end cannot be asked as configured.
     #[error("{0}")]
     BackEnd(#[from] crm::Misconfigured),
@@ -109,6 +120,7 @@ impl StartError {
             Self::Prompts(_)
             | Self::Listen { .. }
             | Self::Records(_)
+            | Self::Locks(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
             | Self::Checking(_)
@@ -132,20 +144,10 @@ pub async fn start(
     let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
     let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
     let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
-    let store = records::Store::open(&configuration.records.folder).await?;
-    let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
-    let told = Arc::clone(&live);
-    let senders = Sender::all(&configuration.webhooks)?;
-    let webhooks = Post::start(configuration.records.folder.clone(), senders);
-    let of_ends = webhooks.clone();
-    let Records { folder, recording_max, kept, .. } = &configuration.records;
-    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
-    let writer = records::Writer::start(&store, *kept, move |record| {
-        measure::call_ended(&record);
-        of_ends.tell_of_end(&record);
-        told.ended(record);
-    })?;
+    let Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger } =
+        kept(&configuration, &live).await?;
+    let locks = locks(&configuration).await?;
     if let Some(demo) = configuration.demo_back_end.clone() {
         let setting = "--crm, or `listen` in [demo.back_end]";
         let listener = listener("the demo's back end", demo.listen, setting).await?;
@@ -155,10 +157,12 @@ pub async fn start(
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
     let (reload, reloads) = mpsc::channel(1);
     let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
+    let (erasures, to_erase) = mpsc::channel(ERASURES_MAX);
     let (switches, switches_asked) = mpsc::channel(SWITCHES_ASKED_MAX);
     let state = web::State {
         live: Arc::clone(&live),
         store,
+        audit: audit.clone(),
         metrics,
         ready,
         names: Vec::new(),
@@ -166,9 +170,12 @@ pub async fn start(
         reload,
         traces,
         switches,
+        locks: locks.clone(),
         folder: configuration.records.folder.clone(),
+        erasures,
+        pseudonyms,
     };
-    tokio::spawn(web::serve(pages, state, std::future::pending()));
+    let pages = tokio::spawn(web::serve(pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
     let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
@@ -197,9 +204,14 @@ pub async fn start(
         findings,
         live,
         records: writer,
+        audit,
+        _purger: purger,
         recorder,
+        locks,
         webhooks,
         readiness,
+        pages,
+        lost: None,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
     };
@@ -210,9 +222,8 @@ pub async fn start(
             media,
             (answered, heard, found_out),
             reloads,
-            (traces_asked, switches_asked),
-            inlet,
-            found,
+            (traces_asked, switches_asked, to_erase),
+            (inlet, found),
         )?,
         addresses,
     ))
@@ -228,6 +239,47 @@ fn media_config(configuration: &Configuration) -> MediaConfig {
         silence_limit: configuration.media.silence_timeout,
         ..usual
     }
+}
+
+/// What is kept on disk, and what keeps it.
+struct Kept {
+    store: records::Store,
+    audit: records::Audit,
+    pseudonyms: Arc<Pseudonyms>,
+    emergencies: Emergencies,
+    webhooks: Post,
+    recorder: records::Recorder,
+    writer: records::Writer,
+    purger: Purger,
+}
+
+async fn kept(configuration: &Configuration, live: &Arc<web::Live>) -> Result<Kept, StartError> {
+    let (Records { folder, recording_max, kept, .. }, privacy) =
+        (&configuration.records, &configuration.privacy);
+    let store = records::Store::open(folder).await?;
+    let audit = records::Audit::start(folder);
+    let emergencies = records::switches::load(folder)?;
+    let webhooks = Post::start(folder.clone(), Sender::all(&configuration.webhooks)?);
+    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
+    let pseudonyms = Arc::new(Pseudonyms::open(folder, privacy.rotation)?);
+    let (told, named, of_ends) = (Arc::clone(live), Arc::clone(&pseudonyms), webhooks.clone());
+    let writer = records::Writer::start(&store, *kept, move |record| {
+        measure::call_ended(&record, &named);
+        of_ends.tell_of_end(&record);
+        told.ended(record);
+    })?;
+    let keys = (Arc::clone(&pseudonyms), privacy.rotation);
+    let purger = Purger::start(store.clone(), audit.clone(), privacy.periods.clone(), keys);
+    Ok(Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger })
+}
+
+async fn locks(configuration: &Configuration) -> Result<Locks, StartError> {
+    let config::Locks { server, limits } = &configuration.locks;
+    let place = match server {
+        Some(server) => Place::Server(server.clone()),
+        None => Place::Folder(configuration.records.folder.clone()),
+    };
+    Locks::start(place, *limits).await.map_err(StartError::Locks)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
@@ -272,6 +324,7 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
         passports: configuration.passports.clone(),
+        numbers: configuration.numbers.clone(),
     }
 }
 

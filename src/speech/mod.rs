@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use cache::Cache;
+pub use cache::{Cache, clear};
 pub use endpoint::Endpoint;
 pub use voice::{Voice, VoiceError, Wanted};
 

@@ -109,6 +109,16 @@ impl Voice {
         tokio::spawn(sweep(Arc::downgrade(&self.shared), every));
     }
 
+    /// Erases all that was said and is kept.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn forget(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let erased = blocking(move || shared.cache.as_ref().map_or(Ok(()), Cache::clear)).await;
+        erased.unwrap_or_else(|| Err(io::Error::other("it broke off")))
+    }
+
     /// Says something, or tells within the deadline that it cannot be said.
     pub async fn say(&self, wanted: Wanted) -> Result<Arc<Prompt>, Failure> {
         let began = Instant::now();

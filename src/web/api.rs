@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::error;
 
+use super::acting::Acting;
 use super::{App, Readiness, Reloaded, guard};
 use crate::call::record::Verdict;
 use crate::call::{CallView, HandOverOutcome, TrunkView};
@@ -100,9 +101,11 @@ pub(super) struct HandedOver {
 /// `GET /api/v1/calls`
 pub(super) async fn calls(
     extract::State(app): extract::State<Arc<App>>,
+    reader: Acting,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<CallList>, Refusal> {
     let limit = query?.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
+    app.note_reading(reader, format!("calls, the newest {limit}")).await?;
     let records = app.state.store.recent(limit).await?;
     // The board is looked at last: whatever has been recorded since is still on it.
     let board = app.state.live.picture();
@@ -118,16 +121,17 @@ pub(super) async fn calls(
 /// `GET /api/v1/calls/{id}`
 pub(super) async fn call(
     extract::State(app): extract::State<Arc<App>>,
+    reader: Acting,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Arc<CallView>>, Refusal> {
     let Path(id) = id?;
-    if let Some(view) = app.state.live.by_id(&id) {
-        return Ok(Json(view));
-    }
-    let record = app.state.store.by_id(&id).await?;
-    let record =
-        record.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no call of this identifier".into()))?;
-    Ok(Json(Arc::new(CallView::of_record(record))))
+    let view = match app.state.live.by_id(&id) {
+        Some(view) => Some(view),
+        None => app.state.store.by_id(&id).await?.map(CallView::of_record).map(Arc::new),
+    };
+    let view = view.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no call of this identifier".into()))?;
+    app.note_reading(reader, format!("call {}", view.id)).await?;
+    Ok(Json(view))
 }
 
 /// `GET /api/v1/trunks`
@@ -138,6 +142,7 @@ pub(super) async fn trunks(extract::State(app): extract::State<Arc<App>>) -> Jso
 /// `GET /api/v1/handovers/{token}`
 pub(super) async fn hand_over(
     extract::State(app): extract::State<Arc<App>>,
+    reader: Acting,
     token: Result<Path<String>, PathRejection>,
 ) -> Result<Json<HandedOver>, Refusal> {
     let Path(token) = token?;
@@ -146,7 +151,10 @@ pub(super) async fn hand_over(
         None => app.state.store.by_token(&token).await?.map(CallView::of_record),
     };
     let handed_over = view.and_then(HandedOver::of);
-    handed_over.map(Json).ok_or(Refusal(StatusCode::NOT_FOUND, "there is no hand-over of this token".into()))
+    let handed_over =
+        handed_over.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no hand-over of this token".into()))?;
+    app.note_reading(reader, format!("hand-over of call {}", handed_over.call_id)).await?;
+    Ok(Json(handed_over))
 }
 
 impl HandedOver {
@@ -174,6 +182,7 @@ impl HandedOver {
 /// A page of another site could have its reader's browser send this: so an Origin must be ours.
 pub(super) async fn reload(
     extract::State(app): extract::State<Arc<App>>,
+    actor: Acting,
     headers: HeaderMap,
 ) -> Result<Json<Reloaded>, Refusal> {
     if !guard::is_same_origin(&headers) {
@@ -182,7 +191,10 @@ pub(super) async fn reload(
     let busy = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "another reload is under way".into());
     let (reply, outcome) = oneshot::channel();
     app.state.reload.try_send(reply).map_err(|_| busy())?;
-    match outcome.await.map_err(|_| busy())? {
+    let outcome = outcome.await.map_err(|_| busy())?;
+    let how = if outcome.is_ok() { "read again" } else { "refused for its faults" };
+    app.note_change(actor, "configuration".to_owned(), how).await;
+    match outcome {
         Ok(reloaded) => Ok(Json(reloaded)),
         Err(faults) => Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, faults.into())),
     }
@@ -214,5 +226,5 @@ pub(super) async fn not_found() -> Refusal {
 
 /// Whatever else is done to what there is.
 pub(super) async fn method_not_allowed() -> Refusal {
-    Refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served".into())
+    Refusal(StatusCode::METHOD_NOT_ALLOWED, "this is not done to what is at this address".into())
 }

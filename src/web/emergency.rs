@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
+use super::acting::Acting;
 use super::api::Refusal;
 use super::{App, SwitchRequest, guard};
 use crate::call::Emergencies;
@@ -35,6 +36,7 @@ pub(super) async fn show(
 /// `POST /api/v1/emergency`: turns a switch, for the next call on. 404 where there is no such line.
 pub(super) async fn turn(
     extract::State(app): extract::State<Arc<App>>,
+    actor: Acting,
     headers: HeaderMap,
     turn: Result<Json<Turn>, JsonRejection>,
 ) -> Result<Json<Emergencies>, Refusal> {
@@ -45,6 +47,8 @@ pub(super) async fn turn(
     let line = turn.line.clone().unwrap_or_else(|| "all lines".to_owned());
     let now = ask(&app, Some((turn.line, turn.on))).await?;
     warn!(%line, on = turn.on, "an emergency switch was turned");
+    let how = if turn.on { "turned on" } else { "turned off" };
+    app.note_change(actor, format!("emergency switch of {line}"), how).await;
     keep(&app, now.clone()).await?;
     Ok(Json(now))
 }

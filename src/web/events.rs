@@ -21,6 +21,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::acting::Acting;
 use super::api::Refusal;
 use super::live::{Change, Live, Picture};
 use super::{App, page};
@@ -47,6 +48,7 @@ enum Format {
 /// `GET /events`
 pub(super) async fn events(
     extract::State(app): extract::State<Arc<App>>,
+    reader: Acting,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let format = query?.format;
@@ -57,6 +59,7 @@ pub(super) async fn events(
             "too many are watching; try again later".into(),
         ));
     };
+    app.note_reading(reader, "calls, as they come and go".to_owned()).await?;
     let feed = Feed::new(&app, format, place);
     Ok(Sse::new(stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;

@@ -32,6 +32,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Call records that went to the spool because the database did not take them in time.",
     ),
     ("portero_records_lost_total", "Call records that neither the database nor the spool took."),
+    (
+        "portero_records_purged_total",
+        "Call records, and those with fields, whose time was over, by what went.",
+    ),
     ("portero_speech_requests_total", "Texts that the voice was to say and recordings fetched, by result."),
     ("portero_recordings_total", "Recordings of calls, by result."),
     ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
@@ -39,6 +43,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "portero_webhook_deliveries_total",
         "Events told to webhooks, by webhook and result; each try that was not acknowledged counts as failed.",
     ),
+    ("portero_panics_total", "Panics, by which something broke off; 0 unless the program is wrong."),
     ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
     (
         "portero_web_streams_behind_total",

@@ -4,6 +4,7 @@
 //! yet: whoever may connect may read, so the listen address decides who that is. Nothing here changes
 //! anything about a call that is up.
 
+mod acting;
 mod api;
 mod assets;
 mod doorway;
@@ -12,8 +13,10 @@ mod events;
 mod guard;
 mod ladder;
 mod live;
+mod locks;
 pub mod metrics;
 mod page;
+mod privacy;
 mod recording;
 
 #[cfg(test)]
@@ -29,7 +32,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -37,7 +40,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::call::{Emergencies, Trace};
-use crate::records::Store;
+use crate::locks::Locks;
+use crate::records::person::{Erased, Person};
+use crate::records::pseudonyms::Pseudonyms;
+use crate::records::{Audit, Store};
 
 /// Event streams at once; one more is told 503.
 const STREAMS_MAX: usize = 128;
@@ -55,6 +61,8 @@ pub struct State {
     pub live: Arc<Live>,
     /// Calls as they were.
     pub store: Store,
+    /// Who read and changed what.
+    pub audit: Audit,
     /// Where `/metrics` comes from: see [`metrics::install`].
     pub metrics: PrometheusHandle,
     /// Whether calls are taken.
@@ -69,8 +77,23 @@ pub struct State {
     pub traces: mpsc::Sender<TraceRequest>,
     /// Where requests to show or turn the emergency switches go.
     pub switches: mpsc::Sender<SwitchRequest>,
-    /// The data folder, where they are kept.
+    /// What is locked by failed proofs.
+    pub locks: Locks,
+    /// The data folder, where switches are kept.
     pub folder: PathBuf,
+    /// Where requests to erase people go.
+    pub erasures: mpsc::Sender<EraseRequest>,
+    /// What stands for people where they themselves are not to be read.
+    pub pseudonyms: Arc<Pseudonyms>,
+}
+
+/// Asks for all that is kept of a person to be erased.
+#[derive(Debug)]
+pub struct EraseRequest {
+    /// Whom.
+    pub person: Person,
+    /// Where it goes what that came to; or why not everything is erased.
+    pub reply: oneshot::Sender<Result<Erased, String>>,
 }
 
 /// Asks for the emergency switches, or for one of them to be turned.
@@ -139,7 +162,8 @@ pub async fn serve(
     let app =
         App { state, listening_on, streams: Arc::new(Semaphore::new(STREAMS_MAX)), closing: closing.clone() };
     let doorway = doorway::Doorway::new(listener);
-    let server = axum::serve(doorway, router(app)).with_graceful_shutdown(closed(closing));
+    let server = axum::serve(doorway, router(app).into_make_service_with_connect_info::<doorway::Peer>())
+        .with_graceful_shutdown(closed(closing));
     let end = async move {
         shutdown.await;
         close.send_replace(true);
@@ -173,8 +197,14 @@ fn router(app: App) -> Router {
         .route("/api/v1/calls/{id}/recording", get(recording::recording))
         .route("/api/v1/handovers/{token}", get(api::hand_over))
         .route("/api/v1/trunks", get(api::trunks))
+        .route("/api/v1/customers/{id}", delete(privacy::erase_customer))
+        .route("/api/v1/customers/{id}/export", get(privacy::export_customer))
+        .route("/api/v1/numbers/{number}", delete(privacy::erase_number))
+        .route("/api/v1/numbers/{number}/export", get(privacy::export_number))
         .route("/api/v1/reload", post(api::reload))
         .route("/api/v1/emergency", get(emergency::show).post(emergency::turn))
+        .route("/api/v1/locks", get(locks::list))
+        .route("/api/v1/locks/lift", post(locks::lift))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready))
         .route("/metrics", get(api::metrics))

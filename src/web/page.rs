@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tracing::error;
 
 use super::App;
+use super::acting::Acting;
 use super::live::Picture;
 use crate::call::{CallView, EndedBy, HandOverOutcome, Stage};
 
@@ -48,7 +49,10 @@ struct Ended<'a> {
 }
 
 /// `GET /`
-pub(super) async fn page(extract::State(app): extract::State<Arc<App>>) -> Response {
+pub(super) async fn page(extract::State(app): extract::State<Arc<App>>, reader: Acting) -> Response {
+    if let Err(refusal) = app.note_reading(reader, "the page".to_owned()).await {
+        return refusal.into_response();
+    }
     let picture = app.state.live.picture();
     match (Page { board: Board::of(&picture, &app.state.dial) }).render() {
         Ok(page) => Html(page).into_response(),

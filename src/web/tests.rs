@@ -1,5 +1,9 @@
 //! The web side over real HTTP on loopback: every resource, every refusal, the event stream, hostile text.
 
+mod audit;
+mod locks;
+mod privacy;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,16 +17,21 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::live::Change;
-use super::{Live, Readiness, STREAMS_MAX, State, SwitchRequest, serve};
+use super::{EraseRequest, Live, Readiness, STREAMS_MAX, State, SwitchRequest, serve};
 use crate::call::record::{AniSource, Verdict};
 use crate::call::{
     CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
     ServerView, Stage, TrunkState, TrunkView,
 };
-use crate::records::{Kept, Retention, Store, Writer, sample};
+use crate::locks::{Limits, Locks, Place};
+use crate::records::pseudonyms::{Pseudonyms, Rotation};
+use crate::records::{Audit, Kept, Retention, Store, Writer, sample};
 
 /// So long that no sample is ever too old.
 const FOREVER: std::time::Duration = std::time::Duration::from_hours(100 * 365 * 24);
+
+/// Keys of pseudonyms that do not change while a test runs.
+const ROTATION: Rotation = Rotation { every: FOREVER, kept: FOREVER };
 
 /// A server of its own for each test.
 struct Site {
@@ -30,6 +39,7 @@ struct Site {
     client: Client,
     live: Arc<Live>,
     store: Store,
+    locks: Locks,
     ready: watch::Sender<Readiness>,
     shutdown: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -47,14 +57,17 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().expect("a folder for the test");
     let store = Store::open(folder.path()).await.expect("opened");
-    write(&store, records).await;
+    sample::keep(&store, records).await;
+    let locks = Locks::start(Place::Folder(folder.path().to_owned()), Limits::USUAL).await.expect("opened");
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
+    let (erasures, mut to_erase) = tokio::sync::mpsc::channel(1);
     let (traces, mut traces_asked) = tokio::sync::mpsc::channel(1);
     let (switches, mut switches_asked) = tokio::sync::mpsc::channel::<SwitchRequest>(1);
     let state = State {
         live: Arc::clone(&live),
         store: store.clone(),
+        audit: Audit::start(folder.path()),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         ready: readiness,
         names: vec!["portero.example".to_owned()],
@@ -62,8 +75,20 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
         reload: tokio::sync::mpsc::channel(1).0,
         traces,
         switches,
+        locks: locks.clone(),
         folder: folder.path().to_owned(),
+        erasures,
+        pseudonyms: Arc::new(Pseudonyms::open(folder.path(), ROTATION).expect("keys")),
     };
+    let erasing = store.clone();
+    tokio::spawn(async move {
+        while let Some(EraseRequest { person, reply }) = to_erase.recv().await {
+            let writer = Writer::start(&erasing, Kept::EVERYTHING, |_| ()).expect("started");
+            let erased = writer.eraser().erase(person).await;
+            writer.drain().await;
+            let _ = reply.send(erased.map_err(|error| error.to_string()));
+        }
+    });
     tokio::spawn(async move {
         while let Some(asked) = traces_asked.recv().await {
             let trace = (asked.call == sample::trace(1).call).then(|| sample::trace(1));
@@ -90,7 +115,7 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
     let server = tokio::spawn(serve(listener, state, async move {
         let _ = end.await;
     }));
-    Site { address, client: Client::new(), live, store, ready, shutdown, server, folder }
+    Site { address, client: Client::new(), live, store, locks, ready, shutdown, server, folder }
 }
 
 impl Site {
@@ -108,14 +133,6 @@ impl Site {
         let text = response.text().await.expect("text");
         (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error} in {text}")))
     }
-}
-
-async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
-    let writer = Writer::start(store, Kept::NOTHING, |_| ()).expect("started");
-    for record in records {
-        writer.submit(record).expect("there is room");
-    }
-    writer.drain().await;
 }
 
 #[expect(clippy::disallowed_methods, reason = "the board forgets by the clock")]
@@ -306,7 +323,7 @@ async fn trunks_are_told_as_they_were_shown_last() {
 async fn calls_are_listed_live_first_and_newest_first() {
     let site = site().await;
     assert_eq!(site.json("/api/v1/calls").await, (StatusCode::OK, json!({ "calls": [] })));
-    write(&site.store, (1..=3).map(sample::record)).await;
+    sample::keep(&site.store, (1..=3).map(sample::record)).await;
     site.live.ended(Arc::new(CallRecord { ended_at: now(), ..sample::record(2) }));
     site.live.ended(fresh_record(4));
     site.live.update(live_call(10));
@@ -326,7 +343,7 @@ async fn calls_are_listed_live_first_and_newest_first() {
 #[tokio::test]
 async fn a_call_is_found_live_just_ended_and_long_ago() {
     let site = site().await;
-    write(&site.store, [sample::record(1)]).await;
+    sample::keep(&site.store, [sample::record(1)]).await;
     site.live.ended(fresh_record(2));
     site.live.update(live_call(3));
     for (number, stage) in [(1, "ended"), (2, "ended"), (3, "handing_over")] {
@@ -576,7 +593,7 @@ async fn ladders_of_calls_that_are_up_and_of_those_that_are_over() {
 async fn a_recording_is_given_whole_for_as_long_as_it_is_kept() {
     let site = site().await;
     let elsewhere = Some("../../portero.db".to_owned());
-    write(
+    sample::keep(
         &site.store,
         [sample::record(1), sample::bare(2), CallRecord { recording: elsewhere, ..sample::record(3) }],
     )

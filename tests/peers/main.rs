@@ -10,18 +10,26 @@
 mod canary;
 mod conversation;
 mod encrypted;
+mod evenness;
 mod extensions;
 mod features;
 mod hostile;
+mod injection;
 mod kill;
 mod life;
 mod load;
+mod locks;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod pages;
 mod passports;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod privacy;
 mod proxy;
+#[path = "../statistics/rank.rs"]
+mod rank;
 mod recording;
 mod registrar;
 mod reload;

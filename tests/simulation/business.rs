@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Passports, Plan, Sound, Speech, Strangers, Target, TargetUri,
-    Trunk, Trunks,
+    Address, Directory, HandOverTimes, Intake, Numbers, Passports, Plan, Sound, Speech, Strangers, Target,
+    TargetUri, Trunk, Trunks,
 };
 use portero::flow::{
     ActionName, AniSource, Announcement, Answer, Attributes, Below, ByNumber, ByVerdict, CheckDigit,
@@ -47,6 +47,7 @@ pub fn line() -> Line {
             menu: None,
             attribute: None,
         },
+        notice: None,
         greeting: say("greeting"),
         by_number: Some(ByNumber {
             action: ActionName::new("number"),
@@ -55,6 +56,7 @@ pub fn line() -> Line {
         }),
         identification: Identification { choice: None, questions: vec![identifier] },
         factors: vec![pin],
+        discretion: None,
         service: None,
         patience: Patience { deadline: Duration::from_secs(3), hold: None },
         apology: say("apology"),
@@ -106,6 +108,7 @@ pub fn plan_of(line: Line) -> Plan {
         intake: Intake::default(),
         speech: Speech::default(),
         passports: Passports::default(),
+        numbers: Numbers::default(),
     }
 }
 

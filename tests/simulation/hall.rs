@@ -272,7 +272,7 @@ impl Hall {
                     self.hear_phone(caller);
                 }
                 Action::Media(id, command) => self.command(id, command),
-                Action::Ask(call, _, request) => self.ask(call, request.id, &request.query),
+                Action::Ask(call, _, request, _) => self.ask(call, request.id, &request.query),
                 Action::Speak(call, utterance) => self.wanted.push_back((call, utterance)),
                 Action::Record(record) => self.records.push(*record),
                 _ => {}

@@ -5,13 +5,18 @@
 //! failing seed is named in the panic and replays with `PORTERO_SEED=n`.
 
 mod business;
+mod consent;
 mod crossing;
+mod ear;
+mod evenness;
 mod habits;
 mod hall;
 mod intake;
 mod link;
 mod losses;
 mod phone;
+#[path = "../statistics/rank.rs"]
+mod rank;
 mod signed;
 mod sound;
 mod spoken;

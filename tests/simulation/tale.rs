@@ -15,6 +15,8 @@ pub struct Tale {
     pub confirmed: bool,
     /// What the back end was asked, one after another.
     pub asked: String,
+    /// What had been keyed when its recording began; `None` where it never did.
+    pub taped_after: Option<String>,
     /// How many keys its recording was told of.
     pub told: usize,
     /// What others were told of it.

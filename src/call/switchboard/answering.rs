@@ -9,18 +9,23 @@ use rand::Rng;
 use super::super::caller::{self, Calling};
 use super::super::happening::Told;
 use super::super::keypad::Keypad;
+use super::super::numbers::Treatment;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
 use super::super::passports::Checking;
 use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
 use super::super::trunk::Trunk;
 use super::{Action, Switchboard, Timer};
+use crate::secret::Waiting;
 use crate::sip::{DialogId, Hop, Invitation, Rejection};
 use crate::srtp::{KeyRing, Suite};
 use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
 const PORT_TRIES: u32 = 8;
+
+/// RFC 3261 §21.6.2: the call is not wanted, here or anywhere else.
+const DECLINE: u16 = 603;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
@@ -69,7 +74,7 @@ impl Switchboard {
             checking: Checking::Unwanted,
             first_dialled,
             keypad: Keypad::default(),
-            early_keys: Vec::new(),
+            early_keys: Waiting::default(),
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
@@ -88,8 +93,12 @@ impl Switchboard {
         if self.tap.keeps && matches!(call.party, Party::Line(_)) {
             self.traces.begin(id, invitation.sip_call_id.trim());
         }
+        let blocked = call.treatment() == Treatment::Blocked;
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
+        if blocked {
+            return self.refuse(id, DECLINE, "the calling number is blocked", now);
+        }
         self.check_number(id, invitation, now);
         self.open(id, now);
         self.show(id, now);

@@ -39,7 +39,7 @@ impl Settings {
     pub(super) fn query(mut self, reading: &Reading) -> Result<Query, String> {
         match reading {
             Reading::LookUp(_) => self.look_up(),
-            Reading::Check(_) => {
+            Reading::Check(_) | Reading::Hash(_) => {
                 let positions = self.positions()?;
                 let customer = self.customer()?;
                 let secret = self.values.remove("secret").map_or_else(terminal::secret, Ok);

@@ -6,7 +6,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use super::*;
-use crate::records::{Kept, Writer, sample};
+use crate::records::sample;
 
 #[derive(Debug, Parser)]
 struct Command {
@@ -31,11 +31,7 @@ fn folder_with(records: impl IntoIterator<Item = CallRecord>) -> TempDir {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(folder.path()).await.expect("opened");
-        let writer = Writer::start(&store, Kept::NOTHING, |_| ()).expect("started");
-        for record in records {
-            writer.submit(record).expect("there is room");
-        }
-        writer.drain().await;
+        sample::keep(&store, records).await;
     });
     folder
 }

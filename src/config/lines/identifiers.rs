@@ -6,7 +6,7 @@ use super::super::fault::Fault;
 use super::super::nearest::{nearest, one_of};
 use super::super::section::{ANY, Complaint, Kind, Section};
 use super::super::values;
-use super::question::{Digits, Usual};
+use super::question::{Digits, Usual, WaysOut};
 use super::spoken::Where;
 use super::{Purpose, Reader};
 use crate::flow::{Below, ByNumber, CheckDigit, Identification, Identifier, Question, TrustLevel};
@@ -20,6 +20,7 @@ const IDENTIFIER: Usual = Usual {
     place: Where::Anywhere,
     digits: Digits::Said,
     opt_out: Some(Digit::STAR),
+    ways_out: WaysOut::Apart,
     confirms: true,
 };
 

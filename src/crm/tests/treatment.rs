@@ -59,7 +59,7 @@ async fn what_the_back_end_did_not_get_to_is_sent_once_more() {
         (StatusCode::GATEWAY_TIMEOUT, NOBODY, 2),
         (StatusCode::INTERNAL_SERVER_ERROR, Answer::Failed(Failure::Status), 1),
         (StatusCode::TOO_MANY_REQUESTS, Answer::Failed(Failure::Status), 1),
-        (StatusCode::UNAUTHORIZED, Answer::Failed(Failure::Status), 1),
+        (StatusCode::UNAUTHORIZED, Answer::Failed(Failure::Refused), 1),
     ] {
         let first = move |n, _: &Asked| if n == 0 { status.into_response() } else { nobody() };
         let (answer, seen) = with_back_end(first, |it| it, true, ask).await;
@@ -206,7 +206,7 @@ async fn refusals_of_single_requests_do_not_open_the_circuit() {
     let refuses = |_, _: &Asked| StatusCode::BAD_REQUEST.into_response();
     let work = |client: Client| async move {
         for _ in 0..3 {
-            assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Status));
+            assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Refused));
         }
     };
     with_back_end(refuses, |it| Service { breaker: Some(limits), ..it }, false, work).await;
@@ -333,7 +333,7 @@ async fn a_token_that_is_refused_is_replaced_once() {
     let ((), tokens, _) = with_tokens(grant, "token-1", ClientIn::Header, work).await;
     assert_eq!(tokens.len(), 2, "one for all who were refused");
     let (answer, tokens, seen) = with_tokens(grant, "", ClientIn::Header, ask).await;
-    assert_eq!(answer, Answer::Failed(Failure::Status));
+    assert_eq!(answer, Answer::Failed(Failure::Refused));
     assert_eq!((tokens.len(), seen.len()), (2, 2), "and no third try");
 }
 

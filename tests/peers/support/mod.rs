@@ -14,6 +14,8 @@ pub mod load;
 pub mod loopback;
 pub mod name_server;
 pub mod peer;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod receiver;
 pub mod repository;
 pub mod script;
@@ -23,6 +25,7 @@ pub mod sipp;
 pub mod slow_back_end;
 pub mod sound;
 pub mod tls_relay;
+pub mod uneven_back_end;
 
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};

@@ -98,6 +98,19 @@ impl Server {
         Self::configured(Loopback::claim(), Folder::new(), edits, Transports::All, "info")
     }
 
+    /// As [`Server::serve`], with a log of this level.
+    pub fn serve_logging(edits: &[(&str, &str)], level: &str) -> Self {
+        Self::configured(Loopback::claim(), Folder::new(), edits, Transports::Plain, level)
+    }
+
+    /// As [`Server::serve`], and it panics where it comes to this place: see `src/mishap.rs`.
+    pub fn serve_to_panic(edits: &[(&str, &str)], place: &str) -> Self {
+        let (loopback, folder) = (Loopback::claim(), Folder::new());
+        let mut command = Self::command(&loopback, &folder, edits, Transports::Plain);
+        command.env("RUST_LOG", "trace").env("PORTERO_MISHAP", place).env("RUST_BACKTRACE", "1");
+        Self::start(command, loopback, folder)
+    }
+
     fn configured(
         loopback: Loopback,
         folder: Folder,
@@ -105,15 +118,27 @@ impl Server {
         transports: Transports,
         log: &str,
     ) -> Self {
+        let mut command = Self::command(&loopback, &folder, edits, transports);
+        command.env("RUST_LOG", log);
+        Self::start(command, loopback, folder)
+    }
+
+    /// How it is started with the demo's configuration so edited.
+    fn command(
+        loopback: &Loopback,
+        folder: &Folder,
+        edits: &[(&str, &str)],
+        transports: Transports,
+    ) -> Command {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEMO);
         let mut text = fs::read_to_string(demo).expect("the demo's configuration can be read");
-        let listen = transports.listen(&loopback);
+        let listen = transports.listen(loopback);
         let places = [
             ("listen = \"127.0.0.1:5060\"".to_owned(), format!("listen = {listen}")),
             ("127.0.0.1:8080".to_owned(), loopback.web().to_string()),
             ("127.0.0.1:8081".to_owned(), loopback.crm().to_string()),
-            ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(&folder).display())),
-            ("\n[limits]\n".to_owned(), format!("\n{}[limits]\n", transports.tls(&loopback, &folder))),
+            ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(folder).display())),
+            ("\n[limits]\n".to_owned(), format!("\n{}[limits]\n", transports.tls(loopback, folder))),
         ];
         for (from, to) in &places {
             assert!(text.contains(from), "the demo's configuration says {from:?}");
@@ -126,8 +151,8 @@ impl Server {
         let file = folder.path().join("portero.toml");
         fs::write(&file, text).expect("the configuration can be written");
         let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg("--config").arg(file).env("RUST_LOG", log);
-        Self::start(command, loopback, folder)
+        command.arg("serve").arg("--config").arg(file);
+        command
     }
 
     fn start(mut command: Command, loopback: Loopback, folder: Folder) -> Self {

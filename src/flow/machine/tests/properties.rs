@@ -8,8 +8,8 @@ use super::trust::wanting;
 use super::*;
 use crate::flow::tests::{factor, identifier, question, say};
 use crate::flow::{
-    Below, ByNumber, Check, CheckOutcome, CheckedBy, Choice, CodePlan, Factor, FactorKind, Menu, Need, Piece,
-    Retries, Service, Source, TrustLevel, Turn, Verdict,
+    Below, ByNumber, Check, CheckOutcome, CheckedBy, Choice, CodePlan, Discretion, Factor, FactorKind, Menu,
+    Need, Notice, Piece, Retries, Service, Source, TrustLevel, Turn, Verdict,
 };
 
 /// What a random caller and a random back end do next.
@@ -69,7 +69,7 @@ fn need() -> impl Strategy<Value = Need> {
     ]
 }
 
-fn code_plan() -> CodePlan {
+pub(super) fn code_plan() -> CodePlan {
     CodePlan {
         send: ActionName::new("send"),
         contacts: Some("phones".into()),
@@ -147,15 +147,18 @@ fn trust() -> impl Strategy<Value = Trust> {
     prop::sample::select([&[Trust::Claimed, Trust::Trunk][..], &checked].concat())
 }
 
-fn lines() -> impl Strategy<Value = Arc<Line>> {
-    (identifiers(), factors(), service(), by_number(), any::<bool>(), any::<bool>()).prop_map(
-        |(identifiers, factors, service, by_number, chosen, hold)| {
+pub(super) fn lines() -> impl Strategy<Value = Arc<Line>> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (identifiers(), factors(), service(), by_number(), flags).prop_map(
+        |(identifiers, factors, service, by_number, (chosen, hold, notice, discreet))| {
             line_with(|line| {
                 let key = |nth: usize| Digit::from_char(char::from(b'1' + nth as u8)).unwrap();
                 let keys = (0..identifiers.len()).map(|nth| (key(nth), nth)).collect();
                 line.identification.choice = chosen.then(|| (question("which", 1), keys));
                 line.identification.questions = identifiers;
                 line.factors = factors;
+                line.discretion = discreet.then(|| Discretion { answers_after: Duration::from_secs(2) });
+                line.notice = notice.then(|| Notice { question: question("notice", 1), accept: key(0) });
                 line.service = service;
                 line.by_number = by_number;
                 line.patience.hold = hold.then(|| (Duration::from_secs(1), say("one-moment")));
@@ -174,9 +177,10 @@ struct Seen {
     hang_ups: u32,
 }
 
-fn somebody() -> Customer {
+pub(super) fn somebody() -> Customer {
     let phones = vec!["+12025550147".to_owned(), "+12025550148".to_owned()];
-    Customer { attributes: [("phones".into(), phones)].into(), ..maria() }
+    let attributes = [("phones".into(), phones), ("language".into(), vec!["de".to_owned()])];
+    Customer { attributes: attributes.into(), ..maria() }
 }
 
 fn apply(caller: &mut Caller, step: Move, seen: &mut Seen) {
@@ -206,7 +210,7 @@ fn apply(caller: &mut Caller, step: Move, seen: &mut Seen) {
         Move::Fail => Answer::Failed(Failure::Unreachable),
     };
     if let Some(request) = caller.asked.take() {
-        let awaited = caller.flow.awaited.is_some_and(|awaited| awaited.request == request.id);
+        let awaited = caller.flow.awaited.as_ref().is_some_and(|awaited| awaited.request == Some(request.id));
         let fits = matches!(request.query, Query::Secret { .. }) && awaited;
         seen.confirmed += u32::from(fits && answer == Answer::Check(true));
         caller.tell(Event::Answered(request.id, answer));
