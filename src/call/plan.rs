@@ -41,10 +41,10 @@ pub struct Plan {
     pub intake: Intake,
     /// What is fetched to be said.
     pub speech: Speech,
-    /// Whose calls are not taken, and whose are asked nothing.
-    pub numbers: Numbers,
     /// Whose calling numbers we check ourselves.
     pub passports: Passports,
+    /// Whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
 }
 
 /// How much may come in, whoever brings it.

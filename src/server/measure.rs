@@ -11,7 +11,6 @@ use crate::call::{
     CallRecord, EndedBy, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState,
     TrunkView,
 };
-
 use crate::flow::{Attestation, CheckedBy, Lock, Method, Verdict};
 use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
@@ -101,10 +100,10 @@ pub fn call_ended(record: &CallRecord, pseudonyms: &Pseudonyms) {
     counter!("portero_calls_total", "line" => line.clone(), "verdict" => verdict).increment(1);
     histogram!("portero_call_seconds", "line" => line).record(seconds);
     identification(record);
+    number_check(record);
     if let Some(lock) = record.locked {
         counter!("portero_lock_outs_total", "by" => lock.as_str()).increment(1);
     }
-    number_check(record);
     if let Some(hand_over) = &record.hand_over {
         let labels = [
             ("target", hand_over.target.clone()),

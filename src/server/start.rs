@@ -229,6 +229,18 @@ pub async fn start(
     ))
 }
 
+/// What the media threads are told of a configuration.
+fn media_config(configuration: &Configuration) -> MediaConfig {
+    let usual = MediaConfig::default();
+    MediaConfig {
+        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        pinned: configuration.media.pin_threads,
+        kernel_filter: configuration.media.kernel_filter,
+        silence_limit: configuration.media.silence_timeout,
+        ..usual
+    }
+}
+
 /// What is kept on disk, and what keeps it.
 struct Kept {
     store: records::Store,
@@ -268,18 +280,6 @@ async fn locks(configuration: &Configuration) -> Result<Locks, StartError> {
         None => Place::Folder(configuration.records.folder.clone()),
     };
     Locks::start(place, *limits).await.map_err(StartError::Locks)
-}
-
-/// What the media threads are told of a configuration.
-fn media_config(configuration: &Configuration) -> MediaConfig {
-    let usual = MediaConfig::default();
-    MediaConfig {
-        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
-        pinned: configuration.media.pin_threads,
-        kernel_filter: configuration.media.kernel_filter,
-        silence_limit: configuration.media.silence_timeout,
-        ..usual
-    }
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
@@ -323,8 +323,8 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
-        numbers: configuration.numbers.clone(),
         passports: configuration.passports.clone(),
+        numbers: configuration.numbers.clone(),
     }
 }
 

@@ -107,8 +107,8 @@ pub fn plan_of(line: Line) -> Plan {
         calls_max: 100,
         intake: Intake::default(),
         speech: Speech::default(),
-        numbers: Numbers::default(),
         passports: Passports::default(),
+        numbers: Numbers::default(),
     }
 }
 
