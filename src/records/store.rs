@@ -40,6 +40,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
         step(10, "audit", include_str!("migrations/0010_audit.sql")),
+        step(13, "accounts", include_str!("migrations/0013_accounts.sql")),
     ])
 });
 
@@ -190,6 +191,7 @@ impl Store {
         row.map(|row| row::read(&row)).transpose().map_err(|error| self.failed(error))
     }
 
+    /// What an error of the database means.
     pub(super) fn failed(&self, error: sqlx::Error) -> RecordsError {
         RecordsError::database(&database_path(&self.folder))(error)
     }

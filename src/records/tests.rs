@@ -342,7 +342,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ALTER TABLE calls DROP COLUMN language; ALTER TABLE calls DROP COLUMN lines;
         ALTER TABLE calls DROP COLUMN closed; ALTER TABLE calls DROP COLUMN contained;
         ALTER TABLE calls DROP COLUMN locked; ALTER TABLE calls DROP COLUMN consent;
-        DROP TABLE traces; DROP TABLE audit;
+        DROP TABLE traces; DROP TABLE audit; DROP TABLE users; DROP TABLE tokens;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
     connection.close().await.expect("closed");
