@@ -11,6 +11,7 @@ mod emergency;
 mod load;
 mod records;
 mod serve;
+mod terminal;
 mod trace;
 mod try_line;
 mod who;
