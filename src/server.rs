@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 use tracing::{debug, info, warn};
 
-pub use start::{Addresses, StartError};
+pub use start::{Addresses, FirstUser, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
@@ -60,11 +60,14 @@ const ANSWERS_MAX: usize = 1024;
 pub async fn run(
     configuration: Configuration,
     file: Option<PathBuf>,
-    ready: impl FnOnce(&Addresses),
+    ready: impl FnOnce(&Addresses, Option<&FirstUser>),
 ) -> Result<(), StartError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
     let (mut server, mut inputs, addresses) = start::start(configuration, file).await?;
-    ready(&addresses);
+    // Last: somebody who is told of nowhere could never log in.
+    let first = start::first_user(server.in_effect.configuration()).await?;
+    ready(&addresses, first.as_ref());
+    drop(first);
     notify::tell("READY=1");
     let signal = server.serve(&mut inputs, &mut stop).await;
     notify::tell("STOPPING=1");
@@ -148,6 +151,8 @@ struct Server {
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
+    /// What the pages and the API go by.
+    pages: watch::Sender<Arc<web::Settings>>,
     trunk_gauges: measure::TrunkGauges,
 }
 
@@ -292,11 +297,12 @@ impl Server {
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|prepared| {
-            let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
+            let (plan, tls, voice, pages, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
             self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
+            self.pages.send_modify(|settings| *settings = Arc::new(pages.after(settings)));
             reloaded
         });
         reload::tell(reply, outcome);

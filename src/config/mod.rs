@@ -27,6 +27,7 @@ mod targets;
 mod trunks;
 mod uplinks;
 mod values;
+mod web;
 
 #[cfg(test)]
 mod tests;

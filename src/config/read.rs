@@ -11,8 +11,8 @@ use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
-use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values};
+use super::settings::{Limits, Media, Prompts, Records, Sip};
+use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values, web};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -74,7 +74,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let trunks = trunks::read(&mut file, strangers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
-    let web = web(file.section("web", "[web]"));
+    let web = web::read(file.section("web", "[web]"), environment);
     let records = records(file.section("records", "[records]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
@@ -189,12 +189,6 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
     };
     section.finish();
     media
-}
-
-fn web(mut section: Section<'_>) -> Web {
-    let listen = section.read("listen", values::socket_address);
-    section.finish();
-    Web { listen: listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()) }
 }
 
 fn records(mut section: Section<'_>) -> Records {

@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::speaking;
-use super::start::{StartError, plan};
+use super::start::{StartError, pages, plan};
 use crate::audio::Library;
 use crate::call::Plan;
-use crate::config::{Configuration, Limits, Look, Sip};
+use crate::config::{Configuration, Limits, Look, Sip, Web};
 use crate::net::sip::Tls;
 use crate::speech::Voice;
 use crate::{crm, web};
@@ -32,6 +32,7 @@ pub struct Prepared {
     back_end: crm::Client,
     tls: Tls,
     voice: Voice,
+    pages: web::Settings,
 }
 
 /// What the server has of its configuration.
@@ -72,15 +73,15 @@ impl InEffect {
     }
 
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
-    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls, voice } = prepared;
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Settings, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end, tls, voice, pages } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
         self.back_ends.push((Arc::downgrade(&plan), back_end));
-        (plan, tls, voice, web::Reloaded { needs_restart, warnings })
+        (plan, tls, voice, pages, web::Reloaded { needs_restart, warnings })
     }
 }
 
@@ -91,7 +92,8 @@ pub fn prepare(file: &Path) -> Reread {
     let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice }))
+    let pages = pages(&configuration).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, pages }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.
@@ -116,12 +118,14 @@ pub fn tell(reply: Reply, outcome: Result<web::Reloaded, String>) {
 fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> {
     // Certificates are read anew, wherever they are.
     let of_restart = |sip: &Sip| Sip { tls: None, ..sip.clone() };
+    // The rest of [web] takes effect at once.
+    let of_start = |web: &Web| (web.listen, web.tls.is_some());
     let caps = |limits: &Limits| (limits.connections, limits.connections_per_source);
     let sections = [
         ("[sip]", of_restart(&old.sip) != of_restart(&new.sip)),
         ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
-        ("[web]", old.web != new.web),
+        ("[web]", of_start(&old.web) != of_start(&new.web)),
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
         ("[demo.back_end]", old.demo_back_end != new.demo_back_end),

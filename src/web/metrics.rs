@@ -35,7 +35,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ("portero_speech_requests_total", "Texts that the voice was to say and recordings fetched, by result."),
     ("portero_recordings_total", "Recordings of calls, by result."),
     ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
-    ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
+    ("portero_web_rejected_total", "HTTP connections, requests and event streams turned away, by reason."),
+    ("portero_logins_total", "Logins to the pages, by result."),
     (
         "portero_web_streams_behind_total",
         "Times that a reader of events fell behind and was sent the whole board.",
