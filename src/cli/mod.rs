@@ -12,8 +12,10 @@ mod load;
 mod records;
 mod serve;
 mod terminal;
+mod tokens;
 mod trace;
 mod try_line;
+mod users;
 mod who;
 
 use std::io::IsTerminal;
@@ -50,6 +52,10 @@ enum Command {
     Emergency(emergency::Arguments),
     /// Print call records.
     Records(records::Arguments),
+    /// Tell and change who may log in to the pages.
+    Users(users::Arguments),
+    /// Tell and change what programs may ask the API with.
+    Tokens(tokens::Arguments),
     /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
     Audit(audit::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
@@ -71,6 +77,8 @@ pub fn run() -> ExitCode {
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
+        Command::Users(arguments) => users::run(&arguments),
+        Command::Tokens(arguments) => tokens::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),

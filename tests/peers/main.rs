@@ -16,6 +16,7 @@ mod hostile;
 mod kill;
 mod life;
 mod load;
+mod logins;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
