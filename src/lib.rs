@@ -2,7 +2,7 @@
 //!
 //! ARCHITECTURE.md has the map. The core modules (`call`, `flow`, `sip`, `sdp`, `media`, `rtp`, `srtp`, `audio`,
 //! `say`) are pure: they are given events and the time and give back actions. Everything that awaits, sleeps or opens
-//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `web`, `cli`).
+//! something is shell (`server`, `net`, `crm`, `speech`, `records`, `hooks`, `web`, `cli`).
 #![forbid(unsafe_code)]
 
 pub mod access;
@@ -14,6 +14,8 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod flow;
+pub mod hooks;
+pub mod http;
 pub mod media;
 pub mod net;
 pub mod progress;

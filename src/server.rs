@@ -27,6 +27,7 @@ pub use start::{Addresses, FirstUser, StartError};
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
+use crate::hooks::Post;
 use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
@@ -148,6 +149,7 @@ struct Server {
     live: Arc<web::Live>,
     records: records::Writer,
     recorder: records::Recorder,
+    webhooks: Post,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
@@ -213,6 +215,8 @@ impl Server {
             warn!("recordings are still being written: the next start makes them whole");
         }
         self.records.drain().await;
+        // The records' writer has told of the last ends.
+        self.webhooks.finish().await;
     }
 
     /// Waits for one input and takes it in.
@@ -296,8 +300,10 @@ impl Server {
 
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
-        let outcome = reread.map(|prepared| {
-            let (plan, tls, voice, pages, reloaded) = self.in_effect.replace(*prepared);
+        let outcome = reread.map(|mut prepared| {
+            let pages = prepared.pages.clone();
+            self.webhooks.set(std::mem::take(&mut prepared.webhooks));
+            let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
             self.switchboard.set_plan(plan, Instant::now());
@@ -328,6 +334,7 @@ impl Server {
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
                 }
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Tell(happening) => self.webhooks.tell(*happening),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Tape(session, name) => {

@@ -5,6 +5,7 @@ mod caller;
 mod directory;
 mod emergency;
 mod hand_over;
+mod happening;
 mod keypad;
 mod ladder;
 mod one;
@@ -23,6 +24,7 @@ pub mod view;
 
 pub use directory::{Address, Directory, Pattern};
 pub use emergency::Emergencies;
+pub use happening::{Aim, Happening, Lock, Milestone, MilestoneKind};
 pub use ladder::Ladder;
 pub use one::CallId;
 pub use plan::{Agents, HandOverTimes, Here, Intake, Network, Plan, Sound, Srtp, Target, TargetUri, Tones};

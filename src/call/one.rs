@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
+use super::happening::{Milestone, Progress, Told};
 use super::keypad::Keypad;
 use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
@@ -83,6 +84,8 @@ pub(super) struct Call {
     pub parting: Option<Reason>,
     /// The look of the call when it was last shown.
     pub shown: Option<Look>,
+    /// What others have been told of it.
+    pub told: Told,
 }
 
 /// Whom the caller reached.
@@ -246,6 +249,21 @@ impl Call {
         };
         let outcome = self.hand_over.as_ref().map(FollowedHandOver::outcome);
         Look { stage, verdict: self.standing().verdict(), outcome }
+    }
+
+    /// The milestones that it has passed since this was last asked; none for the agents' own.
+    pub fn passed(&mut self) -> Vec<Milestone> {
+        if self.party.line().is_none() {
+            return Vec::new();
+        }
+        let flow = self.flow();
+        let progress = Progress {
+            verdict: self.standing().verdict(),
+            locked: flow.and_then(|flow| flow.summary().locked),
+            missed: flow.and_then(Flow::missed),
+            outcome: self.hand_over.as_ref().map(FollowedHandOver::outcome),
+        };
+        self.told.news(progress)
     }
 
     /// The call as those see it who watch; `None` for the agents' own.

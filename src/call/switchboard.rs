@@ -23,6 +23,7 @@ use rand::rngs::StdRng;
 
 use super::agents::Expected;
 use super::emergency::Emergencies;
+use super::happening::Happening;
 use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
@@ -59,6 +60,8 @@ pub enum Action {
     Speak(CallId, Utterance),
     /// A call looks different now.
     Show(Box<CallView>),
+    /// Something has happened to a call. Its end is told by whoever keeps its record.
+    Tell(Box<Happening>),
     /// A call is over; this is all that is kept of it, besides its trace and its recording.
     Record(Box<CallRecord>),
     /// The messages of a call that is over and quiet.
@@ -413,9 +416,14 @@ impl Switchboard {
         }
     }
 
-    /// Shows a call whose look has changed.
-    fn show(&mut self, id: CallId) {
+    /// Shows a call whose look has changed, and tells what has happened to it.
+    fn show(&mut self, id: CallId, now: Instant) {
+        let at = self.clock.date(now);
         let Some(call) = self.calls.get_mut(&id) else { return };
+        for what in call.passed() {
+            let happening = call.view().map(|call| Happening { what, at, call });
+            self.actions.extend(happening.map(|happening| Action::Tell(Box::new(happening))));
+        }
         let look = call.look();
         if call.shown == Some(look) {
             return;

@@ -5,6 +5,8 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::http;
+
 /// Where a server's API is.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Api {
@@ -40,12 +42,11 @@ impl Api {
         path: &str,
         request: impl FnOnce(&Client, &str) -> RequestBuilder,
     ) -> anyhow::Result<T> {
-        // Fails where the process has one already, and then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let url = format!("{}{path}", self.url.trim_end_matches('/'));
-            let client = Client::builder().no_proxy().build()?;
+            // No redirect is followed: the token is for the server that was named.
+            let client = http::client(url.starts_with("https:")).build()?;
             let token = self.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok());
             let request = request(&client, &url);
             let request = match token {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::serve::{EXIT_CONFIGURATION, look};
 use crate::config::{Configuration, Fault, Faults};
 use crate::crm::Client;
+use crate::hooks::Sender;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -32,7 +33,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             for fault in &unusable {
                 eprintln!("  × {fault}");
             }
-            let faults = unusable.len() + if arguments.no_environment { 0 } else { ask(&configuration) };
+            let faults = unusable.len()
+                + if arguments.no_environment { 0 } else { ask(&configuration) + sign(&configuration) };
             println!("{file}: {}", summary(&configuration, faults));
             if faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIGURATION) }
         }
@@ -73,6 +75,12 @@ fn ask(configuration: &Configuration) -> usize {
             1
         }
     }
+}
+
+/// Tells of each webhook whose events cannot be signed as things are; gives how many there are.
+fn sign(configuration: &Configuration) -> usize {
+    let faults = configuration.webhooks.iter().cloned().filter_map(|webhook| Sender::new(webhook).err());
+    faults.inspect(|fault| eprintln!("  × {fault}")).count()
 }
 
 fn summary(configuration: &Configuration, faults: usize) -> String {

@@ -16,6 +16,7 @@ mod tokens;
 mod trace;
 mod try_line;
 mod users;
+mod webhooks;
 mod who;
 
 use std::io::IsTerminal;
@@ -60,6 +61,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
+    /// Try who is told of calls.
+    Webhooks(webhooks::Arguments),
     /// Speak with a line without a telephone, by hand or by files of scenarios.
     Try(try_line::Arguments),
 }
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Tokens(arguments) => tokens::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -28,6 +28,7 @@ mod trunks;
 mod uplinks;
 mod values;
 mod web;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
 };
+use crate::hooks::Webhook;
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::progress::Progress;
@@ -77,6 +79,8 @@ pub struct Configuration {
     pub records: Records,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
+    /// `[[webhooks]]`: who is told of calls, each by a name of its own.
+    pub webhooks: Vec<Webhook>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[speech]`: how things are said that no recording says.

@@ -12,7 +12,7 @@ use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
 use super::settings::{Limits, Media, Prompts, Records, Sip};
-use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values, web};
+use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values, web, webhooks};
 use crate::call::{HandOverTimes, Intake};
 use crate::flow::LanguageName;
 use crate::net::hep;
@@ -104,6 +104,8 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         date_order: &date_order,
     };
     let lines = lines::read(&mut file, &surroundings);
+    let named: Vec<&str> = lines.usable.iter().map(|line| line.number.as_str()).collect();
+    let webhooks = webhooks::read(&mut file, &named, environment);
     unused_targets(&targets, &lines);
     let actions = actions::read(&asked, &lines.uses, &back_ends.names());
     let back_end = back_ends.with_actions(actions);
@@ -120,6 +122,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         web,
         records,
         hep,
+        webhooks,
         prompts,
         speech,
         hand_over,

@@ -15,6 +15,7 @@ use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
     Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
+use crate::hooks::Webhook;
 use crate::records::Retention;
 use crate::secret::Digit;
 
@@ -30,6 +31,13 @@ pub(super) fn show(file_name: &str, text: &str, environment: Environment<'_>) ->
     if let Some(Value::Array(lines)) = file.get_mut("lines") {
         for (said, line) in lines.iter_mut().filter_map(Value::as_table_mut).zip(&configuration.lines) {
             effective(said, line);
+        }
+    }
+    if let Some(Value::Array(webhooks)) = file.get_mut("webhooks") {
+        for (said, webhook) in
+            webhooks.iter_mut().filter_map(Value::as_table_mut).zip(&configuration.webhooks)
+        {
+            told(said, webhook);
         }
     }
     Ok(toml::to_string_pretty(&file).unwrap_or_default())
@@ -92,6 +100,21 @@ fn fill<const N: usize>(file: &mut Table, section: &str, values: [(&str, Value);
     let section = file.entry(section).or_insert_with(|| Table::new().into());
     for (key, value) in values {
         section.as_table_mut().map(|table| table.entry(key).or_insert(value));
+    }
+}
+
+/// Adds to what is said of a webhook what is not.
+fn told(said: &mut Table, webhook: &Webhook) {
+    let events = texts(webhook.events.iter().map(|kind| kind.as_str().to_owned()));
+    let usual = [
+        ("events", events),
+        ("timeout", time(webhook.timeout)),
+        ("retry_for", time(webhook.retry_for)),
+        ("max_concurrent", number_of(webhook.max_concurrent)),
+        ("spool", number_of(usize::try_from(webhook.spool).unwrap_or(usize::MAX))),
+    ];
+    for (key, value) in usual {
+        said.entry(key).or_insert(value);
     }
 }
 
@@ -467,6 +490,7 @@ mod tests {
                 (after.records, after.prompts, after.hand_over)
             );
             assert_eq!((before.sip, before.targets), (after.sip, after.targets));
+            assert_eq!(before.webhooks, after.webhooks);
         }
     }
 

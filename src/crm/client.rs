@@ -53,8 +53,6 @@ pub enum Misconfigured {
 impl Client {
     /// Sets the connections up; nothing is sent yet. Files of TLS are read here.
     pub fn new(config: Config) -> Result<Self, Misconfigured> {
-        // Fails where the process has one already, and then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let default = Connection::new(super::config::DEFAULT, config.default)?;
         let connect = |(name, service): (Arc<str>, _)| {
             let connection = Connection::new(&name, service)?;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Method, Request, Response};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -20,6 +19,7 @@ use super::token::{Token, Tokens};
 use super::trial::{Heard, Trial};
 use super::{sending, variables};
 use crate::flow::{ActionName, Answer, Failure, Query};
+use crate::http;
 
 /// The largest answer that is read. A customer is some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -47,18 +47,12 @@ type Tried = (Answer, Outcome);
 
 impl Connection {
     pub(super) fn new(name: &str, service: Service) -> Result<Self, Misconfigured> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .no_proxy()
+        let mut builder = http::client(service.uses_tls())
             .pool_max_idle_per_host(service.max_concurrent)
             .pool_idle_timeout(IDLE_MAX);
         let TlsFiles { trust, identity } = &service.tls;
         if let Some(trust) = trust {
             builder = builder.tls_certs_only(certificates(trust)?);
-        } else if !service.uses_tls() {
-            // Spares the reading of root certificates, which a small container need not have.
-            builder = builder.tls_certs_only([]);
         }
         if let Some((certificate, key)) = identity {
             builder = builder.identity(identity_of(certificate, key)?);
@@ -202,7 +196,7 @@ impl Connection {
         let request = Request::new(Method::HEAD, self.service.base_url.clone());
         match tokio::time::timeout(self.service.deadline, self.http.execute(request)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(sending::reason(&error)),
+            Ok(Err(error)) => Err(http::reason(&error)),
             Err(_) => Err(format!("no answer within {:?}", self.service.deadline)),
         }
     }

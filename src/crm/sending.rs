@@ -1,7 +1,5 @@
 //! The steps of one HTTP exchange, each failing in words that hold nothing of what was sent.
 
-use std::error::Error;
-
 use axum::body::Bytes;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::header::HeaderValue;
@@ -9,6 +7,7 @@ use reqwest::{Request, Response};
 use zeroize::Zeroizing;
 
 use crate::flow::Failure;
+use crate::http::reason;
 
 /// Sends a request. `whom` is what the log calls the other side.
 pub(super) async fn execute(
@@ -36,15 +35,6 @@ pub(super) async fn body(mut response: Response, bytes_max: usize, whom: &str) -
 fn unreachable_because(error: reqwest::Error, whom: &str) -> Failure {
     tracing::warn!(whom, cause = reason(&error.without_url()), "no answer");
     Failure::Unreachable
-}
-
-/// The innermost cause of an error.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// `Basic …` (RFC 7617), marked as sensitive.

@@ -7,6 +7,7 @@
 //! - The calling number is looked up while the greeting plays.
 //! - What has been asked once, on whatever line, is not asked again on the next: neither who it is nor for a secret.
 
+mod aim;
 mod asking;
 mod filling;
 mod state;
@@ -24,6 +25,7 @@ use super::{
     TargetName, Then, TrustLevel, Verification,
 };
 use crate::secret::Digit;
+pub use aim::Aim;
 use state::{Asking, Awaited, Fetch, Number, Onward, Phase, Playing, State, Subject, is_failure};
 
 /// The most keys kept ahead of their question; further ones are dropped.
@@ -87,6 +89,8 @@ pub struct Flow {
     /// Where it can be sent, and the places of a secret that are asked for: those of the factor that is asked for.
     offers: Offers,
     rounds: u32,
+    /// Where the caller was on hanging up.
+    left_at: Option<Step>,
     playing: Option<Playing>,
     awaited: Option<Awaited>,
     /// Keys that no question has taken yet, oldest first.
@@ -141,6 +145,7 @@ impl Flow {
             code: None,
             offers: Offers::default(),
             rounds: 0,
+            left_at: None,
             playing: None,
             awaited: None,
             type_ahead: VecDeque::new(),
@@ -184,7 +189,10 @@ impl Flow {
             Event::Digit(digit) => self.digit(digit, now),
             Event::Answered(request, answer) => self.answered(request, answer, now),
             Event::HandedOver(end) => self.handed_over(end, now),
-            Event::HungUp => self.end(),
+            Event::HungUp => {
+                self.left_at.get_or_insert(self.step());
+                self.end();
+            }
         }
     }
 

@@ -29,7 +29,7 @@ pub use line::{
     ByNumber, ByVerdict, CheckDigit, Choice, Identification, Identifier, Languages, Line, Menu, Next,
     Patience, Service, Then, Turn,
 };
-pub use machine::{Flow, Opening, Start};
+pub use machine::{Aim, Flow, Opening, Start};
 pub use question::{After, EntryRules, Prompts, Question, Retries};
 pub use standing::{Attributes, Customer, Method, Standing, Verdict};
 

@@ -24,6 +24,7 @@ mod tests;
 pub use accounts::{Accounts, Change, Token, User};
 pub use audit::Audit;
 pub use recorder::Recorder;
+pub(crate) use store::make_private;
 pub use store::{Filter, Store};
 pub use writer::{Kept, Lost, Retention, Writer};
 

@@ -277,7 +277,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), R
 }
 
 /// Makes a folder that only its owner can look into: there are names and numbers in it.
-pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! Reading the configuration again while calls go on (SIGHUP, `POST /api/v1/reload`).
 //!
 //! A file with faults is refused and the one in effect stays. A call keeps the plan it began with, and with it
-//! the back end that plan asks. What cannot change while the program runs is named in the answer.
+//! the back end that plan asks. Webhooks are told of all calls as is configured now. What cannot change while the program runs is named in the answer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -14,6 +14,7 @@ use super::start::{StartError, pages, plan};
 use crate::audio::Library;
 use crate::call::Plan;
 use crate::config::{Configuration, Limits, Look, Sip, Web};
+use crate::hooks::Sender;
 use crate::net::sip::Tls;
 use crate::speech::Voice;
 use crate::{crm, web};
@@ -32,7 +33,10 @@ pub struct Prepared {
     back_end: crm::Client,
     tls: Tls,
     voice: Voice,
-    pages: web::Settings,
+    /// What the pages and the API go by.
+    pub pages: web::Settings,
+    /// Whom calls are told to, all of them.
+    pub webhooks: Vec<Sender>,
 }
 
 /// What the server has of its configuration.
@@ -73,15 +77,15 @@ impl InEffect {
     }
 
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
-    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Settings, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls, voice, pages } = prepared;
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end, tls, voice, .. } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
         self.back_ends.push((Arc::downgrade(&plan), back_end));
-        (plan, tls, voice, pages, web::Reloaded { needs_restart, warnings })
+        (plan, tls, voice, web::Reloaded { needs_restart, warnings })
     }
 }
 
@@ -93,7 +97,8 @@ pub fn prepare(file: &Path) -> Reread {
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
     let pages = pages(&configuration).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, pages }))
+    let webhooks = Sender::all(&configuration.webhooks).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, pages, webhooks }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.

@@ -19,6 +19,7 @@ use crate::access::{Name, PasswordHash, Role, made_up_password};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
 use crate::config::{Configuration, Limits, Records, Web};
+use crate::hooks::{HooksError, Post, Sender};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
@@ -105,6 +106,9 @@ pub enum StartError {
     /// Nothing can be said as configured.
     #[error("{0}")]
     Voice(#[from] crate::speech::VoiceError),
+    /// Webhooks cannot be told anything as configured.
+    #[error("{0}")]
+    Webhooks(#[from] HooksError),
     /// The metrics cannot be kept.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -129,7 +133,8 @@ impl StartError {
             | Self::Records(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
-            | Self::Voice(_) => 78,
+            | Self::Voice(_)
+            | Self::Webhooks(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
@@ -184,10 +189,14 @@ pub async fn start(
     let emergencies = records::switches::load(&configuration.records.folder)?;
     let live = Arc::new(web::Live::new());
     let told = Arc::clone(&live);
+    let senders = Sender::all(&configuration.webhooks)?;
+    let webhooks = Post::start(configuration.records.folder.clone(), senders);
+    let of_ends = webhooks.clone();
     let Records { folder, recording_max, kept, .. } = &configuration.records;
     let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
     let writer = records::Writer::start(&store, *kept, move |record| {
         measure::call_ended(&record);
+        of_ends.tell_of_end(&record);
         told.ended(record);
     })?;
     if let Some(demo) = configuration.demo_back_end.clone() {
@@ -249,6 +258,7 @@ pub async fn start(
         live,
         records: writer,
         recorder,
+        webhooks,
         readiness,
         pages: settings,
         exporter,

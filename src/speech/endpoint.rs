@@ -1,7 +1,6 @@
 //! A voice that is a web service, and the fetching of recordings: one HTTP exchange without redirects.
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request};
 
 use super::{AUDIO_BYTES_MAX, Failure};
@@ -16,19 +15,6 @@ pub struct Endpoint {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What is sent, with gaps for `text`, `voice` and `language`.
     pub body: Body,
-}
-
-/// A client that goes only where it is told to.
-pub(super) fn client(uses_tls: bool) -> reqwest::Result<Client> {
-    // Fails where the process has one already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .no_proxy();
-    // Spares the reading of root certificates, which a small container need not have.
-    let builder = if uses_tls { builder } else { builder.tls_certs_only([]) };
-    builder.build()
 }
 
 impl Endpoint {

@@ -12,6 +12,7 @@ use super::cache::Key;
 use super::{Cache, Config, Failure, Means, command, endpoint, header};
 use crate::audio::{Prompt, Wideband};
 use crate::crm::Url;
+use crate::http;
 
 /// Recordings that are decoded at a time: beside calls, a processor is not to be had for more.
 const DECODED_MAX: usize = 2;
@@ -86,7 +87,7 @@ impl Voice {
         let uses_tls = by_tls || config.recordings_from.iter().any(|url| url.scheme() == "https");
         let cache = config.cache.clone().map(Cache::open).transpose().map_err(VoiceError::Cache)?;
         let shared = Shared {
-            http: endpoint::client(uses_tls)?,
+            http: http::client(uses_tls).build()?,
             slots: Semaphore::new(config.max_concurrent),
             decoders: Semaphore::new(DECODED_MAX),
             cache,

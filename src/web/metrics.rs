@@ -35,6 +35,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("portero_speech_requests_total", "Texts that the voice was to say and recordings fetched, by result."),
     ("portero_recordings_total", "Recordings of calls, by result."),
     ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
+    (
+        "portero_webhook_deliveries_total",
+        "Events told to webhooks, by webhook and result; each try that was not acknowledged counts as failed.",
+    ),
     ("portero_web_rejected_total", "HTTP connections, requests and event streams turned away, by reason."),
     ("portero_logins_total", "Logins to the pages, by result."),
     (
@@ -49,6 +53,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("portero_ports_in_use", "Media ports in use."),
     ("portero_crm_breaker_open", "Whether a back end is left alone because it keeps failing, by back end."),
     ("portero_recordings_active", "Calls that are being recorded."),
+    ("portero_webhook_spool_events", "Events that wait for a webhook to acknowledge them, by webhook."),
     ("portero_trunk_up", "Whether a trunk can be used as far as is known, by trunk."),
     ("portero_trunk_registered", "Whether our registration with a trunk holds, by trunk."),
 ];

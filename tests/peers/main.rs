@@ -32,3 +32,4 @@ mod support;
 mod test_caller;
 mod trace;
 mod trunks;
+mod webhooks;

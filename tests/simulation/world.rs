@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use portero::call::{Action, CallId, CallRecord, Network, Switchboard, Tap, WallClock};
+use portero::call::{Action, CallId, CallRecord, Happening, Network, Switchboard, Tap, WallClock};
 use portero::flow::{self, Answer};
 use portero::media;
 use portero::secret::Digit;
@@ -99,6 +99,8 @@ pub struct World {
     concealed: HashSet<media::SessionId>,
     /// The keys that a call's recording was told of, because its session could not know of them.
     told: HashMap<String, usize>,
+    /// What others were told of each call.
+    told_of: HashMap<String, Vec<Happening>>,
     /// The call of a media port, as the switchboard opened it.
     calls: HashMap<u16, String>,
 }
@@ -163,6 +165,7 @@ impl World {
             taped: HashSet::new(),
             concealed: HashSet::new(),
             told: HashMap::new(),
+            told_of: HashMap::new(),
             calls: HashMap::new(),
         }
     }
@@ -229,6 +232,8 @@ impl World {
     /// The tales of all calls, and the link they went by.
     pub fn finish(self) -> (Vec<Tale>, Tally, Link) {
         let seed = self.seed;
+        let of_records = self.told_of.keys().all(|call| self.records.contains_key(call));
+        assert!(of_records, "seed {seed}: something happened to no call");
         let of_records = self.traces.keys().all(|call| self.records.contains_key(call));
         assert!(of_records, "seed {seed}: a trace of no record");
         let mut tally = Tally::default();
@@ -248,6 +253,7 @@ impl World {
                 confirmed: self.confirmed.get(&id).copied().unwrap_or(false),
                 asked: self.asked.get(&id).cloned().unwrap_or_default(),
                 told: self.told.get(&id).copied().unwrap_or_default(),
+                happenings: self.told_of.get(&id).cloned().unwrap_or_default(),
                 keyed: seat.map(|seat| seat.keyed.clone()).unwrap_or_default(),
                 record: records.remove(0),
             });
@@ -404,8 +410,18 @@ impl World {
             Action::Trace(trace) => {
                 self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count());
             }
-            Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
+            Action::Tell(happening) => self.tell(*happening),
+            Action::Record(record) => {
+                self.tell(Happening::end(*record.clone()));
+                self.records.entry(record.id.clone()).or_default().push(*record);
+            }
         }
+    }
+
+    fn tell(&mut self, happening: Happening) {
+        let told = self.told_of.entry(happening.call.id.clone()).or_default();
+        assert!(told.last().is_none_or(|last| last.at <= happening.at), "seed {}: in order", self.seed);
+        told.push(happening);
     }
 
     /// Sends as the shell does: where the connection that is named is no more, by the one that has taken its place.

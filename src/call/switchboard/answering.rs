@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::super::caller::{self, Calling};
+use super::super::happening::Told;
 use super::super::keypad::Keypad;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
 use super::super::plan::{Srtp, Tones};
@@ -75,6 +76,7 @@ impl Switchboard {
             concealed: false,
             parting: None,
             shown: None,
+            told: Told::default(),
         };
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
@@ -87,7 +89,7 @@ impl Switchboard {
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
         self.open(id, now);
-        self.show(id);
+        self.show(id, now);
     }
 
     /// What keeps us from taking one more call, which else has arrived.

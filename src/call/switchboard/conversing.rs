@@ -108,7 +108,7 @@ impl Switchboard {
             Some(deadline) => self.timers.set((id, Timer::Flow), deadline),
             None => self.timers.clear((id, Timer::Flow)),
         }
-        self.show(id);
+        self.show(id, now);
     }
 
     /// The emergency switches as they are.

@@ -82,7 +82,7 @@ impl Switchboard {
             ending.flow = flow;
         }
         let open = call.media_open.then(|| call.session());
-        self.show(id);
+        self.show(id, now);
         match open {
             Some(session) => {
                 self.actions.push_back(Action::Media(session, media::Command::Close));

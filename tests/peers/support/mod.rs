@@ -12,6 +12,7 @@ pub mod kamailio;
 pub mod linphone;
 pub mod loopback;
 pub mod name_server;
+pub mod receiver;
 pub mod script;
 pub mod server;
 pub mod sipp;

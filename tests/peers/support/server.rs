@@ -244,6 +244,15 @@ impl Server {
         self.process.wait_for_exit("end of the server", within)
     }
 
+    /// Starts it again with the configuration that it had, once it has ended.
+    pub fn again(self) -> Self {
+        let Self { loopback, folder, process } = self;
+        drop(process);
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(folder.path().join("portero.toml")).env("RUST_LOG", "trace");
+        Self::start(command, loopback, folder)
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
