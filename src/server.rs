@@ -291,10 +291,10 @@ impl Server {
             Ok(file) => file,
             Err(why) => return reload::tell(reply, Err(why)),
         };
-        let rereader = rereader.clone();
+        let (rereader, former) = (rereader.clone(), self.in_effect.newest_back_end().clone());
         tokio::task::spawn_blocking(move || {
             // Without a loop to hear it, the server is ending.
-            let _ = rereader.blocking_send((reload::prepare(&file), reply));
+            let _ = rereader.blocking_send((reload::prepare(&file, &former), reply));
         });
     }
 

@@ -315,7 +315,10 @@ impl Call {
             hand_over: self.hand_over.as_ref().map(FollowedHandOver::record),
             reason: ending.reason.clone(),
             recording: self.recording.clone(),
-            media: media_figures(figures),
+            media: MediaFigures {
+                encrypted: self.answered_at.map(|_| self.is_encrypted),
+                ..media_figures(figures)
+            },
             ..record
         })
     }
@@ -331,5 +334,6 @@ fn media_figures(figures: &media::Figures) -> MediaFigures {
         remote_jitter_ms: figures.remote_jitter_ms,
         round_trip_ms: figures.round_trip_ms,
         remote_opinion: figures.remote_opinion,
+        encrypted: None,
     }
 }

@@ -254,4 +254,7 @@ pub struct MediaFigures {
     /// How the call sounded to the peer: a mean opinion score, 1 to 4.5, estimated by the E-model (ITU-T G.107).
     #[serde(default)]
     pub remote_opinion: Option<f64>,
+    /// Whether it was encrypted (SRTP), as it was agreed last; absent where the call was not answered.
+    #[serde(default)]
+    pub encrypted: Option<bool>,
 }

@@ -300,7 +300,8 @@ fn announcements(line: &Line) -> Vec<&Announcement> {
     said.extend(line.next.iter().map(|next: &Next| &next.say));
     said.extend(questions(line).into_iter().flat_map(question_says));
     for plan in line.factors.iter().filter_map(flow::Factor::code) {
-        said.extend([&plan.offer, &plan.sent, &plan.expired]);
+        said.extend([&plan.sent, &plan.expired]);
+        said.extend(plan.contacts.as_ref().map(|_| &plan.offer));
     }
     let menus = line.service.iter().flat_map(|service| &service.menus);
     said.extend(menus.flat_map(|menu| menu.choices.iter().map(|(_, choice)| &choice.say)));

@@ -3,6 +3,8 @@
 //! The conversations of lines are written anew from what they came to, in the long form of each setting; reading that
 //! gives the same lines. All else stands as in the file. A setting that has no default is not there where it is not said.
 
+mod around;
+
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanPrinter;
@@ -61,7 +63,7 @@ fn hide(table: &mut Table, within: bool) {
 }
 
 fn settings(file: &mut Table, configuration: &Configuration) {
-    let Configuration { media, limits, web, records, prompts, hand_over, back_end, .. } = configuration;
+    let Configuration { media, limits, web, records, prompts, hand_over, .. } = configuration;
     let networks = configuration.sip.local_networks.iter().map(ToString::to_string);
     fill(file, "sip", [("realm", text(&configuration.sip.realm)), ("local_networks", texts(networks))]);
     let ports = format!("{}-{}", media.ports.start(), media.ports.end());
@@ -92,7 +94,7 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
-    fill(file, "back_end", [("deadline", time(back_end.default.deadline))]);
+    around::put(file, configuration);
 }
 
 /// Adds to the section what it does not say.
@@ -492,6 +494,31 @@ mod tests {
             assert_eq!((before.sip, before.targets), (after.sip, after.targets));
             assert_eq!(before.webhooks, after.webhooks);
         }
+    }
+
+    #[test]
+    fn defaults_of_what_lines_refer_to_are_shown() {
+        let more = "[[trunks]]\nname = \"carrier\"\naddresses = [\"192.0.2.1\"]\n[back_ends.other]\n\
+                    base_url = \"https://crm.example.com\"\n[speech]\ncommand = [\"say\"]\n";
+        let shown =
+            show("demo", &format!("{DEMO}\n{more}"), ANYTHING).unwrap_or_else(|faults| panic!("{faults}"));
+        let read: Table = toml::from_str(&shown).expect("TOML");
+        let other = &read["back_ends"]["other"];
+        assert_eq!(
+            (&other["deadline"], &other["max_concurrent"], &other["breaker"]["open_for"]),
+            (&text("3s"), &number_of(64), &text("10s"))
+        );
+        assert_eq!(read["back_end"]["breaker"]["failures"], number_of(10));
+        assert_eq!(read["actions"]["customer_record"]["method"], text("GET"));
+        assert_eq!(read["actions"]["check_pin"]["retry"], Value::Boolean(false));
+        assert_eq!(read["trunks"][0]["identity"], texts(["from".to_owned()].into_iter()));
+        assert_eq!(
+            (&read["speech"]["deadline"], &read["speech"]["max_concurrent"]),
+            (&text("1s 500ms"), &number_of(8))
+        );
+        let without = DEMO.replace("send = [\"customer\", \"name\"]", "");
+        let shown = show("demo", &without, ANYTHING).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(shown.contains("send = []"), "{shown}");
     }
 
     #[test]

@@ -22,6 +22,11 @@ const IDENTITIES: [(&str, AniSource); 3] = [
     ("from", AniSource::From),
 ];
 
+/// What the file calls one of them.
+pub(super) fn identity_word(source: AniSource) -> &'static str {
+    IDENTITIES.iter().find(|(_, known)| *known == source).map_or("from", |(word, _)| word)
+}
+
 /// What can be done with a peer on no trunk.
 const STRANGERS: [(&str, Strangers); 4] = [
     ("refuse", Strangers::Refuse),

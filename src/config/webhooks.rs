@@ -167,8 +167,8 @@ mod tests {
         let file = |line: &str| {
             let usual = [("name", "\"crm\""), ("url", "\"https://a.example/\""), ("secret", "\"env:HOOK\"")];
             let usual = usual.iter().filter(|(key, _)| !line.starts_with(key));
-            let usual: String = usual.map(|(key, value)| format!("{key} = {value}\n")).collect();
-            format!("[[webhooks]]\n{usual}{line}\n")
+            let usual: Vec<_> = usual.map(|(key, value)| format!("{key} = {value}")).collect();
+            format!("[[webhooks]]\n{}\n{line}\n", usual.join("\n"))
         };
         let table = [
             ("name = \"../x\"", "`../x` is no name of a webhook"),

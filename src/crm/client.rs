@@ -53,9 +53,21 @@ pub enum Misconfigured {
 impl Client {
     /// Sets the connections up; nothing is sent yet. Files of TLS are read here.
     pub fn new(config: Config) -> Result<Self, Misconfigured> {
-        let default = Connection::new(super::config::DEFAULT, config.default)?;
+        Self::set_up(config, None)
+    }
+
+    /// The same in place of another: a back end of the same settings that is left alone stays so, and what it failed by
+    /// still counts.
+    pub fn renew(&self, config: Config) -> Result<Self, Misconfigured> {
+        Self::set_up(config, Some(&self.shared))
+    }
+
+    fn set_up(config: Config, former: Option<&Shared>) -> Result<Self, Misconfigured> {
+        let default =
+            Connection::new(super::config::DEFAULT, config.default, former.map(|former| &former.default))?;
         let connect = |(name, service): (Arc<str>, _)| {
-            let connection = Connection::new(&name, service)?;
+            let former = former.and_then(|former| former.others.get(&name));
+            let connection = Connection::new(&name, service, former)?;
             Ok((name, connection))
         };
         let others = config.others.into_iter().map(connect).collect::<Result<_, _>>()?;

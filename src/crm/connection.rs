@@ -38,7 +38,8 @@ pub(super) struct Connection {
     service: Service,
     http: reqwest::Client,
     slots: Semaphore,
-    breaker: Option<Mutex<Breaker>>,
+    /// Shared with who takes its place.
+    breaker: Option<Arc<Mutex<Breaker>>>,
     tokens: Option<Tokens>,
 }
 
@@ -46,7 +47,8 @@ pub(super) struct Connection {
 type Tried = (Answer, Outcome);
 
 impl Connection {
-    pub(super) fn new(name: &str, service: Service) -> Result<Self, Misconfigured> {
+    /// Sets it up, in place of `former`, if there was one.
+    pub(super) fn new(name: &str, service: Service, former: Option<&Self>) -> Result<Self, Misconfigured> {
         let mut builder = http::client(service.uses_tls())
             .pool_max_idle_per_host(service.max_concurrent)
             .pool_idle_timeout(IDLE_MAX);
@@ -65,11 +67,14 @@ impl Connection {
             name: name.into(),
             http: builder.build().map_err(Misconfigured::Http)?,
             slots: Semaphore::new(service.max_concurrent),
-            breaker: service.breaker.map(|limits| Mutex::new(Breaker::new(limits))),
+            breaker: match former.filter(|former| former.service == service) {
+                Some(former) => former.breaker.clone(),
+                None => service.breaker.map(|limits| Arc::new(Mutex::new(Breaker::new(limits)))),
+            },
             tokens,
             service,
         };
-        connection.show_breaker(false);
+        connection.show_breaker(connection.breaker.as_ref().is_some_and(|breaker| lock(breaker).is_open()));
         Ok(connection)
     }
 
@@ -299,7 +304,11 @@ fn authorize(request: &mut Request, token: &Token) {
     request.headers_mut().insert(AUTHORIZATION, token.header.clone());
 }
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, Misconfigured> {
+/// The certificates in a file of PEM.
+///
+/// # Errors
+/// Where it cannot be read, or holds none.
+pub fn certificates(file: &Path) -> Result<Vec<Certificate>, Misconfigured> {
     let empty = || Misconfigured::Empty { file: file.to_owned(), what: "certificate" };
     let certificates = Certificate::from_pem_bundle(&read(file)?).map_err(|_| empty())?;
     if certificates.is_empty() { Err(empty()) } else { Ok(certificates) }

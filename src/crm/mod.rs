@@ -26,6 +26,7 @@ pub use attributes::{Attribute, Attributes};
 pub use breaker::Limits;
 pub use client::{Client, Misconfigured, result_word};
 pub use config::{Action, Authentication, Body, ClientIn, Config, OAuth2, Service, TlsFiles};
+pub use connection::certificates;
 pub use reading::{Check, Condition, LookUp, Reading, Sending};
 pub use reqwest::header::{HeaderName, HeaderValue};
 pub use reqwest::{Method, Url};

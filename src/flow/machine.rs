@@ -300,7 +300,13 @@ impl Flow {
     fn greet(&mut self, now: Instant) {
         self.state = State::Greeting;
         let line = Arc::clone(&self.line);
-        if !self.announce(&line.greeting) {
+        let greeting = &line.greeting;
+        if !greeting.key_ahead {
+            self.type_ahead.clear();
+        }
+        // A key that was pressed before is as good as one that is pressed meanwhile: whoever keys ahead knows the way.
+        let is_cut_short = greeting.barge_in && !self.type_ahead.is_empty();
+        if is_cut_short || !self.announce(greeting) {
             self.greeted(now);
         }
     }

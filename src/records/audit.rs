@@ -327,7 +327,7 @@ async fn append(connection: &mut SqliteConnection, batch: &[Order], at: Timestam
         let texts = [&instant, kind, &actor, order.deed.as_str(), &subject, &detail];
         hash = hash.followed_by(row, texts);
         let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO audit (row, ");
-        query.push(chain::TEXTS.join(", ")).push(", hash) VALUES (").push_bind(row as i64);
+        query.push(chain::TEXTS.join(", ")).push(", hash) VALUES (").push_bind(row.cast_signed());
         for text in texts {
             query.push(", ").push_bind(text.to_owned());
         }

@@ -19,7 +19,7 @@ pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_a
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
     jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
     remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained, \
-    locked, consent";
+    locked, consent, encrypted";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -63,7 +63,8 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.closed)
         .push_bind(record.contained)
         .push_bind(record.locked.map(|lock| word(&lock)))
-        .push_bind(record.consent);
+        .push_bind(record.consent)
+        .push_bind(record.media.encrypted);
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -147,6 +148,7 @@ fn read_media(row: &SqliteRow) -> sqlx::Result<MediaFigures> {
         remote_jitter_ms: row.try_get("remote_jitter_ms")?,
         round_trip_ms: row.try_get("round_trip_ms")?,
         remote_opinion: row.try_get("remote_opinion")?,
+        encrypted: row.try_get("encrypted")?,
     })
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn record(number: u64) -> CallRecord {
             remote_jitter_ms: Some(0.75),
             round_trip_ms: Some(31.5),
             remote_opinion: Some(4.25),
+            encrypted: Some(true),
         },
     }
 }

@@ -41,6 +41,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
         step(10, "audit", include_str!("migrations/0010_audit.sql")),
         step(13, "accounts", include_str!("migrations/0013_accounts.sql")),
+        step(17, "encrypted", include_str!("migrations/0017_encrypted.sql")),
     ])
 });
 

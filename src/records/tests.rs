@@ -342,6 +342,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ALTER TABLE calls DROP COLUMN language; ALTER TABLE calls DROP COLUMN lines;
         ALTER TABLE calls DROP COLUMN closed; ALTER TABLE calls DROP COLUMN contained;
         ALTER TABLE calls DROP COLUMN locked; ALTER TABLE calls DROP COLUMN consent;
+        ALTER TABLE calls DROP COLUMN encrypted;
         DROP TABLE traces; DROP TABLE audit; DROP TABLE users; DROP TABLE tokens;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
@@ -368,6 +369,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
             remote_jitter_ms: None,
             round_trip_ms: None,
             remote_opinion: None,
+            encrypted: None,
             ..record(1).media
         },
         ..record(1)

@@ -45,6 +45,7 @@ pub struct InEffect {
     /// The file it came from; the demo has none.
     file: Option<PathBuf>,
     configuration: Configuration,
+    newest_back_end: crm::Client,
     /// The back ends of the plans that calls are still following, the newest last.
     back_ends: Vec<(Weak<Plan>, crm::Client)>,
 }
@@ -57,7 +58,8 @@ impl InEffect {
         plan: &Arc<Plan>,
         back_end: crm::Client,
     ) -> Self {
-        Self { file, configuration, back_ends: vec![(Arc::downgrade(plan), back_end)] }
+        let newest_back_end = back_end.clone();
+        Self { file, configuration, newest_back_end, back_ends: vec![(Arc::downgrade(plan), back_end)] }
     }
 
     /// The configuration in effect.
@@ -76,6 +78,11 @@ impl InEffect {
         self.back_ends.iter().find(of_plan).map(|(_, back_end)| back_end)
     }
 
+    /// The back ends that the next call asks.
+    pub fn newest_back_end(&self) -> &crm::Client {
+        &self.newest_back_end
+    }
+
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
     pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
         let Prepared { configuration, prompts, back_end, tls, voice, .. } = prepared;
@@ -84,16 +91,17 @@ impl InEffect {
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
+        self.newest_back_end = back_end.clone();
         self.back_ends.push((Arc::downgrade(&plan), back_end));
         (plan, tls, voice, web::Reloaded { needs_restart, warnings })
     }
 }
 
-/// Reads the file again, with all that it names. Takes a while: not for the loop.
-pub fn prepare(file: &Path) -> Reread {
+/// Reads the file again, with all that it names; `former` are the back ends of the configuration in effect. Takes a while: not for the loop.
+pub fn prepare(file: &Path, former: &crm::Client) -> Reread {
     let configuration = Configuration::load(file).map_err(|faults| faults.to_string())?;
     let prompts = configuration.load_prompts().map_err(|faults| StartError::Prompts(faults).to_string())?;
-    let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
+    let back_end = former.renew(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
     let pages = pages(&configuration).map_err(|error| error.to_string())?;

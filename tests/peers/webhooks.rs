@@ -65,7 +65,9 @@ fn what_a_receiver_missed_while_it_was_down_and_we_were_killed_comes_once_each_b
     let told = receiver.wait_for(WHOLE_CALL.len());
     assert_eq!(types(&told), WHOLE_CALL);
     let mut by_id: BTreeMap<&str, usize> = BTreeMap::new();
-    told.iter().for_each(|told| *by_id.entry(&told.id).or_default() += 1);
+    for told in &told {
+        *by_id.entry(&told.id).or_default() += 1;
+    }
     assert_eq!(by_id.len(), WHOLE_CALL.len(), "{by_id:?}");
     drop(server);
 }

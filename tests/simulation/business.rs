@@ -16,7 +16,7 @@ use portero::flow::{
     TrustLevel,
 };
 
-fn line() -> Line {
+pub fn line() -> Line {
     let say = |prompt: &str| Announcement::prompt(PromptId::new(prompt));
     let question =
         |digits| Question::new(EntryRules::of(digits..=digits), Prompts::same(say("ask-identifier")));
@@ -59,9 +59,9 @@ fn line() -> Line {
     }
 }
 
-fn directory() -> Directory {
+fn directory(line: Line) -> Directory {
     let mut directory = Directory::default();
-    directory.add(Arc::new(line()), [Address::Number("1000".to_owned())]);
+    directory.add(Arc::new(line), [Address::Number("1000".to_owned())]);
     directory
 }
 
@@ -72,6 +72,11 @@ pub fn plan() -> Arc<Plan> {
 }
 
 pub fn make_plan() -> Plan {
+    plan_of(line())
+}
+
+/// The same, with this for the line.
+pub fn plan_of(line: Line) -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
     let prompts =
         Library::load(&Source::Embedded, "en", wanted, Wideband::Unused).expect("the recordings are there");
@@ -81,7 +86,7 @@ pub fn make_plan() -> Plan {
         sends_name: true,
     };
     Plan {
-        lines: directory(),
+        lines: directory(line),
         sounds: [(LineName::new("1000"), Sound { record: true, ..Sound::default() })].into(),
         targets: [(TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {

@@ -7,12 +7,15 @@
 mod business;
 mod crossing;
 mod habits;
+mod hall;
 mod intake;
 mod link;
 mod losses;
 mod phone;
 mod sound;
+mod spoken;
 mod tale;
+mod thousand;
 mod world;
 
 use std::collections::BTreeMap;

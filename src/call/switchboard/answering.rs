@@ -301,6 +301,10 @@ fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
+        own: negotiated.own.map(|sdp::PayloadTypes { codec, telephone_event }| media::PayloadTypes {
+            codec,
+            telephone_event,
+        }),
         packet_time: negotiated.packet_time,
         remote: reachable(negotiated.remote, peer),
         remote_rtcp: reachable(negotiated.remote_rtcp, peer),

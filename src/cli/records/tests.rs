@@ -73,7 +73,7 @@ fn csv_and_json_are_complete() {
     let bare = lines.next().expect("a row");
     assert_eq!(
         bare,
-        "0000000000000002,1,1000,,2026-11-23T10:00:03Z,,2026-11-23T10:00:44.25Z,,,,0,0,true,,unidentified,,,,,caller,,0,0,0,0,,,,,true,,,,,,,,,,,false,false,,"
+        "0000000000000002,1,1000,,2026-11-23T10:00:03Z,,2026-11-23T10:00:44.25Z,,,,0,0,true,,unidentified,,,,,caller,,0,0,0,0,,,,,true,,,,,,,,,,,false,false,,,"
     );
     let full = lines.next().expect("a row");
     assert!(full.contains(",+12025550101,") && full.contains(",agents,token-1,completed,200,portero,"));

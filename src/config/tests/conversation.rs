@@ -495,6 +495,21 @@ fn one_fault_of_factors_and_services_is_told_once() {
             "the back end has failed by then, so that this is never said",
         ),
         ("identifier.digits = 8\nback_end.hold = \"wait\"".into(), "it is not said after how long this is said"),
+        (
+            "identifier.digits = 8\ngreeting = { text = \"Hello\" }".into(),
+            "a text of this line is never said: there is no voice",
+        ),
+        (
+            "identifier.digits = 8\ngreeting = { text = \"Hello {{ name }}\", otherwise = \"greeting\" }".into(),
+            "a value of the customer's is said where nobody knows yet who is calling",
+        ),
+        (
+            "identifiers = [\n\
+             { name = \"a\", digits = 8, exhausted = { target = \"night\" }, opt_out = \"none\" },\n\
+             { name = \"b\", digits = 8, exhausted = { target = \"night\" }, opt_out = \"none\" },\n\
+             { name = \"c\", digits = 8 } ]".into(),
+            "nobody is asked for the identifier `c`, as those before it lead elsewhere",
+        ),
         ("identifier.digits = 8\n[[lines]]\nid = \"lost\"\nhand_over.target = \"night\"".into(), "nobody comes to the line `lost`"),
         (
             "identifier.digits = 8\nhand_over.verified.line = \"b\"\n[[lines]]\nid = \"b\"\nhand_over.line = \"100\"".into(),

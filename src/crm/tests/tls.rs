@@ -18,7 +18,7 @@ impl Authority {
     }
 
     /// A server that shows `issued`, and wants to see a certificate of this authority's where `asks`.
-    fn acceptor(&self, issued: &Issued, asks: bool) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, issued: &Issued, asks: bool) -> TlsAcceptor {
         let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).expect("PEM");
         let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("PEM");
         let provider = Arc::new(rustls::crypto::ring::default_provider());

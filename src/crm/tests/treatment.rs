@@ -132,6 +132,27 @@ async fn a_back_end_that_keeps_failing_is_left_alone_and_tried_again() {
     assert_eq!(seen.len(), 5, "three that failed, the probe and one more");
 }
 
+#[tokio::test]
+async fn whoever_is_left_alone_stays_so_over_a_reload_that_changes_nothing_of_them() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}/", taken.local_addr().expect("an address"));
+    // Nobody is there.
+    drop(taken);
+    let limits = Limits { failures: 3, ..Limits::USUAL };
+    let of = |max_concurrent| {
+        let service = Service::at(base.parse().expect("a URL"));
+        config(Service { breaker: Some(limits), max_concurrent, ..service }, false)
+    };
+    let client = Client::new(of(8)).expect("a client");
+    for _ in 0..3 {
+        assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Unreachable));
+    }
+    let same = client.renew(of(8)).expect("a client");
+    assert_eq!(ask(same.clone()).await, Answer::Failed(Failure::Open));
+    let changed = same.renew(of(9)).expect("a client");
+    assert_eq!(ask(changed).await, Answer::Failed(Failure::Unreachable), "it may be better so");
+}
+
 /// Asks every now and then until that does not fail, and gives what comes of it.
 async fn ask_until_answered(client: &Client) -> Answer {
     let mut beat = tokio::time::interval(Duration::from_millis(20));

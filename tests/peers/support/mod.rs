@@ -10,12 +10,14 @@ pub mod folder;
 pub mod http;
 pub mod kamailio;
 pub mod linphone;
+pub mod load;
 pub mod loopback;
 pub mod name_server;
 pub mod receiver;
 pub mod script;
 pub mod server;
 pub mod sipp;
+pub mod slow_back_end;
 pub mod sound;
 pub mod tls_relay;
 

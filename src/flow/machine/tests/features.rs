@@ -565,6 +565,27 @@ mod onward {
     }
 
     #[test]
+    fn a_key_pressed_ahead_cuts_the_next_lines_greeting_short_where_that_may_be() {
+        let table = [
+            (true, "stop, enter self-service, ask record"),
+            (false, "stop, enter self-service, play welcome"),
+        ];
+        for (barge_in, follows) in table {
+            let mut line = Line::clone(&self_service());
+            line.greeting.barge_in = barge_in;
+            let first = line_with(|line| line.next.verified.then = Then::Line(LineName::new("self-service")));
+            let caller = Caller::on(first, "+12025550101").knowing(Arc::new(line)).answer(one()).hear();
+            let mut caller = caller.keys("4711").answer(Answer::Check(true));
+            caller.diary();
+            let mut caller = caller.keys("1").expect(follows);
+            if !barge_in {
+                caller = caller.hear().expect("ask record");
+            }
+            caller.answer(record()).expect("play balance+<-12.50 EUR>");
+        }
+    }
+
+    #[test]
     fn whoever_leaves_self_service_for_an_agent_is_not_contained() {
         let caller = transferring().hear().answer(record()).keys("0");
         let caller = caller.hear();
