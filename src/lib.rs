@@ -5,6 +5,7 @@
 //! something is shell (`server`, `net`, `crm`, `speech`, `records`, `locks`, `hooks`, `web`, `cli`).
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod audio;
 #[cfg(test)]
 mod authority;

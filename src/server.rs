@@ -27,7 +27,7 @@ use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 use tracing::{debug, error, info, warn};
 
 pub use checking::{Checker, CheckingError};
-pub use start::{Addresses, StartError};
+pub use start::{Addresses, FirstUser, StartError};
 
 /// `EX_SOFTWARE` of sysexits.h: a part that every call needs broke off, or the loop itself.
 pub const EXIT_LOST: u8 = 70;
@@ -76,11 +76,14 @@ const ANSWERS_MAX: usize = 1024;
 pub async fn run(
     configuration: Configuration,
     file: Option<PathBuf>,
-    ready: impl FnOnce(&Addresses),
+    ready: impl FnOnce(&Addresses, Option<&FirstUser>),
 ) -> Result<(), RunError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
     let (mut server, mut inputs, addresses) = start::start(configuration, file).await?;
-    ready(&addresses);
+    // Last: somebody who is told of nowhere could never log in.
+    let first = start::first_user(server.in_effect.configuration()).await?;
+    ready(&addresses, first.as_ref());
+    drop(first);
     notify::tell("READY=1");
     let signal = server.serve(&mut inputs, &mut stop).await;
     notify::tell("STOPPING=1");
@@ -205,8 +208,10 @@ struct Server {
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
-    /// The task that serves them.
+    /// The task that serves pages and API.
     pages: JoinHandle<std::io::Result<()>>,
+    /// What they go by.
+    page_settings: watch::Sender<Arc<web::Settings>>,
     /// The part that has broken off, once one has.
     lost: Option<&'static str>,
     trunk_gauges: measure::TrunkGauges,
@@ -381,6 +386,7 @@ impl Server {
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
         let outcome = reread.map(|mut prepared| {
+            let pages = prepared.pages.clone();
             self.webhooks.set(std::mem::take(&mut prepared.webhooks));
             self.checker = prepared.checker.take();
             let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
@@ -389,6 +395,7 @@ impl Server {
             self.locks.set_limits(self.in_effect.configuration().locks.limits);
             self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
+            self.page_settings.send_modify(|settings| *settings = Arc::new(pages.after(settings)));
             reloaded
         });
         if reply.is_none() {

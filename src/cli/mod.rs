@@ -15,8 +15,11 @@ mod log;
 mod privacy;
 mod records;
 mod serve;
+mod terminal;
+mod tokens;
 mod trace;
 mod try_line;
+mod users;
 mod webhooks;
 mod who;
 
@@ -54,6 +57,10 @@ enum Command {
     Locks(locks::Arguments),
     /// Print call records.
     Records(records::Arguments),
+    /// Tell and change who may log in to the pages.
+    Users(users::Arguments),
+    /// Tell and change what programs may ask the API with.
+    Tokens(tokens::Arguments),
     /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
     Audit(audit::Arguments),
     /// Hand out or erase what is kept of one person.
@@ -81,6 +88,8 @@ pub fn run() -> ExitCode {
         Command::Emergency(arguments) => emergency::run(&arguments),
         Command::Locks(arguments) => locks::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
+        Command::Users(arguments) => users::run(&arguments),
+        Command::Tokens(arguments) => tokens::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Privacy(arguments) => privacy::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),

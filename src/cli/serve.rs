@@ -26,8 +26,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match Configuration::load(&arguments.config) {
         Ok(configuration) => {
             eprint!("{}", configuration.warnings.show(look()));
-            run_server(configuration, Some(arguments.config.clone()), |addresses| {
-                println!("ready: SIP on {}, pages on http://{}/", addresses.sip, addresses.web);
+            run_server(configuration, Some(arguments.config.clone()), |addresses, first| {
+                tell_of(first);
+                println!("ready: SIP on {}, pages on {}", addresses.sip, addresses.pages());
             })
         }
         Err(faults) => {
@@ -42,6 +43,18 @@ pub fn look() -> Look {
     if std::io::stderr().is_terminal() { Look::Coloured } else { Look::Plain }
 }
 
+/// Tells of the first user, once: the password is kept nowhere. Standard error and not standard output, of which other
+/// programs read that we are ready.
+pub fn tell_of(first: Option<&server::FirstUser>) {
+    if let Some(server::FirstUser { name, password }) = first {
+        eprintln!(
+            "\nNobody could log in yet, so there is a user now. This is not told again:\n\n  name      {name}\n  \
+             password  {}\n\n`portero users password {name}` changes it, `portero users add` adds others.\n",
+            password.expose()
+        );
+    }
+}
+
 /// Runs the server until it is told to stop; `ready` is called once everything listens. `file` is where the
 /// configuration can be read again from.
 ///
@@ -49,7 +62,7 @@ pub fn look() -> Look {
 pub fn run_server(
     configuration: Configuration,
     file: Option<PathBuf>,
-    ready: impl FnOnce(&server::Addresses),
+    ready: impl FnOnce(&server::Addresses, Option<&server::FirstUser>),
 ) -> anyhow::Result<ExitCode> {
     if configuration.process.core_dumps {
         discretion::allow_dumps()?;

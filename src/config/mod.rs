@@ -31,6 +31,7 @@ mod targets;
 mod trunks;
 mod uplinks;
 mod values;
+mod web;
 mod webhooks;
 
 #[cfg(test)]

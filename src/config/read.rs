@@ -11,11 +11,11 @@ use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
-use super::settings::{Limits, Media, Process, Prompts, Records, Sip, Web};
+use super::settings::{Limits, Media, Process, Prompts, Records, Sip};
 use super::stir::Signers;
 use super::{
     Configuration, Environment, actions, demo, locks, numbers, privacy, sip, speech, stir, targets, trunks,
-    values, webhooks,
+    values, web, webhooks,
 };
 use crate::call::{Agents, Directory, HandOverTimes, Intake};
 use crate::crm;
@@ -82,7 +82,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
     let process = process(file.section("process", "[process]"));
-    let web = web(file.section("web", "[web]"));
+    let web = web::read(file.section("web", "[web]"), environment);
     let records = records(file.section("records", "[records]"));
     let privacy = privacy::read(file.section("privacy", "[privacy]"));
     let locks = locks::read(file.section("locks", "[locks]"), environment);
@@ -222,12 +222,6 @@ fn process(mut section: Section<'_>) -> Process {
     let core_dumps = section.flag("core_dumps").unwrap_or(false);
     section.finish();
     Process { core_dumps }
-}
-
-fn web(mut section: Section<'_>) -> Web {
-    let listen = section.read("listen", values::socket_address);
-    section.finish();
-    Web { listen: listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()) }
 }
 
 fn records(mut section: Section<'_>) -> Records {

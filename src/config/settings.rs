@@ -7,11 +7,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access::{Key, Lifetimes};
 use crate::audio;
 use crate::call::{Intake, IpNet};
 use crate::locks;
+use crate::net::pages::CertificateFiles;
 use crate::net::sip::{Listen, TlsFiles};
 use crate::records::Kept;
+use crate::web::KnownToken;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,18 @@ pub struct Process {
 pub struct Web {
     /// The TCP address that we listen on.
     pub listen: SocketAddr,
+    /// Names, beside `localhost` and that address, by which browsers may call this server.
+    pub names: Vec<String>,
+    /// How long sessions last: idle 1 min to 7 d, in all 5 min to 30 d.
+    pub lifetimes: Lifetimes,
+    /// Whether anybody may read the metrics.
+    pub open_metrics: bool,
+    /// Our certificate; absent: HTTP without TLS.
+    pub tls: Option<CertificateFiles>,
+    /// What programs may ask the API with, besides those in the database.
+    pub tokens: Vec<KnownToken>,
+    /// The key in the link that the demo prints. No file can say it.
+    pub link: Option<Key>,
 }
 
 /// Where call records are kept.

@@ -84,7 +84,10 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     fill(file, "limits", counts.map(|(key, number)| (key, number_of(number))));
     fill(file, "limits", [("drain", time(limits.drain))]);
     fill(file, "process", [("core_dumps", configuration.process.core_dumps.into())]);
+    let sessions = [("session_idle", time(web.lifetimes.idle)), ("session", time(web.lifetimes.whole))];
     fill(file, "web", [("listen", text(web.listen))]);
+    fill(file, "web", sessions);
+    fill(file, "web", [("metrics", text(if web.open_metrics { "open" } else { "token" }))]);
     let kept = |retention| match retention {
         Retention::Off => text("off"),
         Retention::For(span) => time(span),

@@ -111,7 +111,7 @@ fn the_demo_has_the_settings_that_it_tells_of() {
             drain: seconds(60),
         }
     );
-    assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
+    assert_eq!(demo.web.listen, ([127, 0, 0, 1], 8080).into());
     let days = |days: u64| Retention::For(Duration::from_hours(days * 24));
     let kept = Kept { traces: days(7), recordings: days(30) };
     assert_eq!(

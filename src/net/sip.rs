@@ -23,6 +23,7 @@ use tracing::warn;
 
 pub use streams::{Caps, Undelivered};
 pub use tls::{Tls, TlsFault, TlsFiles};
+pub(super) use tls::{chain, key, provider};
 
 use crate::sip::{Domain, Hop, Listener, Transmit, Transport};
 use streams::{Streamed, Streams};

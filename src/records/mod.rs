@@ -2,9 +2,10 @@
 //!
 //! [`Store`] is the `SQLite` database in the data folder. [`Writer`] takes a record at the end of each call
 //! without making the call wait, and says when it is safe on disk; what the database will not take goes to
-//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. [`Audit`] keeps who
-//! touched any of it. Counting and reporting over records is not done here.
+//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. [`Accounts`] are those
+//! who may look at it all, and [`Audit`] keeps who touched any of it. Counting and reporting over records is not done here.
 
+mod accounts;
 pub mod audit;
 pub mod person;
 pub mod pseudonyms;
@@ -23,6 +24,7 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{Accounts, Change, Token, User};
 pub use audit::Audit;
 pub use recorder::Recorder;
 pub(crate) use store::make_private;

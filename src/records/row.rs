@@ -198,6 +198,7 @@ pub(super) fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx
     unword(row.try_get(column)?).map_err(|error| unreadable(column, error))
 }
 
+/// An instant of a row.
 pub(super) fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
     row.try_get::<&str, _>(column)?.parse().map_err(|error: jiff::Error| unreadable(column, error))
 }

@@ -42,6 +42,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
         step(10, "audit", include_str!("migrations/0010_audit.sql")),
         step(12, "number_check", include_str!("migrations/0012_number_check.sql")),
+        step(13, "accounts", include_str!("migrations/0013_accounts.sql")),
         step(15, "privacy", include_str!("migrations/0015_privacy.sql")),
         step(17, "encrypted", include_str!("migrations/0017_encrypted.sql")),
     ])
@@ -207,6 +208,7 @@ impl Store {
         row.map(|row| row::read(&row)).transpose().map_err(|error| self.failed(error))
     }
 
+    /// What an error of the database means.
     pub(super) fn failed(&self, error: sqlx::Error) -> RecordsError {
         RecordsError::database(&database_path(&self.folder))(error)
     }

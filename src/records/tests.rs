@@ -345,7 +345,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         ALTER TABLE calls DROP COLUMN locked; ALTER TABLE calls DROP COLUMN consent;
         ALTER TABLE calls DROP COLUMN erased_at;
         ALTER TABLE calls DROP COLUMN encrypted;
-        DROP TABLE traces; DROP TABLE audit;
+        DROP TABLE traces; DROP TABLE audit; DROP TABLE users; DROP TABLE tokens;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
     connection.close().await.expect("closed");

@@ -11,10 +11,10 @@ use tracing::{info, warn};
 
 use super::checking::Checker;
 use super::speaking;
-use super::start::{StartError, plan};
+use super::start::{StartError, pages, plan};
 use crate::audio::Library;
 use crate::call::Plan;
-use crate::config::{Configuration, Limits, Look, Sip};
+use crate::config::{Configuration, Limits, Look, Sip, Web};
 use crate::hooks::Sender;
 use crate::net::sip::Tls;
 use crate::speech::Voice;
@@ -34,6 +34,8 @@ pub struct Prepared {
     back_end: crm::Client,
     tls: Tls,
     voice: Voice,
+    /// What the pages and the API go by.
+    pub pages: web::Settings,
     /// Whom calls are told to, all of them.
     pub webhooks: Vec<Sender>,
     /// Who checks calling numbers, if anybody does.
@@ -106,8 +108,9 @@ pub fn prepare(file: &Path, former: &crm::Client) -> Reread {
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
     let checker = Checker::of(&configuration).map_err(|error| error.to_string())?;
+    let pages = pages(&configuration).map_err(|error| error.to_string())?;
     let webhooks = Sender::all(&configuration.webhooks).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, webhooks, checker }))
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, pages, webhooks, checker }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.
@@ -132,13 +135,15 @@ pub fn tell(reply: Reply, outcome: Result<web::Reloaded, String>) {
 fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> {
     // Certificates are read anew, wherever they are.
     let of_restart = |sip: &Sip| Sip { tls: None, ..sip.clone() };
+    // The rest of [web] takes effect at once.
+    let of_start = |web: &Web| (web.listen, web.tls.is_some());
     let caps = |limits: &Limits| (limits.connections, limits.connections_per_source);
     let sections = [
         ("[sip]", of_restart(&old.sip) != of_restart(&new.sip)),
         ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
         ("[process]", old.process != new.process),
-        ("[web]", old.web != new.web),
+        ("[web]", of_start(&old.web) != of_start(&new.web)),
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
         ("[privacy]", old.privacy != new.privacy),

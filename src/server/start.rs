@@ -7,24 +7,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng;
+use jiff::Timestamp;
 use rand::rngs::StdRng;
+use rand::{RngCore as _, SeedableRng};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::checking::{self, Checker, CheckingError, Shown};
 use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
+use crate::access::{Name, PasswordHash, Role, made_up_password};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
-use crate::config::{self, Configuration, Limits, Records};
+use crate::config::{self, Configuration, Limits, Records, Web};
 use crate::hooks::{HooksError, Post, Sender};
 use crate::locks::{Locks, Place};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::records::audit::{Actor, Deed};
 use crate::records::pseudonyms::Pseudonyms;
 use crate::records::purge::Purger;
+use crate::records::{Accounts, Audit, User};
+use crate::secret::Password;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -50,7 +55,28 @@ pub struct Addresses {
     pub sip: SocketAddr,
     /// The pages and the API.
     pub web: SocketAddr,
+    /// Whether these speak TLS.
+    pub web_tls: bool,
 }
+
+impl Addresses {
+    /// Where the pages are, as a URL that ends in a slash.
+    pub fn pages(&self) -> String {
+        format!("{}://{}/", if self.web_tls { "https" } else { "http" }, self.web)
+    }
+}
+
+/// The user that is made where there was none.
+#[derive(Debug)]
+pub struct FirstUser {
+    /// What they are called.
+    pub name: Name,
+    /// Their password, of which only the hash is kept.
+    pub password: Password,
+}
+
+/// What the first user is called.
+const FIRST_NAME: &str = "admin";
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +157,37 @@ impl StartError {
     }
 }
 
+/// Makes a user where there is none; not where the demo's link lets its user in.
+pub async fn first_user(configuration: &Configuration) -> Result<Option<FirstUser>, StartError> {
+    let accounts = Accounts::open(&configuration.records.folder).await?;
+    if configuration.web.link.is_some() || !accounts.users().await?.is_empty() {
+        return Ok(None);
+    }
+    let (mut letters, mut salt) = ([0; 20], [0; 16]);
+    rand::rng().fill_bytes(&mut letters);
+    rand::rng().fill_bytes(&mut salt);
+    let name = Name::parse(FIRST_NAME).expect("letters are a name");
+    let password = made_up_password(letters);
+    let user = User {
+        name: name.clone(),
+        password: PasswordHash::of(&password, salt),
+        role: Role::Admin,
+        disabled: false,
+        created_at: Timestamp::now(),
+    };
+    let subject = format!("user {name}");
+    Audit::start(&configuration.records.folder).append(Actor::System, Deed::Changed, subject, "made").await?;
+    Ok(accounts.add_user(&user).await?.then_some(FirstUser { name, password }))
+}
+
+/// What the pages and the API go by.
+pub fn pages(configuration: &Configuration) -> Result<web::Settings, TlsFault> {
+    let Web { names, tokens, lifetimes, open_metrics, tls, .. } = &configuration.web;
+    let tls = tls.as_ref().map(net::pages::tls).transpose()?;
+    let (names, tokens) = (names.clone(), tokens.clone());
+    Ok(web::Settings { names, tokens, lifetimes: *lifetimes, open_metrics: *open_metrics, tls })
+}
+
 /// Has every part, or says which cannot be had.
 pub async fn start(
     configuration: Configuration,
@@ -142,8 +199,9 @@ pub async fn start(
     let (outlet, inlet) = transports(&configuration).await?;
     let listeners = outlet.listeners().to_vec();
     let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
-    let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
-    let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
+    let listener_of_pages =
+        listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
+    let web_address = listener_of_pages.local_addr().unwrap_or(configuration.web.listen);
     let live = Arc::new(web::Live::new());
     let Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger } =
         kept(&configuration, &live).await?;
@@ -159,13 +217,16 @@ pub async fn start(
     let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
     let (erasures, to_erase) = mpsc::channel(ERASURES_MAX);
     let (switches, switches_asked) = mpsc::channel(SWITCHES_ASKED_MAX);
+    let (settings, pages_go_by) = watch::channel(Arc::new(pages(&configuration)?));
+    let web_tls = configuration.web.tls.is_some();
     let state = web::State {
         live: Arc::clone(&live),
         store,
         audit: audit.clone(),
         metrics,
         ready,
-        names: Vec::new(),
+        settings: pages_go_by,
+        link: configuration.web.link.clone(),
         dial,
         reload,
         traces,
@@ -175,7 +236,7 @@ pub async fn start(
         erasures,
         pseudonyms,
     };
-    let pages = tokio::spawn(web::serve(pages, state, std::future::pending()));
+    let pages = tokio::spawn(web::serve(listener_of_pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
     let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
@@ -211,11 +272,12 @@ pub async fn start(
         webhooks,
         readiness,
         pages,
+        page_settings: settings,
         lost: None,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
     };
-    let addresses = Addresses { sip: sip_address, web: web_address };
+    let addresses = Addresses { sip: sip_address, web: web_address, web_tls };
     Ok((
         server,
         Inputs::new(
@@ -244,7 +306,7 @@ fn media_config(configuration: &Configuration) -> MediaConfig {
 /// What is kept on disk, and what keeps it.
 struct Kept {
     store: records::Store,
-    audit: records::Audit,
+    audit: Audit,
     pseudonyms: Arc<Pseudonyms>,
     emergencies: Emergencies,
     webhooks: Post,
@@ -257,7 +319,7 @@ async fn kept(configuration: &Configuration, live: &Arc<web::Live>) -> Result<Ke
     let (Records { folder, recording_max, kept, .. }, privacy) =
         (&configuration.records, &configuration.privacy);
     let store = records::Store::open(folder).await?;
-    let audit = records::Audit::start(folder);
+    let audit = Audit::start(folder);
     let emergencies = records::switches::load(folder)?;
     let webhooks = Post::start(folder.clone(), Sender::all(&configuration.webhooks)?);
     let recorder = records::Recorder::start(folder.clone(), *recording_max)?;

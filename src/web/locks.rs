@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::App;
+use super::acting::Acting;
 use super::api::Refusal;
-use super::{App, guard};
 use crate::call::record::Lock;
 use crate::locks::{Key, LockOut, NotCounted};
+use crate::records::audit::Deed;
+use crate::records::pseudonyms::Sort;
 
 /// What is locked: by kind, and of each those first that will be for the longest.
 #[derive(Debug, Serialize)]
@@ -49,14 +52,13 @@ pub(super) async fn list(extract::State(app): extract::State<Arc<App>>) -> Resul
 /// `POST /api/v1/locks/lift`: forgets the failed proofs of a key. 404 where there are none.
 pub(super) async fn lift(
     extract::State(app): extract::State<Arc<App>>,
-    headers: HeaderMap,
+    actor: Acting,
     lift: Result<Json<Lift>, JsonRejection>,
 ) -> Result<Json<Lifted>, Refusal> {
-    if !guard::is_same_origin(&headers) {
-        return Err(Refusal(StatusCode::FORBIDDEN, "this comes from another site's page".into()));
-    }
     let Json(Lift { kind, key }) =
         lift.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.body_text().into()))?;
+    // Before it is done: what cannot be noted is not lifted. The log outlives people's data, and names none of them.
+    app.note(&actor, Deed::Unlocked, subject(&app, kind, &key), "").await?;
     let tries = app.state.locks.lift(Key::new(kind, key)).await?;
     if tries == 0 {
         let why = "nothing is charged to it: see /api/v1/locks for what is locked";
@@ -64,4 +66,14 @@ pub(super) async fn lift(
     }
     warn!(kind = kind.as_str(), tries, "a lock-out was lifted");
     Ok(Json(Lifted { tries }))
+}
+
+/// What the audit log calls a lock-out: trunks and lines by their names, people by what stands for them.
+fn subject(app: &App, kind: Lock, key: &str) -> String {
+    let pseudonyms = &app.state.pseudonyms;
+    match kind {
+        Lock::Customer => format!("lock-out of {}", pseudonyms.of(Sort::Customer, key)),
+        Lock::Ani => format!("lock-out of {}", pseudonyms.of(Sort::Ani, key)),
+        Lock::Trunk | Lock::Line => format!("lock-out of {} {key}", kind.as_str()),
+    }
 }

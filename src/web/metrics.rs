@@ -44,7 +44,8 @@ const COUNTERS: &[(&str, &str)] = &[
         "Events told to webhooks, by webhook and result; each try that was not acknowledged counts as failed.",
     ),
     ("portero_panics_total", "Panics, by which something broke off; 0 unless the program is wrong."),
-    ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
+    ("portero_web_rejected_total", "HTTP connections, requests and event streams turned away, by reason."),
+    ("portero_logins_total", "Logins to the pages, by result."),
     (
         "portero_web_streams_behind_total",
         "Times that a reader of events fell behind and was sent the whole board.",

@@ -19,6 +19,7 @@ mod kill;
 mod life;
 mod load;
 mod locks;
+mod logins;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;

@@ -5,7 +5,7 @@ use crate::records::audit::{Actor, AuditFilter, Deed};
 
 async fn noted(site: &Site) -> Vec<(Deed, String, String)> {
     let rows = site.store.audited(&AuditFilter::default(), 99).await.expect("read");
-    let here = Actor::Somebody("127.0.0.1".to_owned());
+    let here = Actor::Token("test".to_owned());
     assert!(rows.iter().all(|row| row.actor == here), "{rows:?}");
     rows.into_iter().rev().map(|row| (row.deed, row.subject, row.detail)).collect()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Process, wait_for};
+use super::{Process, http, wait_for};
 
 /// How long the browser may take over one thing on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,6 +71,12 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.ask(&format!("{domain}.enable"), &json!({}));
         }
+    }
+
+    /// From now on it shows the token of the tests with every request.
+    pub fn show_token(&mut self) {
+        let token = format!("Bearer {}", http::TOKEN);
+        self.ask("Network.setExtraHTTPHeaders", &json!({ "headers": { "Authorization": token } }));
     }
 
     /// Opens an address, and waits until it is loaded.

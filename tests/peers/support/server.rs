@@ -19,6 +19,9 @@ use super::{Process, http, pause, wait_for};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portero");
 /// The configuration that variations are made from, in the package's folder.
 const DEMO: &str = "config/demo.toml";
+/// What lets the tests in.
+const TOKENS: &str =
+    "[[web.tokens]]\nname = \"tests\"\ntoken = \"token-of-the-tests\"\nscopes = [\"admin\"]\n";
 /// How long a debug build on a busy machine may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long after the end of a call its record may take to be seen.
@@ -74,6 +77,7 @@ impl Server {
         command.arg("demo").arg("--sip").arg(loopback.sip().to_string());
         command.arg("--web").arg(loopback.web().to_string()).arg("--crm").arg(loopback.crm().to_string());
         command.arg("--data").arg(data_folder(&folder)).env("RUST_LOG", "trace");
+        command.arg("--token").arg(http::TOKEN);
         Self::start(command, loopback, folder)
     }
 
@@ -135,7 +139,7 @@ impl Server {
         let listen = transports.listen(loopback);
         let places = [
             ("listen = \"127.0.0.1:5060\"".to_owned(), format!("listen = {listen}")),
-            ("127.0.0.1:8080".to_owned(), loopback.web().to_string()),
+            ("\"127.0.0.1:8080\"".to_owned(), format!("\"{}\"\n\n{TOKENS}", loopback.web())),
             ("127.0.0.1:8081".to_owned(), loopback.crm().to_string()),
             ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(folder).display())),
             ("\n[limits]\n".to_owned(), format!("\n{}[limits]\n", transports.tls(loopback, folder))),
@@ -186,6 +190,11 @@ impl Server {
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.path().join("server.log")).expect("the log can be read");
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.folder.path().join("server.out")).expect("what it printed can be read")
     }
 
     /// Its data folder.
@@ -285,14 +294,15 @@ pub fn start_call(arguments: &[&str]) -> Process {
 /// Starts another of the program's commands, whose output can be read.
 pub fn start(arguments: &[&str]) -> Process {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(arguments).env("NO_COLOR", "1").env("PORTERO_TOKEN", http::TOKEN);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     Process(command.spawn().expect("the program starts"))
 }
 
 /// Runs another of the program's commands to its end.
 pub fn portero(arguments: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.args(arguments).env("NO_COLOR", "1").env("PORTERO_TOKEN", http::TOKEN).stdin(Stdio::null());
     command.output().expect("the program starts")
 }
 
