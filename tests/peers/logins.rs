@@ -10,6 +10,9 @@ use crate::support::http::{self, Answer, TOKEN};
 use crate::support::loopback::Loopback;
 use crate::support::server::{Server, portero};
 
+/// Sends the page's form, once the page is done with being asked.
+const SUBMIT: &str = "setTimeout(() => document.querySelector('form').requestSubmit()); undefined";
+
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
 fn log_in(server: &Server, name: &str, password: &str) -> Answer {
@@ -86,7 +89,7 @@ fn a_person_logs_in_and_out_in_a_browser() {
     let log_in = |browser: &mut Browser, password: &str| {
         let fill =
             "document.getElementById('name').value = 'ann'; document.getElementById('password').value =";
-        browser.value(&format!("{fill} '{password}'; document.querySelector('form').requestSubmit()"));
+        browser.value(&format!("{fill} '{password}'; {SUBMIT}"));
     };
     browser.open(&format!("http://{}/", server.loopback.web()));
     browser.wait_until("location.pathname === '/login'");
@@ -96,7 +99,7 @@ fn a_person_logs_in_and_out_in_a_browser() {
     browser
         .wait_until("location.pathname === '/' && document.getElementById('link')?.textContent === 'Live'");
     assert_eq!(browser.value("document.cookie"), "", "no script reads the key");
-    browser.value("document.querySelector('.leave').requestSubmit()");
+    browser.value(SUBMIT);
     browser.wait_until("location.pathname === '/login'");
     log_in(&mut browser, "correct-horse-battery");
     browser.wait_until("document.getElementById('link')?.textContent === 'Live'");
