@@ -24,10 +24,11 @@ const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').
 /// Locked keys of one kind that are listed; those that are locked the longest.
 const LISTED_MAX: i64 = 1000;
 
-/// FULL, so that a charge outlives a power cut. Waiting for somebody else's lock is bounded by less than what a caller is
-/// kept waiting for.
-const OPENING_SQLITE: &str =
-    "PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+/// NORMAL, so that a charge outlives the process, whatever ends it, and does not wait for the disk, which others may keep
+/// busy for longer than a caller waits: a power cut may take the last moments' charges. What is deleted is overwritten. Waiting
+/// for somebody else's lock is bounded by less than what a caller is kept waiting for.
+const OPENING_SQLITE: &str = "PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+    PRAGMA secure_delete = ON;";
 /// A node that hangs in the middle of a turn loses it, so that the others are not kept out.
 const OPENING_POSTGRES: &str = "SET lock_timeout = '1s'; SET statement_timeout = '1500ms'; \
     SET idle_in_transaction_session_timeout = '2s'; SET client_min_messages = 'warning'; \
@@ -95,6 +96,19 @@ impl Book {
                 let now = sqlx::query_scalar(TURN_POSTGRES).fetch_one(&mut *transaction).await?;
                 Ok(Turn { transaction, now: Moment(now) })
             }
+        }
+    }
+}
+
+impl Book {
+    /// Leaves no copy of what was deleted in the log of `SQLite`. Where somebody reads, that is for the next time.
+    pub async fn wipe(&mut self) -> sqlx::Result<()> {
+        match self.on {
+            Engine::Sqlite => {
+                let wiping = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+                wiping.execute(&mut self.connection).await.map(drop)
+            }
+            Engine::Postgres => Ok(()),
         }
     }
 }

@@ -256,6 +256,7 @@ impl Keeper {
         for id in &self.owed {
             turn.give_back(*id).await?;
         }
+        let lifts = wishes.iter().any(|wish| matches!(wish, Wish::Lift(..)));
         for wish in wishes {
             wish.fulfil(&mut turn, &limits).await?;
         }
@@ -264,7 +265,8 @@ impl Keeper {
         }
         turn.close().await?;
         self.owed.clear();
-        Ok(())
+        // Whoever is lifted may be somebody who is erased.
+        if lifts { book.wipe().await } else { Ok(()) }
     }
 }
 

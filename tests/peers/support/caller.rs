@@ -1,6 +1,7 @@
 //! A caller of few words, written by hand: it hears the packets themselves, and when they came.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long an answer may take before it is asked for again (RFC 3261 §17.1.1.1: T1).
@@ -62,7 +63,9 @@ impl Caller {
     /// # Panics
     /// Where the call is not taken.
     pub fn begin(&mut self, media: &str) -> Call {
-        self.calls += 1;
+        // Of all callers: a port may be another's again before the server has forgotten what came from it.
+        static CALLS: AtomicU32 = AtomicU32::new(1);
+        self.calls = CALLS.fetch_add(1, Ordering::Relaxed);
         self.forget_what_was_heard();
         let answer = self.ask("INVITE", 1, "", &self.description(1, media));
         assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");

@@ -23,7 +23,7 @@ const DEMO: &str = "config/demo.toml";
 const TOKENS: &str =
     "[[web.tokens]]\nname = \"tests\"\ntoken = \"token-of-the-tests\"\nscopes = [\"admin\"]\n";
 /// How long a debug build on a busy machine may take to be ready.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(90);
 /// How long after the end of a call its record may take to be seen.
 const RECORD_WITHIN: Duration = Duration::from_secs(10);
 
