@@ -15,6 +15,7 @@ pub mod crm;
 pub mod flow;
 pub mod media;
 pub mod net;
+pub mod openid;
 pub mod progress;
 pub mod records;
 pub mod rtp;

@@ -33,6 +33,7 @@ const LOOKS: &[(&str, &[&str])] = &[
     ("srtp", &[]),
     ("audio", &["say"]),
     ("say", &[]),
+    ("openid", &[]),
     ("progress", &[]),
     ("timer", &[]),
     ("secret", &[]),
