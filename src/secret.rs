@@ -53,6 +53,58 @@ impl fmt::Debug for Digit {
     }
 }
 
+impl Zeroize for Digit {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Keys that wait for somebody to take them, the oldest first. A whole PIN may be among them, so that what is taken or
+/// given up is wiped at once.
+#[derive(Debug, Default)]
+pub struct Waiting(Zeroizing<Vec<Digit>>);
+
+impl Waiting {
+    /// The most that wait; further ones are dropped.
+    pub const MAX: usize = 64;
+
+    /// Adds a key, if there is room.
+    pub fn push(&mut self, digit: Digit) {
+        let waiting = self.0.len();
+        if waiting < Self::MAX {
+            // Made at once, so that growing it leaves no copy behind.
+            self.0.reserve_exact(Self::MAX - waiting);
+            self.0.push(digit);
+        }
+    }
+
+    /// Takes the oldest.
+    pub fn pop(&mut self) -> Option<Digit> {
+        let digit = self.0.first().copied()?;
+        self.0.rotate_left(1);
+        if let Some(last) = self.0.last_mut() {
+            last.zeroize();
+        }
+        self.0.pop();
+        Some(digit)
+    }
+
+    /// Gives them all up.
+    pub fn clear(&mut self) {
+        self.0.zeroize();
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Something keyed in confidence: a PIN, or anything that may turn out to be one.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
@@ -137,6 +189,20 @@ mod tests {
         assert_eq!(Digit::from_event(16), None);
         assert_eq!(Digit::from_char('x'), None);
         assert_eq!(Digit::from_char('é'), None);
+    }
+
+    #[test]
+    fn keys_wait_in_order_and_no_more_than_there_is_room_for() {
+        let mut waiting = Waiting::default();
+        assert!(waiting.pop().is_none());
+        let key = |nth: usize| Digit::from_event((nth % 10) as u8).expect("a key");
+        (0..Waiting::MAX + 3).for_each(|nth| waiting.push(key(nth)));
+        assert_eq!(waiting.len(), Waiting::MAX);
+        let taken: Vec<_> = std::iter::from_fn(|| waiting.pop()).collect();
+        assert_eq!(taken, (0..Waiting::MAX).map(key).collect::<Vec<_>>());
+        waiting.push(Digit::STAR);
+        waiting.clear();
+        assert!(waiting.is_empty() && waiting.pop().is_none());
     }
 
     #[test]

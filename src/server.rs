@@ -4,9 +4,11 @@
 //! views, records) is handed over without waiting.
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks, seeds the generator, starts tasks")]
 
+mod checking;
 pub mod descriptors;
 mod measure;
 mod notify;
+mod proving;
 mod reload;
 mod speaking;
 mod start;
@@ -20,19 +22,29 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
-pub use start::{Addresses, StartError};
+pub use checking::{Checker, CheckingError};
+pub use start::{Addresses, FirstUser, StartError};
+
+/// `EX_SOFTWARE` of sysexits.h: a part that every call needs broke off, or the loop itself.
+pub const EXIT_LOST: u8 = 70;
 
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
+use crate::hooks::Post;
+use crate::locks::Locks;
 use crate::net::dns::{Found, Locator};
 use crate::net::hep;
 use crate::net::media::MediaPlane;
 use crate::net::sip::{Arrival, Inlet, Outlet};
+use crate::records::audit::{Actor, Deed};
 use crate::speech::Voice;
-use crate::{flow, media, records, web};
+use crate::stir::{Fault, Presented};
+use crate::{flow, media, mishap, records, web};
+use checking::{Checked, Shown};
 use reload::{InEffect, Reply, Reread};
 use speaking::Spoken;
 
@@ -57,14 +69,21 @@ const ANSWERS_MAX: usize = 1024;
 /// a second signal ends the wait. SIGINT ends every call at once.
 ///
 /// SIGHUP reads `file`, where the configuration came from, again; so does `POST /api/v1/reload`.
+///
+/// # Errors
+/// Why it did not start; or which part of it broke off, after every call was ended: a server that is half there is worse
+/// than one that is started again.
 pub async fn run(
     configuration: Configuration,
     file: Option<PathBuf>,
-    ready: impl FnOnce(&Addresses),
-) -> Result<(), StartError> {
+    ready: impl FnOnce(&Addresses, Option<&FirstUser>),
+) -> Result<(), RunError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
     let (mut server, mut inputs, addresses) = start::start(configuration, file).await?;
-    ready(&addresses);
+    // Last: somebody who is told of nowhere could never log in.
+    let first = start::first_user(server.in_effect.configuration()).await?;
+    ready(&addresses, first.as_ref());
+    drop(first);
     notify::tell("READY=1");
     let signal = server.serve(&mut inputs, &mut stop).await;
     notify::tell("STOPPING=1");
@@ -72,8 +91,30 @@ pub async fn run(
     if signal == Stop::Drain {
         server.drain(&mut inputs, &mut stop).await;
     }
+    let lost = server.lost;
     server.finish(&mut inputs).await;
-    Ok(())
+    lost.map_or(Ok(()), |part| Err(RunError::Lost(part)))
+}
+
+/// Why the server ended without having been told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Something that every call needs is no more.
+    #[error("{0} broke off, and the server with it: see above")]
+    Lost(&'static str),
+}
+
+impl RunError {
+    /// The exit code for it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Start(error) => error.exit_code(),
+            Self::Lost(_) => EXIT_LOST,
+        }
+    }
 }
 
 /// An answer of the back end, on its way to the call that asked.
@@ -88,9 +129,11 @@ struct Inputs {
     media: mpsc::Receiver<(media::SessionId, media::Event)>,
     answers: mpsc::Receiver<Answered>,
     spoken: mpsc::Receiver<Spoken>,
+    findings: mpsc::Receiver<Checked>,
     reloads: mpsc::Receiver<web::ReloadRequest>,
     traces: mpsc::Receiver<web::TraceRequest>,
     switches: mpsc::Receiver<web::SwitchRequest>,
+    erasures: mpsc::Receiver<web::EraseRequest>,
     hang_up: Signal,
     reread: mpsc::Receiver<(Reread, Reply)>,
     /// The way in for what has been read again beside the loop.
@@ -103,11 +146,18 @@ struct Inputs {
 impl Inputs {
     fn new(
         media: mpsc::Receiver<(media::SessionId, media::Event)>,
-        (answers, spoken): (mpsc::Receiver<Answered>, mpsc::Receiver<Spoken>),
+        (answers, spoken, findings): (
+            mpsc::Receiver<Answered>,
+            mpsc::Receiver<Spoken>,
+            mpsc::Receiver<Checked>,
+        ),
         reloads: mpsc::Receiver<web::ReloadRequest>,
-        (traces, switches): (mpsc::Receiver<web::TraceRequest>, mpsc::Receiver<web::SwitchRequest>),
-        sip: Inlet,
-        found: Found,
+        (traces, switches, erasures): (
+            mpsc::Receiver<web::TraceRequest>,
+            mpsc::Receiver<web::SwitchRequest>,
+            mpsc::Receiver<web::EraseRequest>,
+        ),
+        (sip, found): (Inlet, Found),
     ) -> Result<Self, StartError> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -117,9 +167,11 @@ impl Inputs {
             media,
             answers,
             spoken,
+            findings,
             reloads,
             traces,
             switches,
+            erasures,
             hang_up,
             reread,
             rereader,
@@ -142,12 +194,26 @@ struct Server {
     answers: mpsc::Sender<Answered>,
     voice: Voice,
     spoken: mpsc::Sender<Spoken>,
+    /// Checks calling numbers, where that is configured.
+    checker: Option<Checker>,
+    shown: Shown,
+    findings: mpsc::Sender<Checked>,
     live: Arc<web::Live>,
     records: records::Writer,
+    audit: records::Audit,
+    _purger: records::purge::Purger,
     recorder: records::Recorder,
+    locks: Locks,
+    webhooks: Post,
     /// Sends copies of SIP messages, where somebody collects them.
     exporter: Option<hep::Exporter>,
     readiness: watch::Sender<web::Readiness>,
+    /// The task that serves pages and API.
+    pages: JoinHandle<std::io::Result<()>>,
+    /// What they go by.
+    page_settings: watch::Sender<Arc<web::Settings>>,
+    /// The part that has broken off, once one has.
+    lost: Option<&'static str>,
     trunk_gauges: measure::TrunkGauges,
 }
 
@@ -155,6 +221,7 @@ impl Server {
     /// Serves until told to stop.
     async fn serve(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) -> Stop {
         self.readiness.send_replace(web::Readiness::Ready);
+        self.note("configuration", "read at the start");
         self.switchboard.connect_trunks(Instant::now());
         self.act();
         loop {
@@ -163,6 +230,10 @@ impl Server {
                 () = self.turn(inputs) => {}
             }
             self.act();
+            if let Some(part) = self.lost {
+                error!("{part} broke off: every call is ended, and the server with them");
+                return Stop::Now;
+            }
         }
     }
 
@@ -177,7 +248,7 @@ impl Server {
     /// Lets the calls that are up come to their end, until the time or somebody's patience is over.
     async fn drain(&mut self, inputs: &mut Inputs, stop: &mut StopSignal) {
         let deadline = tokio::time::Instant::now() + self.in_effect.configuration().limits.drain;
-        while self.switchboard.calls() > 0 {
+        while self.switchboard.calls() > 0 && self.lost.is_none() {
             let calls = self.switchboard.calls();
             tokio::select! {
                 _ = stop.received() => return info!("told to stop at once: {calls} calls are ended"),
@@ -207,7 +278,12 @@ impl Server {
         if tokio::time::timeout(STOP_WITHIN, self.recorder.finish()).await.is_err() {
             warn!("recordings are still being written: the next start makes them whole");
         }
+        if self.locks.finish().await.is_err() {
+            warn!("proofs that were right may stay charged: lock-outs cannot be written");
+        }
         self.records.drain().await;
+        // The records' writer has told of the last ends.
+        self.webhooks.finish().await;
     }
 
     /// Waits for one input and takes it in.
@@ -224,17 +300,22 @@ impl Server {
             Some(Spoken { call, place, prompt }) = inputs.spoken.recv() => {
                 self.switchboard.spoken(call, place, prompt, Instant::now());
             }
+            Some(Checked { call, finding }) = inputs.findings.recv() => {
+                self.switchboard.checked(call, finding, Instant::now());
+            }
             Some((id, located)) = inputs.found.recv() => {
                 self.switchboard.located(id, located, Instant::now());
             }
             _ = inputs.housekeeping.tick() => {
                 self.switchboard.set_clock(wall_clock());
                 self.feel_strain();
+                self.lost = self.broken_part();
                 measure::totals(&self.switchboard, &self.sip, self.exporter.as_ref());
                 self.show_trunks();
             }
             Some(asked) = inputs.traces.recv() => self.show_trace(asked),
             Some(asked) = inputs.switches.recv() => self.switch(asked),
+            Some(asked) = inputs.erasures.recv() => self.erase(asked),
             Some(reply) = inputs.reloads.recv() => self.reread(&inputs.rereader, Some(reply)),
             Some(()) = inputs.hang_up.recv() => self.reread(&inputs.rereader, None),
             Some((reread, reply)) = inputs.reread.recv() => self.reload(reread, reply),
@@ -253,6 +334,19 @@ impl Server {
             let Ok((session, event)) = inputs.media.try_recv() else { break };
             self.switchboard.media(session, &event, Instant::now());
         }
+    }
+
+    /// A part that every call needs and that is no more: its thread or its task has panicked. What serves one call, one
+    /// request or one connection may break off by itself.
+    fn broken_part(&self) -> Option<&'static str> {
+        let parts = [
+            ("a media thread", self.media.is_whole()),
+            ("the way in by SIP", self.sip.is_whole()),
+            ("the records' writer", self.records.is_whole()),
+            ("the recorder", self.recorder.is_whole()),
+            ("the pages", !self.pages.is_finished()),
+        ];
+        parts.into_iter().find(|(_, is_whole)| !is_whole).map(|(part, _)| part)
     }
 
     /// Has the switchboard know how punctual the media threads are, and says so where it refuses calls for it.
@@ -282,24 +376,39 @@ impl Server {
             Ok(file) => file,
             Err(why) => return reload::tell(reply, Err(why)),
         };
-        let rereader = rereader.clone();
+        let (rereader, former) = (rereader.clone(), self.in_effect.newest_back_end().clone());
         tokio::task::spawn_blocking(move || {
             // Without a loop to hear it, the server is ending.
-            let _ = rereader.blocking_send((reload::prepare(&file), reply));
+            let _ = rereader.blocking_send((reload::prepare(&file, &former), reply));
         });
     }
 
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
-        let outcome = reread.map(|prepared| {
+        let outcome = reread.map(|mut prepared| {
+            let pages = prepared.pages.clone();
+            self.webhooks.set(std::mem::take(&mut prepared.webhooks));
+            self.checker = prepared.checker.take();
             let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
             voice.keep_swept();
             self.voice = voice;
+            self.locks.set_limits(self.in_effect.configuration().locks.limits);
             self.switchboard.set_plan(plan, Instant::now());
             self.sip.set_tls(tls);
+            self.page_settings.send_modify(|settings| *settings = Arc::new(pages.after(settings)));
             reloaded
         });
+        if reply.is_none() {
+            let how = if outcome.is_ok() { "read again" } else { "refused for its faults" };
+            self.note("configuration", how);
+        }
         reload::tell(reply, outcome);
+    }
+
+    /// Puts into the audit log, beside the loop, what was changed by a signal or a start. What goes wrong is logged there.
+    fn note(&self, what: &'static str, how: &'static str) {
+        let audit = self.audit.clone();
+        tokio::spawn(async move { audit.append(Actor::System, Deed::Changed, what, how).await });
     }
 
     /// Does what the switchboard wants.
@@ -316,12 +425,14 @@ impl Server {
                 }
                 call::Action::Locate(id, search) => self.locator.locate(id, *search),
                 call::Action::Media(session, command) => self.command(session, command),
-                call::Action::Ask(call, plan, request) => self.ask(call, &plan, request),
+                call::Action::Ask(call, plan, request, origin) => self.ask(call, &plan, request, &origin),
                 call::Action::Speak(call, utterance) => {
                     let spoken = self.spoken.clone();
                     tokio::spawn(speaking::say(self.voice.clone(), call, utterance, spoken));
                 }
+                call::Action::Check(call, presented) => self.check(call, *presented),
                 call::Action::Show(view) => self.live.update(*view),
+                call::Action::Tell(happening) => self.webhooks.tell(*happening),
                 call::Action::Trace(trace) => self.records.submit_trace(*trace),
                 call::Action::Copy(copied) => self.export(&copied),
                 call::Action::Tape(session, name) => {
@@ -384,12 +495,44 @@ impl Server {
         let _ = asked.reply.send(turned.map(|()| self.switchboard.emergencies().clone()));
     }
 
-    /// Asks the back end beside the loop. A call that is gone by the time of the answer ignores it.
-    fn ask(&self, call: CallId, plan: &Arc<Plan>, request: flow::Request) {
-        let Some(back_end) = self.in_effect.back_end(plan).cloned() else { return };
-        let answers = self.answers.clone();
+    /// Has a calling number checked beside the loop.
+    fn check(&mut self, call: CallId, presented: Presented) {
+        let Some(checker) = self.checker.clone() else {
+            // The configuration that wanted it has gone meanwhile, and with it whom to trust.
+            return self.switchboard.checked(call, Err(Fault::Unreachable), Instant::now());
+        };
+        let (shown, findings) = (Arc::clone(&self.shown), self.findings.clone());
+        tokio::spawn(checking::check(checker, shown, call, presented, findings));
+    }
+
+    /// Has a person erased beside the loop: with all that was ever said, since nobody knows of which it was their name.
+    fn erase(&self, asked: web::EraseRequest) {
+        let (voice, eraser) = (self.voice.clone(), self.records.eraser());
         tokio::spawn(async move {
-            let answer = back_end.ask(&request.action, &request.query).await;
+            let outcome = match voice.forget().await {
+                Ok(()) => eraser.erase(asked.person).await.map_err(|error| error.to_string()),
+                Err(error) => Err(format!("nothing is erased: what the voice said cannot be: {error}")),
+            };
+            // Whoever asked may have gone.
+            let _ = asked.reply.send(outcome);
+        });
+    }
+
+    /// Asks the back end beside the loop, if lock-outs let it be asked. A call that is gone by the time of the answer
+    /// ignores it.
+    fn ask(&self, call: CallId, plan: &Arc<Plan>, request: flow::Request, origin: &call::Origin) {
+        if let Some(secret) = request.query.secret() {
+            mishap::at("loop", secret.expose());
+        }
+        let Some(back_end) = self.in_effect.back_end(plan).cloned() else { return };
+        let (answers, locks) = (self.answers.clone(), self.locks.clone());
+        let keys = proving::keys(&request.query, origin);
+        tokio::spawn(async move {
+            let asked = back_end.ask(&request.action, &request.query);
+            let answer = match keys {
+                Some(keys) => locks.prove(&request.action, keys, asked).await,
+                None => asked.await,
+            };
             // Without a loop to hear it, nobody waits for the answer.
             drop(answers.send(Answered { call, request: request.id, answer }).await);
         });

@@ -109,9 +109,10 @@ impl Drop for Server {
 fn configuration(ip: Ipv4Addr, callers: Ipv4Addr, calls: usize, folder: &Path) -> Result<String> {
     let mut file: Table = toml::from_str(include_str!("../../config/demo.toml"))?;
     let folder = folder.to_str().context("the folder has a readable name")?;
-    let settings: [(&[&str], Value); 8] = [
+    let settings: [(&[&str], Value); 9] = [
         (&["sip", "listen"], format!("{ip}:5060").into()),
         (&["web", "listen"], format!("{ip}:8080").into()),
+        (&["web", "metrics"], "open".into()),
         (&["back_end", "base_url"], format!("http://{ip}:8081").into()),
         (&["demo", "back_end", "listen"], format!("{ip}:8081").into()),
         (&["media", "ports"], "10000-59999".into()),

@@ -68,6 +68,7 @@ fn open(kind: Kind, call: u16) -> Command {
         codec: Codec::Pcmu,
         payload_type: 0,
         telephone_event: Some(KEYS),
+        own: None,
         packet_time: PACKET_TIME,
         remote,
         remote_rtcp: remote,

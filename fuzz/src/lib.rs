@@ -5,6 +5,7 @@
 
 pub mod dtmf_info;
 pub mod packets;
+pub mod passport;
 pub mod peer;
 pub mod rtcp;
 pub mod rtp;
@@ -22,8 +23,9 @@ use std::time::Instant;
 type Hold = fn(&[u8]);
 
 /// Each target by its name.
-pub const TARGETS: [(&str, Hold); 10] = [
+pub const TARGETS: [(&str, Hold); 11] = [
     ("dtmf_info", dtmf_info::hold),
+    ("passport", passport::hold),
     ("rtcp", rtcp::hold),
     ("rtp", rtp::hold),
     ("sdp", sdp::hold),

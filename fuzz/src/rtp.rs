@@ -17,6 +17,7 @@ pub fn hold(data: &[u8]) {
         codec: Codec::Pcmu,
         payload_type: 0,
         telephone_event: Some(101),
+        own: None,
         packet_time: Duration::from_millis(20),
         remote,
         remote_rtcp: SocketAddr::from(([192, 0, 2, 1], 4001)),

@@ -54,7 +54,8 @@ fn trust(identity: &Identity, trunk: &Trunk, number: &PhoneNumber) -> Trust {
     check.map_or(Trust::Trunk, Trust::Checked)
 }
 
-fn in_country(number: PhoneNumber, trunk: Option<&Trunk>) -> PhoneNumber {
+/// A number in E.164, where it is one of the trunk's country.
+pub(super) fn in_country(number: PhoneNumber, trunk: Option<&Trunk>) -> PhoneNumber {
     match trunk.and_then(|trunk| trunk.country) {
         Some(country) => number.in_country(country),
         None => number,
@@ -97,7 +98,7 @@ fn told(identity: &Identity, source: AniSource) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Attestation, CheckOutcome, Country};
+    use crate::flow::{Attestation, CheckOutcome, CheckedBy, Country};
     use crate::sip::{Hop, Privacy, Verstat};
 
     const PAI: AniSource = AniSource::PAssertedIdentity;
@@ -115,6 +116,7 @@ mod tests {
             account: None,
             uplink: None,
             verstat: false,
+            passports: false,
             transport: None,
             country: country.map(|code| Country::parse(code).expect("a country")),
         }
@@ -227,8 +229,9 @@ mod tests {
 
     #[test]
     fn a_check_counts_for_its_number_from_a_trunk_that_is_believed() {
-        let passed = |attestation| Some(Check { outcome: CheckOutcome::Passed, attestation });
-        let failed = Some(Check { outcome: CheckOutcome::Failed, attestation: None });
+        let by = CheckedBy::Trunk;
+        let passed = |attestation| Some(Check { outcome: CheckOutcome::Passed, attestation, by });
+        let failed = Some(Check { outcome: CheckOutcome::Failed, attestation: None, by });
         let table = [
             (true, &[("+12025550101", "TN-Validation-Passed-A")][..], passed(Some(Attestation::A))),
             (

@@ -10,14 +10,20 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::plan::{HandOverTimes, Here, Target};
 use super::record::{HandOver, HandOverOutcome};
-use crate::flow::{HandOverEnd, Standing, TargetName};
+use crate::flow::{Check, HandOverEnd, Standing, TargetName};
 use crate::sip::{Referral, ReferralEvent};
 
 /// Everything but RFC 3986's unreserved characters (§2.3) is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The REFER that hands a caller of this standing to `target`.
-pub fn referral(target: &Target, here: Here, standing: &Standing, token: &str) -> Referral {
+/// The REFER that hands a caller of this standing to `target`, `check` being that of their number.
+pub fn referral(
+    target: &Target,
+    here: Here,
+    standing: &Standing,
+    check: Option<Check>,
+    token: &str,
+) -> Referral {
     let uri = target.uri.at(here);
     let verdict = standing.verdict().as_str();
     let mut headers = vec![("X-Portero-Verdict", verdict.to_owned()), ("X-Portero-Token", token.to_owned())];
@@ -27,6 +33,8 @@ pub fn referral(target: &Target, here: Here, standing: &Standing, token: &str) -
         let name = customer.name.as_deref().filter(|_| target.sends_name);
         headers.extend(name.map(|name| ("X-Portero-Name", encoded(name))));
     }
+    let check = check.filter(|_| target.sends_number_check);
+    headers.extend(check.map(|check| ("X-Portero-Number-Check", check.to_string())));
     Referral {
         refer_to: format!("{uri};portero-token={token}?X-Portero-Verdict={verdict}"),
         headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -162,7 +170,7 @@ mod tests {
 
     fn target(sends: bool) -> Target {
         let uri = TargetUri::new("sip:agents@{{ own_address }}".into());
-        Target { uri, sends_customer: sends, sends_name: sends }
+        Target { uri, sends_customer: sends, sends_name: sends, sends_number_check: sends }
     }
 
     #[test]
@@ -170,7 +178,8 @@ mod tests {
         let here = Here { transport: Transport::Udp, address: "127.0.0.1:5060".parse().unwrap() };
         let name = "Zoë \"O'Neil\"\r\nX-Evil: 1?&;%".to_owned();
         let standing = Standing::Identified(Customer::new("10 01", Some(&name)));
-        let told = referral(&target(true), here, &standing, "abc");
+        let check = Check::parse("TN-Validation-Passed-A");
+        let told = referral(&target(true), here, &standing, check, "abc");
         assert_eq!(told.refer_to, "sip:agents@127.0.0.1:5060;portero-token=abc?X-Portero-Verdict=identified");
         let value = |name: &str| {
             told.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
@@ -180,8 +189,11 @@ mod tests {
         assert_eq!(value("X-Portero-Customer"), Some("10%2001"));
         let encoded = "Zo%C3%AB%20%22O%27Neil%22%0D%0AX-Evil%3A%201%3F%26%3B%25";
         assert_eq!(value("X-Portero-Name"), Some(encoded));
-        let untold = referral(&target(false), here, &standing, "abc");
+        assert_eq!(value("X-Portero-Number-Check"), Some("passed-a"));
+        let untold = referral(&target(false), here, &standing, check, "abc");
         assert_eq!(untold.headers.len(), 2);
+        let unchecked = referral(&target(true), here, &standing, None, "abc");
+        assert_eq!(unchecked.headers.len(), told.headers.len() - 1);
     }
 
     #[test]

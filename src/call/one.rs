@@ -9,16 +9,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::hand_over::FollowedHandOver;
+use super::happening::{Milestone, Progress, Told};
 use super::keypad::Keypad;
+use super::numbers::Treatment;
+use super::passports::Checking;
 use super::plan::{Plan, Sound, Srtp};
 use super::record::{CallRecord, EndedBy, HandOverOutcome, MediaFigures};
 use super::speaking::Pending;
+use super::switchboard::Origin;
 use super::trunk::Trunk;
 use super::view::{CallView, HandOverView, Stage};
-use crate::flow::{Ani, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
+use crate::flow::{Ani, Check, Flow, Line, PhoneNumber, PromptId, Standing, Step, Verdict};
 use crate::media;
 use crate::sdp;
-use crate::secret::Digit;
+use crate::secret::Waiting;
 use crate::sip::{DialogId, Hop, Reason};
 use crate::srtp::KeyRing;
 
@@ -63,13 +67,15 @@ pub(super) struct Call {
     /// The way by which the INVITE came.
     pub hop: Hop,
     pub ani: Option<Ani>,
+    /// How our check of it stands.
+    pub checking: Checking,
     /// Whether the calling number was kept back.
     pub ani_withheld: bool,
     /// What the caller dialled, where the call was diverted to us.
     pub first_dialled: Option<PhoneNumber>,
     pub keypad: Keypad,
     /// Keys pressed between our 200 and its ACK.
-    pub early_keys: Vec<Digit>,
+    pub early_keys: Waiting,
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub hand_over: Option<FollowedHandOver>,
@@ -83,6 +89,8 @@ pub(super) struct Call {
     pub parting: Option<Reason>,
     /// The look of the call when it was last shown.
     pub shown: Option<Look>,
+    /// What others have been told of it.
+    pub told: Told,
 }
 
 /// Whom the caller reached.
@@ -109,7 +117,7 @@ impl Party {
 pub(super) enum Phase {
     /// The media port is being bound. `offer` is the peer's; `None` while ours awaits their answer.
     Opening { answer: Sdp, offer: Option<sdp::Offer>, tries: u32 },
-    /// The line rings before it answers.
+    /// The line rings before it answers, be it that the calling number is still being checked.
     Ringing { answer: Sdp },
     /// 200 has been sent; the ACK is awaited.
     Accepted,
@@ -167,6 +175,7 @@ pub(super) struct Look {
     pub stage: Stage,
     pub verdict: Verdict,
     pub outcome: Option<HandOverOutcome>,
+    pub check: Option<Check>,
 }
 
 impl Call {
@@ -176,6 +185,23 @@ impl Call {
             Phase::Talking(Script::Line(flow)) => Some(flow),
             Phase::Closing(ending) => ending.flow.as_deref(),
             _ => None,
+        }
+    }
+
+    /// By what the caller came, while there is a conversation.
+    pub fn origin(&self) -> Option<Origin> {
+        Some(Origin {
+            line: self.flow()?.line().number.clone(),
+            ani: self.ani.as_ref().map(|ani| ani.number.clone()),
+            trunk: self.trunk.as_ref().map(|trunk| Arc::clone(&trunk.name)),
+        })
+    }
+
+    /// What the calling number has done with a call to a line.
+    pub fn treatment(&self) -> Treatment {
+        match self.party {
+            Party::Line(_) => self.plan.numbers.treat(self.ani.as_ref(), self.first_dialled.is_some()),
+            Party::Agents(_) => Treatment::Usual,
         }
     }
 
@@ -230,6 +256,11 @@ impl Call {
         }
     }
 
+    /// What a check of the calling number came to, where there was one.
+    pub fn check(&self) -> Option<Check> {
+        self.ani.as_ref()?.trust.check()
+    }
+
     fn standing(&self) -> Standing {
         self.flow().map_or(Standing::Unidentified, Flow::standing)
     }
@@ -245,7 +276,22 @@ impl Call {
             (_, None) => Stage::Ringing,
         };
         let outcome = self.hand_over.as_ref().map(FollowedHandOver::outcome);
-        Look { stage, verdict: self.standing().verdict(), outcome }
+        Look { stage, verdict: self.standing().verdict(), outcome, check: self.check() }
+    }
+
+    /// The milestones that it has passed since this was last asked; none for the agents' own.
+    pub fn passed(&mut self) -> Vec<Milestone> {
+        if self.party.line().is_none() {
+            return Vec::new();
+        }
+        let flow = self.flow();
+        let progress = Progress {
+            verdict: self.standing().verdict(),
+            locked: flow.and_then(|flow| flow.summary().locked),
+            missed: flow.and_then(Flow::missed),
+            outcome: self.hand_over.as_ref().map(FollowedHandOver::outcome),
+        };
+        self.told.news(progress)
     }
 
     /// The call as those see it who watch; `None` for the agents' own.
@@ -260,6 +306,9 @@ impl Call {
             ani: self.ani.as_ref().map(|ani| ani.number.as_str().to_owned()),
             ani_source: self.ani.as_ref().map(|ani| ani.source),
             ani_withheld: self.ani_withheld,
+            ani_verstat: look.check.map(|check| check.outcome),
+            ani_attestation: look.check.and_then(|check| check.attestation),
+            ani_checked_by: look.check.map(|check| check.by),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             started_at: self.started_at,
             stage: look.stage,
@@ -291,13 +340,17 @@ impl Call {
         };
         Some(CallRecord {
             ani_withheld: self.ani_withheld,
+            ani_check_fault: self.checking.fault(),
             trunk: self.trunk.as_ref().map(|trunk| trunk.name.to_string()),
             first_dialled: self.first_dialled.as_ref().map(|number| number.as_str().to_owned()),
             answered_at: self.answered_at,
             hand_over: self.hand_over.as_ref().map(FollowedHandOver::record),
             reason: ending.reason.clone(),
             recording: self.recording.clone(),
-            media: media_figures(figures),
+            media: MediaFigures {
+                encrypted: self.answered_at.map(|_| self.is_encrypted),
+                ..media_figures(figures)
+            },
             ..record
         })
     }
@@ -313,5 +366,6 @@ fn media_figures(figures: &media::Figures) -> MediaFigures {
         remote_jitter_ms: figures.remote_jitter_ms,
         round_trip_ms: figures.round_trip_ms,
         remote_opinion: figures.remote_opinion,
+        encrypted: None,
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::numbers::Numbers;
+use super::passports::Passports;
 use super::speaking::Speech;
 use super::trunk::Trunks;
 use crate::audio::Library;
@@ -39,6 +41,10 @@ pub struct Plan {
     pub intake: Intake,
     /// What is fetched to be said.
     pub speech: Speech,
+    /// Whose calling numbers we check ourselves.
+    pub passports: Passports,
+    /// Whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
 }
 
 /// How much may come in, whoever brings it.
@@ -143,6 +149,8 @@ pub struct Target {
     pub sends_customer: bool,
     /// Whether it is told the customer's name.
     pub sends_name: bool,
+    /// Whether it is told what a check of the calling number came to.
+    pub sends_number_check: bool,
 }
 
 /// Where a caller reached us.

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::flow::{AniSource, Attestation, CheckOutcome, Lock, Method, Verdict};
+pub use crate::flow::{AniSource, Attestation, CheckOutcome, CheckedBy, Lock, Method, Verdict};
+pub use crate::stir::Fault;
 
 use crate::flow::{Ani, Flow, Line};
 
@@ -28,12 +29,19 @@ pub struct CallRecord {
     /// absent `ani` is a number that nobody told.
     #[serde(default)]
     pub ani_withheld: bool,
-    /// What the network's check of the calling number came to; absent where no trunk that is believed told it.
+    /// What a check of the calling number came to; absent where there was none of ours, and no trunk that is believed
+    /// told of one.
     #[serde(default)]
     pub ani_verstat: Option<CheckOutcome>,
     /// How far the caller's own network answers for the calling number; absent where that is not told.
     #[serde(default)]
     pub ani_attestation: Option<Attestation>,
+    /// Whose check it was, where there was one.
+    #[serde(default)]
+    pub ani_checked_by: Option<CheckedBy>,
+    /// Why our check did not show the number to be right, where we made one and it did not.
+    #[serde(default)]
+    pub ani_check_fault: Option<Fault>,
     /// Name of the trunk by which the call came; absent where its peer is on none.
     #[serde(default)]
     pub trunk: Option<String>,
@@ -82,7 +90,8 @@ pub struct CallRecord {
     pub consent: Option<bool>,
     /// Whether the caller opted out of identification or verification.
     pub opted_out: bool,
-    /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `garbage`, `overloaded`).
+    /// Why the back end came to nothing (`unreachable`, `timed_out`, `status`, `refused`, `garbage`, `overloaded`,
+    /// `circuit_open`, `not_counted`).
     pub back_end_failure: Option<String>,
     /// The verdict as it stood when the call ended.
     pub verdict: Verdict,
@@ -118,6 +127,8 @@ impl CallRecord {
             ani_withheld: false,
             ani_verstat: None,
             ani_attestation: None,
+            ani_checked_by: None,
+            ani_check_fault: None,
             trunk: None,
             first_dialled: None,
             started_at,
@@ -156,6 +167,7 @@ impl CallRecord {
             ani_source: ani.map(|ani| ani.source),
             ani_verstat: check.map(|check| check.outcome),
             ani_attestation: check.and_then(|check| check.attestation),
+            ani_checked_by: check.map(|check| check.by),
             ..self
         }
     }
@@ -254,4 +266,7 @@ pub struct MediaFigures {
     /// How the call sounded to the peer: a mean opinion score, 1 to 4.5, estimated by the E-model (ITU-T G.107).
     #[serde(default)]
     pub remote_opinion: Option<f64>,
+    /// Whether it was encrypted (SRTP), as it was agreed last; absent where the call was not answered.
+    #[serde(default)]
+    pub encrypted: Option<bool>,
 }

@@ -4,6 +4,7 @@
 //! requests, views and records come out. Children are drained and translated; none sees another.
 
 mod answering;
+mod checking;
 mod conversing;
 mod ending;
 mod recording;
@@ -23,6 +24,7 @@ use rand::rngs::StdRng;
 
 use super::agents::Expected;
 use super::emergency::Emergencies;
+use super::happening::Happening;
 use super::keypad;
 use super::one::{Call, CallId};
 use super::plan::{Network, Plan};
@@ -35,11 +37,12 @@ use super::trunk::{Admission, Arrivals, Loads};
 use super::turnstile::Turnstile;
 use super::uplink::{TrunkNews, TrunkView, Uplinks};
 use super::view::CallView;
-use crate::flow::{self};
+use crate::flow::{self, LineName, PhoneNumber};
 use crate::media;
 use crate::sip::{
     self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
 };
+use crate::stir::{Fault, Presented};
 use crate::timer::Timers;
 
 /// What the shell is to do.
@@ -54,11 +57,16 @@ pub enum Action {
     /// Have what is said to and by the caller of this session recorded under this name.
     Tape(media::SessionId, String),
     /// Ask the back end of the plan that the call follows.
-    Ask(CallId, Arc<Plan>, flow::Request),
+    Ask(CallId, Arc<Plan>, flow::Request, Origin),
     /// Fetch this for a call, and tell with [`Switchboard::spoken`], be it that it cannot be had.
     Speak(CallId, Utterance),
+    /// Have a calling number checked by the passports that came with it, and tell with [`Switchboard::checked`], be it that
+    /// it cannot be done.
+    Check(CallId, Box<Presented>),
     /// A call looks different now.
     Show(Box<CallView>),
+    /// Something has happened to a call. Its end is told by whoever keeps its record.
+    Tell(Box<Happening>),
     /// A call is over; this is all that is kept of it, besides its trace and its recording.
     Record(Box<CallRecord>),
     /// The messages of a call that is over and quiet.
@@ -67,9 +75,22 @@ pub enum Action {
     Copy(Box<Copied>),
 }
 
+/// By what a caller came who has something asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The line that asks for it.
+    pub line: LineName,
+    /// The calling number, where it was usable.
+    pub ani: Option<PhoneNumber>,
+    /// The name of the trunk; `None` where the peer is on none.
+    pub trunk: Option<Arc<str>>,
+}
+
 /// The timers of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Timer {
+    /// The check of the calling number has been waited for long enough.
+    Check,
     /// The line has rung for long enough.
     Ring,
     /// The conversation wants to be told the time.
@@ -225,7 +246,8 @@ impl Switchboard {
         self.traces.handle_timeout(now);
         while let Some((id, timer)) = self.timers.pop_due(now) {
             match timer {
-                Timer::Ring => self.accept(id, now),
+                Timer::Check => self.settle_check(id, Err(Fault::TimedOut), now),
+                Timer::Ring => self.rung(id, now),
                 Timer::Flow => self.flow_timeout(id, now),
                 Timer::Speech => self.say_pending(id),
                 Timer::HandOver => self.hand_over_timeout(id, now),
@@ -413,9 +435,14 @@ impl Switchboard {
         }
     }
 
-    /// Shows a call whose look has changed.
-    fn show(&mut self, id: CallId) {
+    /// Shows a call whose look has changed, and tells what has happened to it.
+    fn show(&mut self, id: CallId, now: Instant) {
+        let at = self.clock.date(now);
         let Some(call) = self.calls.get_mut(&id) else { return };
+        for what in call.passed() {
+            let happening = call.view().map(|call| Happening { what, at, call });
+            self.actions.extend(happening.map(|happening| Action::Tell(Box::new(happening))));
+        }
         let look = call.look();
         if call.shown == Some(look) {
             return;

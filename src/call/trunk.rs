@@ -36,6 +36,8 @@ pub struct Trunk {
     pub uplink: Option<Uplink>,
     /// Whether it is believed in what it says that its network's check of a calling number came to.
     pub verstat: bool,
+    /// Whether we check its calling numbers ourselves, by the passports that come with its calls.
+    pub passports: bool,
     /// The country whose national numbers it sends; `None`: numbers stay as they come.
     pub country: Option<Country>,
 }
@@ -194,7 +196,7 @@ impl Loads {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "virtual time counts from some instant")]
@@ -202,7 +204,7 @@ mod tests {
         Instant::now()
     }
 
-    fn trunk(name: &str, addresses: &[&str]) -> Trunk {
+    pub(in crate::call) fn trunk(name: &str, addresses: &[&str]) -> Trunk {
         Trunk {
             name: name.into(),
             addresses: addresses.iter().map(|text| text.parse().expect("a network")).collect(),
@@ -213,6 +215,7 @@ mod tests {
             account: None,
             uplink: None,
             verstat: false,
+            passports: false,
             transport: None,
             country: None,
         }

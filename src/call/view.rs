@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::record::{CallRecord, HandOverOutcome};
-use crate::flow::{AniSource, Verdict};
+use crate::flow::{AniSource, Attestation, CheckOutcome, CheckedBy, Verdict};
 
 /// One call, live or ended, in the shape that the API and the page show.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +19,12 @@ pub struct CallView {
     pub ani_source: Option<AniSource>,
     /// Whether the calling number was kept back.
     pub ani_withheld: bool,
+    /// What a check of the calling number came to, where there was one.
+    pub ani_verstat: Option<CheckOutcome>,
+    /// How far the caller's own network answers for the calling number, where that is known.
+    pub ani_attestation: Option<Attestation>,
+    /// Whose check it was, where there was one.
+    pub ani_checked_by: Option<CheckedBy>,
     /// Name of the trunk by which the call came; absent where its peer is on none.
     pub trunk: Option<String>,
     /// When the INVITE arrived.
@@ -87,6 +93,9 @@ impl CallView {
             ani: record.ani.clone(),
             ani_source: record.ani_source,
             ani_withheld: record.ani_withheld,
+            ani_verstat: record.ani_verstat,
+            ani_attestation: record.ani_attestation,
+            ani_checked_by: record.ani_checked_by,
             trunk: record.trunk.clone(),
             started_at: record.started_at,
             stage: Stage::Ended,

@@ -9,6 +9,8 @@ use clap::Args;
 use super::serve::{EXIT_CONFIGURATION, look};
 use crate::config::{Configuration, Fault, Faults};
 use crate::crm::Client;
+use crate::hooks::Sender;
+use crate::server::Checker;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -32,7 +34,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             for fault in &unusable {
                 eprintln!("  × {fault}");
             }
-            let faults = unusable.len() + if arguments.no_environment { 0 } else { ask(&configuration) };
+            let faults = unusable.len() + if arguments.no_environment { 0 } else { try_out(&configuration) };
             println!("{file}: {}", summary(&configuration, faults));
             if faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIGURATION) }
         }
@@ -46,32 +48,52 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn read(arguments: &Arguments) -> Result<Configuration, Faults> {
     if arguments.no_environment {
-        Configuration::load_with(&arguments.file, &|name| Some(name.to_owned()))
+        // As long as what is there may have to be.
+        Configuration::load_with(&arguments.file, &|name| Some(format!("the-value-of-{name}")))
     } else {
         Configuration::load(&arguments.file)
     }
 }
 
-/// Tells of each back end that does not answer, which may be so only now; gives how many cannot be asked as they are.
-fn ask(configuration: &Configuration) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let client = Client::new(configuration.back_end.clone())?;
-        Ok(runtime.block_on(client.unreachable()))
-    });
-    match asked {
-        Ok(unreachable) => {
-            for (address, why) in unreachable {
-                eprintln!("  ⚠ the back end at {address} does not answer: {why}");
-                eprintln!("  help: it may only be down; `portero crm test` shows what comes of an action");
-            }
-            0
-        }
+/// Tries what only the machine can tell that it is to run on; gives how many faults there are.
+fn try_out(configuration: &Configuration) -> usize {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime
+            .block_on(async { ask(configuration).await + sign(configuration) + signers(configuration) }),
         Err(error) => {
-            eprintln!("  × the back end cannot be asked: {error:#}");
+            eprintln!("  × nothing can be tried: {error}");
             1
         }
     }
+}
+
+/// Whether calling numbers can be checked as configured: how many faults keep them from it.
+fn signers(configuration: &Configuration) -> usize {
+    let Err(error) = Checker::of(configuration) else { return 0 };
+    eprintln!("  × calling numbers cannot be checked: {error}");
+    1
+}
+
+/// Tells of each back end that does not answer, which may be so only now; gives how many cannot be asked as they are.
+async fn ask(configuration: &Configuration) -> usize {
+    let client = match Client::new(configuration.back_end.clone()) {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!("  × the back end cannot be asked: {:#}", anyhow::Error::from(error));
+            return 1;
+        }
+    };
+    for (address, why) in client.unreachable().await {
+        eprintln!("  ⚠ the back end at {address} does not answer: {why}");
+        eprintln!("  help: it may only be down; `portero crm test` shows what comes of an action");
+    }
+    0
+}
+
+/// Tells of each webhook whose events cannot be signed as things are; gives how many there are.
+fn sign(configuration: &Configuration) -> usize {
+    let faults = configuration.webhooks.iter().cloned().filter_map(|webhook| Sender::new(webhook).err());
+    faults.inspect(|fault| eprintln!("  × {fault}")).count()
 }
 
 fn summary(configuration: &Configuration, faults: usize) -> String {

@@ -4,7 +4,6 @@
 mod hidden;
 mod query;
 mod report;
-mod terminal;
 
 use std::cell::RefCell;
 use std::path::PathBuf;

@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::serve;
+use crate::access::{Key, Name, Scopes};
 use crate::config::{Configuration, Overrides};
 use crate::crm::demo::{Customer, Fault};
 use crate::flow::{EntryRules, FactorKind, Line};
 use crate::secret::Secret;
 use crate::server::Addresses;
+use crate::web::{self, KnownToken};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -28,32 +30,66 @@ pub struct Arguments {
     /// Folder of the call records.
     #[arg(long, value_name = "FOLDER", default_value = "./portero-data")]
     data: PathBuf,
+    /// The token that the API asks for, `Authorization: Bearer TOKEN`; left out: one is made and printed.
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    token: Option<Key>,
+}
+
+/// Anything that a header can carry: the demo's user knows who else can reach it.
+fn token(text: &str) -> Result<Key, String> {
+    let usable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    usable
+        .then(|| Key::shown(text))
+        .ok_or_else(|| "a token has letters, digits and signs, and no spaces".into())
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    super::log_to_stderr();
+    super::log::to_stderr();
     let overrides = Overrides {
         sip: Some(arguments.sip),
         web: Some(arguments.web),
         crm: Some(arguments.crm),
         data: Some(arguments.data),
     };
-    let configuration = Configuration::demo(&overrides);
+    let mut configuration = Configuration::demo(&overrides);
+    let made = arguments.token.is_none();
+    let token = arguments.token.unwrap_or_else(web::new_key);
+    let name = Name::parse("demo").expect("letters are a name");
+    configuration.web.tokens.push(KnownToken { name, hash: token.hash(), scopes: Scopes::all() });
+    // Whoever can read what we print is on this machine, and so is whoever can reach it.
+    configuration.web.link = arguments.web.ip().is_loopback().then(web::new_key);
+    let keys = Keys { link: configuration.web.link.clone(), token: made.then_some(token) };
     let lines = lines(&configuration);
     let customers = customers(&configuration);
-    serve::run_server(configuration, None, move |addresses| print!("{}", card(addresses, &lines, &customers)))
+    serve::run_server(configuration, None, move |addresses, first| {
+        serve::tell_of(first);
+        print!("{}", card(addresses, &keys, &lines, &customers));
+    })
+}
+
+/// What opens the pages and the API.
+struct Keys {
+    /// In the link, where there is one.
+    link: Option<Key>,
+    /// The token, where the user does not know it.
+    token: Option<Key>,
 }
 
 /// What a newcomer has to know, ending in the line that begins `ready`.
-fn card(addresses: &Addresses, lines: &str, customers: &str) -> String {
-    let Addresses { sip, web } = addresses;
+fn card(addresses: &Addresses, keys: &Keys, lines: &str, customers: &str) -> String {
+    let (sip, pages) = (addresses.sip, addresses.pages());
+    let link = keys.link.as_ref().map_or(pages.clone(), |key| format!("{pages}enter?key={}", key.expose()));
+    let token = keys.token.as_ref().map_or("the token that you gave", Key::expose);
     format!(
         "\nPortero demo: dial sip:1000@{sip} with any softphone.\n\n{lines}\n{customers}\n\
          Keys   digits answer, # ends an entry, * after digits clears them, * first goes straight to an agent\n\
-         Pages  http://{web}/ shows each call as it happens; http://{web}/api/v1/calls the same as JSON\n\
+         Pages  {link}\n       \
+         lets you in and shows each call as it happens; {pages}api/v1/calls the same as JSON\n\
+         Token  {token}\n       \
+         is for the API: curl -H \"Authorization: Bearer TOKEN\", or --token TOKEN\n\
          Test   cargo run --release -- call sip:1000@{sip} --from +12025550101 --keys \"prompt,4711#\" \
          --expect verified\n\n\
-         ready: SIP on {sip}, pages on http://{web}/ (Ctrl-C ends it)\n"
+         ready: SIP on {sip}, pages on {pages} (Ctrl-C ends it)\n"
     )
 }
 

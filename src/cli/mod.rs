@@ -1,23 +1,31 @@
 //! The command line: one file for each subcommand.
 
 mod api;
+mod audit;
 mod call;
 mod check;
 mod config;
 mod crm;
 mod demo;
+mod discretion;
 mod emergency;
 mod load;
+mod locks;
+mod log;
+mod privacy;
 mod records;
 mod serve;
+mod terminal;
+mod tokens;
 mod trace;
 mod try_line;
+mod users;
+mod webhooks;
+mod who;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Answers the phone, finds out who is calling, proves it, and shows the caller in.
 #[derive(Debug, Parser)]
@@ -45,16 +53,29 @@ enum Command {
     Load(load::Arguments),
     /// Turn the emergency switch of a line, or of all lines.
     Emergency(emergency::Arguments),
+    /// List what failed proofs have locked, or lift a lock-out.
+    Locks(locks::Arguments),
     /// Print call records.
     Records(records::Arguments),
+    /// Tell and change who may log in to the pages.
+    Users(users::Arguments),
+    /// Tell and change what programs may ask the API with.
+    Tokens(tokens::Arguments),
+    /// Print or check the audit log: who changed, read, unlocked, exported or erased what.
+    Audit(audit::Arguments),
+    /// Hand out or erase what is kept of one person.
+    Privacy(privacy::Arguments),
     /// Print the SIP messages of a call, as a ladder and in full.
     Trace(trace::Arguments),
+    /// Try who is told of calls.
+    Webhooks(webhooks::Arguments),
     /// Speak with a line without a telephone, by hand or by files of scenarios.
     Try(try_line::Arguments),
 }
 
 /// Runs the program with the arguments it was started with.
 pub fn run() -> ExitCode {
+    discretion::begin();
     let program = Program::parse();
     let result = match program.command {
         Command::Demo(arguments) => demo::run(arguments),
@@ -65,25 +86,20 @@ pub fn run() -> ExitCode {
         Command::Call(arguments) => call::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Emergency(arguments) => emergency::run(&arguments),
+        Command::Locks(arguments) => locks::run(&arguments),
         Command::Records(arguments) => records::run(&arguments),
+        Command::Users(arguments) => users::run(&arguments),
+        Command::Tokens(arguments) => tokens::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Privacy(arguments) => privacy::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Try(arguments) => try_line::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("portero: {error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// Logs go to standard error: `RUST_LOG` says how much, INFO without it.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
 }
 
 /// The arguments that a subcommand reads from a line, for its tests.

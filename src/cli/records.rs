@@ -19,8 +19,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
+use super::who;
 use crate::call::CallRecord;
 use crate::flow::Verdict;
+use crate::records::audit::Deed;
 use crate::records::{Filter, Store};
 
 /// Rows of a table if the caller does not say how many; CSV and JSON are for programs and complete.
@@ -81,6 +83,7 @@ fn print(arguments: &Arguments, output: &mut dyn Write) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open_read_only(&arguments.data).await?;
+        who::note(&store, Deed::Read, "calls", filter.to_string()).await?;
         if arguments.json {
             return json(&store, &filter, arguments.limit, output).await;
         }
@@ -141,7 +144,7 @@ fn writing(written: io::Result<()>) -> anyhow::Result<()> {
     written.context("standard output")
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
@@ -149,7 +152,7 @@ fn verdict(word: &str) -> Result<Verdict, String> {
     Verdict::parse(word).ok_or_else(|| "it is one of verified, identified, unidentified".to_owned())
 }
 
-fn when(text: &str) -> Result<Timestamp, String> {
+pub(super) fn when(text: &str) -> Result<Timestamp, String> {
     when_from(text, Timestamp::now())
 }
 

@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::who;
 use crate::call::{Ladder, Trace};
 use crate::records::Store;
+use crate::records::audit::Deed;
 
 /// Prints the SIP messages of a call: a ladder diagram, then each in full, without what is secret.
 #[derive(Debug, clap::Args)]
@@ -56,7 +58,11 @@ fn read(arguments: &Arguments) -> anyhow::Result<Trace> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let trace = runtime.block_on(async {
         let store = Store::open_read_only(&arguments.data).await?;
-        anyhow::Ok(store.trace(&call).await?)
+        let trace = store.trace(&call).await?;
+        if trace.is_some() {
+            who::note(&store, Deed::Read, format!("messages of call {call}"), "").await?;
+        }
+        anyhow::Ok(trace)
     })?;
     let folder = arguments.data.display();
     trace.with_context(|| {

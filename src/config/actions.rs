@@ -12,7 +12,7 @@ use super::nearest::nearest;
 use super::readings::{self, Kind};
 use super::section::{Complaint, Section, Text};
 use super::values;
-use crate::crm::{Action, HeaderName, Method, Place, Template};
+use crate::crm::{Action, Body, HeaderName, Method, Place, Reading, Template};
 use crate::flow::ActionName;
 
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
@@ -59,7 +59,7 @@ fn given(kind: Kind, uses: &[&Use], attributes: &BTreeSet<String>) -> BTreeSet<S
     let of = |purpose| match purpose {
         Purpose::Number => names(&["ani"]),
         Purpose::Identifier => names(&["identifier"]),
-        Purpose::Secret => of_customer(&["secret", "positions"]),
+        Purpose::Secret | Purpose::Places => of_customer(&["secret", "positions"]),
         Purpose::Code => of_customer(&["contact"]),
         Purpose::Record => of_customer(&[]),
     };
@@ -87,6 +87,15 @@ impl Asked<'_> {
         let retry = section.flag("retry").unwrap_or(method == Method::GET);
         let back_end = self.back_end(section);
         let reading = readings::read(section, kind, uses);
+        if matches!(reading, Some(Reading::Hash(_))) && asks_for_secret(&headers, body.as_ref()) {
+            let fault = Fault::at(
+                section.span(),
+                "this sends the secret to a back end that leaves it to us to compare",
+            );
+            section.note(
+                fault.help("leave `{{ secret }}` out: the customer is all that it needs for the `hash`"),
+            );
+        }
         Some(Action { back_end, method, path: path?, headers, body, deadline, retry, reading: reading? })
     }
 
@@ -138,6 +147,11 @@ impl Asked<'_> {
         }
         Some(template)
     }
+}
+
+fn asks_for_secret(headers: &[(HeaderName, Template)], body: Option<&Body>) -> bool {
+    let mut templates = headers.iter().map(|(_, value)| value).chain(body.map(|body| &body.template));
+    templates.any(|template| template.variables().contains("secret"))
 }
 
 fn method(text: &str) -> Result<Method, Complaint> {

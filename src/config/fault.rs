@@ -135,8 +135,8 @@ impl fmt::Debug for Faults {
 impl std::error::Error for Faults {}
 
 /// Parts of the names of settings whose texts are credentials, a letter or two left out by mistake among them.
-const CREDENTIALS: [&str; 8] =
-    ["tok", "passw", "header", "authoriz", "api-key", "api_key", "secret", "basic"];
+const CREDENTIALS: [&str; 9] =
+    ["tok", "passw", "header", "authoriz", "api-key", "api_key", "secret", "basic", "database"];
 /// How the name of a trunk's account begins. Names that end so, such as an action's, are others.
 const ACCOUNT: &str = "account";
 

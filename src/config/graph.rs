@@ -103,16 +103,17 @@ impl Drawing<'_, '_> {
         let line = self.line;
         let begin = self.graph.step("call", String::new(), Kind::Said);
         let greeting = self.graph.step("greeting", said(&line.greeting), Kind::Said);
+        let first = self.notice(greeting);
         match &line.languages.menu {
             Some((question, keys)) => {
                 let menu = self.graph.step("language", said(&question.prompts.ask), Kind::Asked);
                 self.graph.way(begin, menu, "open");
                 for (key, language) in keys {
-                    self.graph.way(menu, greeting, format!("key {}: {language}", key.expose()));
+                    self.graph.way(menu, first, format!("key {}: {language}", key.expose()));
                 }
-                self.graph.way(menu, greeting, "given up");
+                self.graph.way(menu, first, "given up");
             }
-            None => self.graph.way(begin, greeting, "open"),
+            None => self.graph.way(begin, first, "open"),
         }
         if let Some((_, closed)) = &line.hours {
             self.exit(begin, closed, "closed");
@@ -125,14 +126,23 @@ impl Drawing<'_, '_> {
         self.service();
         if self.graph.steps.iter().any(|step| step.name == "verdict") {
             let verdict = self.verdict();
-            for (word, of) in [
-                ("verified", Verdict::Verified),
-                ("identified", Verdict::Identified),
-                ("unidentified", Verdict::Unidentified),
-            ] {
-                self.exit(verdict, line.next.of(of), word);
+            self.exit(verdict, &line.next.verified, "verified");
+            if line.discretion.is_some() {
+                self.exit(verdict, &line.next.unidentified, "not verified");
+            } else {
+                self.exit(verdict, &line.next.identified, "identified");
+                self.exit(verdict, &line.next.unidentified, "unidentified");
             }
         }
+    }
+
+    /// The notice, where there is one, and otherwise the greeting, which follows it.
+    fn notice(&mut self, greeting: Place) -> Place {
+        let Some(notice) = &self.line.notice else { return greeting };
+        let step = self.graph.step("notice", said(&notice.question.prompts.ask), Kind::Asked);
+        self.graph.way(step, greeting, format!("key {}: accepted", notice.accept.expose()));
+        self.given_up(step, &notice.question, greeting);
+        step
     }
 
     fn identification(&mut self, greeting: Place) {
@@ -160,8 +170,9 @@ impl Drawing<'_, '_> {
         for (nth, identifier) in identifiers.iter().enumerate() {
             let step = self.identifier(nth);
             let identified = self.identified();
-            self.graph.way(step, identified, "one customer");
-            if identifiers.len() > 1 {
+            let discreet = line.discretion.is_some();
+            self.graph.way(step, identified, if discreet { "entered" } else { "one customer" });
+            if identifiers.len() > 1 && !discreet {
                 let another = self.identifier((nth + 1) % identifiers.len());
                 self.graph.way(step, another, "several customers");
             }
@@ -327,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_line_is_drawn_as_text() {
-        insta::assert_snapshot!(format!("{}\n{}", reference(0).text(), reference(1).text()));
+        let lines = [0, 1, 2].map(|line| reference(line).text());
+        insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]

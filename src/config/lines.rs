@@ -1,8 +1,10 @@
 //! Reads `[[lines]]`: what is said to whom, how often, and where it leads.
 
+mod discretion;
 mod factors;
 mod hand_over;
 mod identifiers;
+mod notice;
 mod numbers;
 mod onward;
 mod question;
@@ -21,11 +23,12 @@ use toml::Spanned;
 use super::fault::Fault;
 use super::nearest::nearest;
 use super::section::Section;
+use super::stir::{self, Signers};
 use super::{sound, values};
 use crate::call::{Address, Directory, Sound};
 use crate::flow::{
-    ActionName, DateOrder, Hours, LanguageName, Line, LineName, Next, Patience, Piece, PromptId, TargetName,
-    TrustLevel,
+    ActionName, Below, DateOrder, Discretion, Hours, LanguageName, Line, LineName, Next, Patience, Piece,
+    PromptId, TargetName, TrustLevel,
 };
 pub(super) use identifiers::trust;
 use spoken::announcement_or;
@@ -36,6 +39,8 @@ pub(super) struct Surroundings<'t> {
     pub(super) actions: Vec<&'t str>,
     /// The names of all targets, faulty ones included.
     pub(super) targets: Vec<&'t str>,
+    /// Whose signatures under calling numbers are trusted.
+    pub(super) signers: &'t Signers,
     /// The names of all trunks without faults.
     pub(super) trunks: Vec<String>,
     /// `back_end.deadline`.
@@ -57,6 +62,8 @@ pub(super) enum Purpose {
     Identifier,
     /// To check a keyed secret.
     Secret,
+    /// To check some places of one.
+    Places,
     /// To send a one-time code.
     Code,
     /// To learn what is told to a customer.
@@ -65,8 +72,8 @@ pub(super) enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Number, Self::Identifier, Self::Secret, Self::Code, Self::Record];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Number, Self::Identifier, Self::Secret, Self::Places, Self::Code, Self::Record];
 }
 
 /// A place in the file that refers to an action.
@@ -86,6 +93,8 @@ pub(super) struct Lines {
     pub(super) directory: Directory,
     /// How they sound, by their names.
     pub(super) sounds: HashMap<LineName, Sound>,
+    /// Those that have passports checked.
+    pub(super) passports: HashSet<LineName>,
     /// Every use of an action, faulty lines' included.
     pub(super) uses: Vec<Use>,
     /// Every target that is used, faulty lines' included.
@@ -114,10 +123,12 @@ pub(super) fn read(file: &mut Section<'_>, surroundings: &Surroundings<'_>) -> L
     for mut section in sections {
         let (line, addresses) = reader.line(&mut section);
         let sound = sound::read(&mut section, surroundings.keeps_recordings);
+        let passports = stir::wanted(&mut section, surroundings.signers);
         section.finish();
         if let Some(line) = line {
             let line = Arc::new(line);
             reader.found.sounds.insert(line.number.clone(), sound);
+            reader.found.passports.extend(passports.then(|| line.number.clone()));
             reader.found.directory.add(Arc::clone(&line), addresses);
             reader.found.usable.push(line);
         }
@@ -134,6 +145,11 @@ pub(super) fn prompt_of(piece: &Piece) -> Option<(Option<&LanguageName>, &Prompt
 /// The word for how far a number is trusted.
 pub(super) fn trust_word(level: TrustLevel) -> &'static str {
     identifiers::trust_word(level)
+}
+
+/// The word for what becomes of a number that is trusted less than a line wants.
+pub(super) fn below_word(below: Below) -> &'static str {
+    identifiers::below_word(below)
 }
 
 /// That something is wrong, of which it has been told.
@@ -204,32 +220,38 @@ impl Reader<'_, '_> {
         let languages = self.languages(section);
         let hours = self.hours(section);
         let emergency = self.exit(section, "emergency", "apology", Way::Closed);
+        let notice = self.notice(section);
         let greeting = announcement_or(section, "greeting", "greeting");
         let apology = announcement_or(section, "apology", "apology");
         let by_number = self.by_number(section);
         let service = self.service(section);
         let identification = self.identification(section, !is_dialled || !matches!(service, Ok(None)));
         let factors = self.factors(section);
-        let patience = self.patience(section);
+        let discretion = Self::discretion(section);
+        let patience = self.patience(section, discretion);
         let (next, hand_over_failed) = self.hand_over(section);
         let number = number?;
-        Some(Line {
+        let line = Line {
             name: name.map_or_else(|| number.as_str().into(), Arc::from),
             number,
             ring_for,
             hours: hours.ok()?,
             emergency: emergency?,
             languages: languages?,
+            notice: notice.ok()?,
             greeting,
             by_number,
             identification: identification?,
             factors: factors?,
+            discretion,
             service: service.ok()?,
             patience,
             apology,
             next: next?,
             hand_over_failed,
-        })
+        };
+        discretion::look_over(section, &line);
+        Some(line)
     }
 
     /// When the line is open, and what those hear who call at other times.
@@ -249,14 +271,15 @@ impl Reader<'_, '_> {
     }
 
     /// `back_end` of a line: what callers hear while it takes its time.
-    fn patience(&self, section: &mut Section<'_>) -> Patience {
+    fn patience(&self, section: &mut Section<'_>, discretion: Option<Discretion>) -> Patience {
         let deadline = self.surroundings.deadline;
+        let longest = discretion.map_or(deadline, |discretion| discretion.answers_after.max(deadline));
         let mut section = section.section("back_end", "this line's `back_end`");
         let hold_after = section.read("hold_after", values::duration(HOLD));
         let hold = announcement_or(&mut section, "hold", "one-moment");
         let fault = match hold_after {
             None if section.value("hold").is_some() => Some("it is not said after how long this is said"),
-            Some(after) if after >= deadline => {
+            Some(after) if after >= longest => {
                 Some("the back end has failed by then, so that this is never said")
             }
             _ => None,

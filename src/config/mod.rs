@@ -12,7 +12,10 @@ mod fault;
 mod graph;
 mod letting_in;
 mod lines;
+mod locks;
 mod nearest;
+mod numbers;
+mod privacy;
 mod read;
 mod readings;
 mod scenarios;
@@ -23,10 +26,13 @@ mod show;
 mod sip;
 mod sound;
 mod speech;
+mod stir;
 mod targets;
 mod trunks;
 mod uplinks;
 mod values;
+mod web;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -40,15 +46,18 @@ use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Look};
 pub use graph::Graph;
+pub use privacy::Privacy;
 pub use scenarios::{Do, Expected, Replies, Reply, Scenario, Step, Taken};
-pub use settings::{Limits, Media, Prompts, Records, Sip, Web};
+pub use settings::{Limits, Locks, Media, Process, Prompts, Records, Sip, Web};
+pub use stir::Stir;
 
 use crate::audio;
-use crate::call::{Agents, Directory, HandOverTimes, Sound, Target, Trunks};
+use crate::call::{Agents, Directory, HandOverTimes, Numbers, Passports, Sound, Target, Trunks};
 use crate::crm;
 use crate::flow::{
     self, Announcement, LanguageName, Line, LineName, Next, Piece, PromptId, Question, TargetName,
 };
+use crate::hooks::Webhook;
 use crate::net::hep;
 use crate::net::sip::Listen;
 use crate::progress::Progress;
@@ -70,12 +79,22 @@ pub struct Configuration {
     pub media: Media,
     /// `[limits]`: how much is taken on.
     pub limits: Limits,
+    /// `[process]`: what the system may do with us.
+    pub process: Process,
     /// `[web]`: the page and the API.
     pub web: Web,
     /// `[records]`: where call records are kept.
     pub records: Records,
+    /// `[privacy]`: how long what is known of callers is kept.
+    pub privacy: Privacy,
+    /// `[locks]`: how many failed proofs lock what.
+    pub locks: Locks,
+    /// `[numbers]`: whose calls are not taken, and whose are asked nothing.
+    pub numbers: Numbers,
     /// `[hep]`: the collector that SIP messages are copied to, if there is one.
     pub hep: Option<hep::Config>,
+    /// `[[webhooks]]`: who is told of calls, each by a name of its own.
+    pub webhooks: Vec<Webhook>,
     /// `[prompts]`: where recordings come from.
     pub prompts: Prompts,
     /// `[speech]`: how things are said that no recording says.
@@ -84,6 +103,10 @@ pub struct Configuration {
     pub hand_over: HandOverTimes,
     /// `[[trunks]]`, and `strangers` in `[sip]`: who may call.
     pub trunks: Trunks,
+    /// `[stir]`: how calling numbers are checked, if they are.
+    pub stir: Option<Stir>,
+    /// `passports` of lines, and `stir.deadline`: whose are.
+    pub passports: Passports,
     /// `[targets]`: every target that a line names, and perhaps more.
     pub targets: HashMap<TargetName, Target>,
     /// `[[lines]]`: at least one, each with a name of its own, in the order of the file.
@@ -295,7 +318,8 @@ fn announcements(line: &Line) -> Vec<&Announcement> {
     said.extend(line.next.iter().map(|next: &Next| &next.say));
     said.extend(questions(line).into_iter().flat_map(question_says));
     for plan in line.factors.iter().filter_map(flow::Factor::code) {
-        said.extend([&plan.offer, &plan.sent, &plan.expired]);
+        said.extend([&plan.sent, &plan.expired]);
+        said.extend(plan.contacts.as_ref().map(|_| &plan.offer));
     }
     let menus = line.service.iter().flat_map(|service| &service.menus);
     said.extend(menus.flat_map(|menu| menu.choices.iter().map(|(_, choice)| &choice.say)));
@@ -306,6 +330,7 @@ fn announcements(line: &Line) -> Vec<&Announcement> {
 fn questions(line: &Line) -> Vec<&Question> {
     let mut asked = Vec::new();
     asked.extend(line.languages.menu.as_ref().map(|(question, _)| question));
+    asked.extend(line.notice.as_ref().map(|notice| &notice.question));
     asked.extend(line.identification.choice.as_ref().map(|(question, _)| question));
     asked.extend(line.identification.questions.iter().map(|identifier| &identifier.question));
     for factor in &line.factors {

@@ -11,9 +11,14 @@ use super::back_end::BackEnds;
 use super::fault::{Fault, Faults};
 use super::lines::{self, Lines, Surroundings};
 use super::section::{Noted, Section};
-use super::settings::{Limits, Media, Prompts, Records, Sip, Web};
-use super::{Configuration, Environment, actions, demo, sip, speech, targets, trunks, values};
-use crate::call::{HandOverTimes, Intake};
+use super::settings::{Limits, Media, Process, Prompts, Records, Sip};
+use super::stir::Signers;
+use super::{
+    Configuration, Environment, actions, demo, locks, numbers, privacy, sip, speech, stir, targets, trunks,
+    values, web, webhooks,
+};
+use crate::call::{Agents, Directory, HandOverTimes, Intake};
+use crate::crm;
 use crate::flow::LanguageName;
 use crate::net::hep;
 use crate::net::sip::Listen;
@@ -71,11 +76,17 @@ fn same_line(text: &str, one: &Fault, other: &Fault) -> bool {
 /// Reads the sections of a file.
 pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> Option<Configuration> {
     let (sip, strangers) = sip::read(file.section("sip", "[sip]"));
-    let trunks = trunks::read(&mut file, strangers, environment);
+    let stir = file.section("stir", "[stir]");
+    let (signers, stir) = (Signers::of(&stir), stir::read(stir));
+    let trunks = trunks::read(&mut file, strangers, &signers, environment);
     let limits = limits(file.section("limits", "[limits]"));
     let media = media(file.section("media", "[media]"), sip.as_ref(), &limits);
-    let web = web(file.section("web", "[web]"));
+    let process = process(file.section("process", "[process]"));
+    let web = web::read(file.section("web", "[web]"), environment);
     let records = records(file.section("records", "[records]"));
+    let privacy = privacy::read(file.section("privacy", "[privacy]"));
+    let locks = locks::read(file.section("locks", "[locks]"), environment);
+    let numbers = numbers::read(file.section("numbers", "[numbers]"));
     let hep = hep(file.section("hep", "[hep]"), environment);
     let prompts = prompts(file.section("prompts", "[prompts]"));
     let speech = speech::read(file.section("speech", "[speech]"), &records.folder, environment);
@@ -97,6 +108,7 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
     let surroundings = Surroundings {
         actions: names(&asked),
         targets: names(&targets),
+        signers: &signers,
         trunks: trunks.list.iter().map(|trunk| trunk.name.to_string()).collect(),
         deadline: back_ends.longest(actions::longest_deadline(&asked)),
         keeps_recordings: records.kept.recordings != Retention::Off,
@@ -104,26 +116,33 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         date_order: &date_order,
     };
     let lines = lines::read(&mut file, &surroundings);
+    let passports = signers.wanted_by(&file, stir.as_ref(), &trunks, lines.passports.clone());
+    let named: Vec<&str> = lines.usable.iter().map(|line| line.number.as_str()).collect();
+    let webhooks = webhooks::read(&mut file, &named, environment);
     unused_targets(&targets, &lines);
     let actions = actions::read(&asked, &lines.uses, &back_ends.names());
     let back_end = back_ends.with_actions(actions);
-    let mut demo = file.section("demo", "[demo]");
-    let demo_back_end = demo::back_end(demo.section("back_end", "[demo.back_end]"));
-    let demo_agents = demo::agents(demo.section("agents", "[demo.agents]"), &lines.directory);
-    demo.finish();
+    let (demo_back_end, demo_agents) = stand_ins(file.section("demo", "[demo]"), &lines.directory);
     let targets = targets::read(&targets);
     file.finish();
     Some(Configuration {
         sip: sip?,
         media,
         limits,
+        process,
         web,
         records,
+        privacy,
+        locks,
+        numbers,
         hep,
+        webhooks,
         prompts,
         speech,
         hand_over,
         trunks,
+        stir,
+        passports,
         targets,
         lines: lines.usable,
         directory: lines.directory,
@@ -133,6 +152,14 @@ pub(super) fn sections(mut file: Section<'_>, environment: Environment<'_>) -> O
         demo_agents,
         warnings: Faults::none(),
     })
+}
+
+/// Who stands in for the business's service and its agents.
+fn stand_ins(mut section: Section<'_>, lines: &Directory) -> (Option<crm::demo::Config>, Option<Agents>) {
+    let back_end = demo::back_end(section.section("back_end", "[demo.back_end]"));
+    let agents = demo::agents(section.section("agents", "[demo.agents]"), lines);
+    section.finish();
+    (back_end, agents)
 }
 
 fn names<'t>(section: &Section<'t>) -> Vec<&'t str> {
@@ -191,10 +218,10 @@ fn media(mut section: Section<'_>, sip: Option<&Sip>, limits: &Limits) -> Media 
     media
 }
 
-fn web(mut section: Section<'_>) -> Web {
-    let listen = section.read("listen", values::socket_address);
+fn process(mut section: Section<'_>) -> Process {
+    let core_dumps = section.flag("core_dumps").unwrap_or(false);
     section.finish();
-    Web { listen: listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()) }
+    Process { core_dumps }
 }
 
 fn records(mut section: Section<'_>) -> Records {

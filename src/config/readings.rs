@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::lines::{Purpose, Use};
 use super::section::{Complaint, Said, Section};
 use super::values;
-use crate::crm::{Attribute, Attributes, Check, Condition, JsonPath, LookUp, Reading, Sending};
+use crate::crm::{Attribute, Attributes, Check, Condition, Hashed, JsonPath, LookUp, Reading, Sending};
 
 const STATUSES: RangeInclusive<u32> = 100..=599;
 /// How many attributes an action may have.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 /// The settings that only one kind of action has. What a record has, a look-up may have, too.
 const KEYS: [(Kind, &[&str]); 3] = [
     (Kind::LookUp, &["results", "customer", "name", "no_match"]),
-    (Kind::Check, &["accepted", "rejected"]),
+    (Kind::Check, &["accepted", "hash", "rejected"]),
     (Kind::Sending, &["sent", "not_sent"]),
 ];
 
@@ -35,7 +35,7 @@ impl Kind {
     fn of(purpose: Purpose) -> Self {
         match purpose {
             Purpose::Number | Purpose::Identifier => Self::LookUp,
-            Purpose::Secret => Self::Check,
+            Purpose::Secret | Purpose::Places => Self::Check,
             Purpose::Code => Self::Sending,
             Purpose::Record => Self::Record,
         }
@@ -45,7 +45,7 @@ impl Kind {
     pub(super) fn purposes(self) -> &'static [Purpose] {
         match self {
             Self::LookUp => &[Purpose::Number, Purpose::Identifier],
-            Self::Check => &[Purpose::Secret],
+            Self::Check => &[Purpose::Secret, Purpose::Places],
             Self::Sending => &[Purpose::Code],
             Self::Record => &[Purpose::Record],
         }
@@ -81,7 +81,7 @@ pub(super) fn kind(section: &mut Section<'_>, uses: &[&Use]) -> Kind {
 pub(super) fn read(section: &mut Section<'_>, kind: Kind, uses: &[&Use]) -> Option<Reading> {
     let attributes = attributes(section);
     let look_up = look_up(section, attributes.clone());
-    let check = check(section);
+    let check = check(section, uses);
     let sending = sending(section);
     let is_mixed = mixed(section, kind);
     for used in uses.iter().filter(|used| Kind::of(used.purpose) != kind) {
@@ -95,7 +95,7 @@ pub(super) fn read(section: &mut Section<'_>, kind: Kind, uses: &[&Use]) -> Opti
     }
     (!is_mixed).then_some(match kind {
         Kind::LookUp => Reading::LookUp(look_up),
-        Kind::Check => Reading::Check(check),
+        Kind::Check => check,
         Kind::Sending => Reading::Sending(sending),
         Kind::Record => Reading::Record(attributes),
     })
@@ -126,12 +126,25 @@ fn look_up(section: &mut Section<'_>, attributes: Attributes) -> LookUp {
     }
 }
 
-fn check(section: &mut Section<'_>) -> Check {
+/// What says yes, or the hash that what was keyed is compared with.
+fn check(section: &mut Section<'_>, uses: &[&Use]) -> Reading {
     let accepted = condition(section, "accepted");
-    Check {
-        accepted: accepted.unwrap_or_else(|| Condition::True(usual("$.accepted"))),
-        rejected: statuses(section, "rejected").unwrap_or_default(),
+    let rejected = statuses(section, "rejected").unwrap_or_default();
+    let hash = section.text("hash").map(|text| (text.span(), values::json_path(text.get_ref())));
+    let Some((span, hash)) = hash else {
+        let accepted = accepted.unwrap_or_else(|| Condition::True(usual("$.accepted")));
+        return Reading::Check(Check { accepted, rejected });
+    };
+    if accepted.is_some() {
+        let fault = Fault::at(span.clone(), "this action has the back end compare, and us as well");
+        section.note(fault.help("with `hash` it is compared here: delete `accepted`"));
     }
+    for used in uses.iter().filter(|used| used.purpose == Purpose::Places) {
+        let fault = Fault::at(used.span.clone(), "a few places of a secret cannot be compared with its hash");
+        section.note(fault.help("have the back end compare, or ask for the whole secret: kind = \"pin\""));
+    }
+    let hash = section.accept(span, hash).unwrap_or_else(|| usual("$"));
+    Reading::Hash(Hashed { hash, rejected })
 }
 
 fn sending(section: &mut Section<'_>) -> Sending {

@@ -24,8 +24,8 @@ use super::section::{Complaint, Section, Text};
 use super::{Configuration, lines, read, text_of};
 use crate::call::Trunk;
 use crate::flow::{
-    ActionName, Ani, AniSource, Attestation, Check, CheckOutcome, LanguageName, Line, LineName, PhoneNumber,
-    Trust, TrustLevel,
+    ActionName, Ani, AniSource, Attestation, Check, CheckOutcome, CheckedBy, LanguageName, Line, LineName,
+    PhoneNumber, Trust, TrustLevel,
 };
 
 pub use answers::{Replies, Reply, Taken};
@@ -280,9 +280,10 @@ fn ani(around: &Circumstances<'_>) -> Option<Ani> {
 }
 
 fn trust_of(level: TrustLevel) -> Trust {
-    let passed = |attestation| Trust::Checked(Check { outcome: CheckOutcome::Passed, attestation });
+    let checked = |outcome, attestation| Trust::Checked(Check { outcome, attestation, by: CheckedBy::Trunk });
+    let passed = |attestation| checked(CheckOutcome::Passed, attestation);
     match level {
-        TrustLevel::Any => Trust::Checked(Check { outcome: CheckOutcome::Failed, attestation: None }),
+        TrustLevel::Any => checked(CheckOutcome::Failed, None),
         TrustLevel::Claimed => Trust::Claimed,
         TrustLevel::Trunk => Trust::Trunk,
         TrustLevel::Gateway => passed(Some(Attestation::C)),

@@ -169,6 +169,12 @@ impl<'t> Section<'t> {
         self.entry(key).map(|(_, value)| value)
     }
 
+    /// Whether the section `name` in this one says one of these, for whoever does not read it.
+    pub(super) fn has_in(&self, name: &str, keys: &[&str]) -> bool {
+        let inner = self.entry(name).and_then(|(_, value)| value.get_ref().as_table());
+        inner.is_some_and(|inner| inner.keys().any(|key| keys.contains(&key.get_ref().as_ref())))
+    }
+
     fn entry(&self, key: &str) -> Option<(Range<usize>, &'t Spanned<DeValue<'t>>)> {
         let (key, value) = self.table?.iter().find(|(name, _)| name.get_ref().as_ref() == key)?;
         Some((key.span(), value))

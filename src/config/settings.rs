@@ -7,10 +7,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access::{Key, Lifetimes};
 use crate::audio;
 use crate::call::{Intake, IpNet};
+use crate::locks;
+use crate::net::pages::CertificateFiles;
 use crate::net::sip::{Listen, TlsFiles};
 use crate::records::Kept;
+use crate::web::KnownToken;
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +66,30 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// What the system may do with the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Whether it may keep an image of its memory when it dies, what callers keyed included.
+    pub core_dumps: bool,
+}
+
 /// The page and the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
     /// The TCP address that we listen on.
     pub listen: SocketAddr,
+    /// Names, beside `localhost` and that address, by which browsers may call this server.
+    pub names: Vec<String>,
+    /// How long sessions last: idle 1 min to 7 d, in all 5 min to 30 d.
+    pub lifetimes: Lifetimes,
+    /// Whether anybody may read the metrics.
+    pub open_metrics: bool,
+    /// Our certificate; absent: HTTP without TLS.
+    pub tls: Option<CertificateFiles>,
+    /// What programs may ask the API with, besides those in the database.
+    pub tokens: Vec<KnownToken>,
+    /// The key in the link that the demo prints. No file can say it.
+    pub link: Option<Key>,
 }
 
 /// Where call records are kept.
@@ -78,6 +101,15 @@ pub struct Records {
     pub kept: Kept,
     /// How long a recording may get; 1 min to 12 h.
     pub recording_max: Duration,
+}
+
+/// How many failed proofs lock what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locks {
+    /// How many; each 1 to 1 000 000 within 1 s to 31 d, or not counted.
+    pub limits: locks::Limits,
+    /// The database that several nodes share; absent: a file in the folder of the records.
+    pub server: Option<locks::DatabaseUrl>,
 }
 
 /// Where recordings come from.

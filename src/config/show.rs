@@ -3,18 +3,23 @@
 //! The conversations of lines are written anew from what they came to, in the long form of each setting; reading that
 //! gives the same lines. All else stands as in the file. A setting that has no default is not there where it is not said.
 
+mod around;
+
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanPrinter;
 use toml::{Table, Value};
 
 use super::fault::is_credential;
-use super::lines::trust_word;
-use super::{Configuration, Environment, Faults};
+use super::lines::{below_word, trust_word};
+use super::locks::FILE;
+use super::{Configuration, Environment, Faults, Privacy};
 use crate::flow::{
     After, Announcement, CheckDigit, CodePlan, Day, Factor, FactorKind, Hours, Identifier, Languages, Line,
-    Need, Next, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
+    Lock, Need, Next, Notice, Piece, Question, Service, Source, Span, TextPart, Then, Turn,
 };
+use crate::hooks::Webhook;
+use crate::locks::Limit;
 use crate::records::Retention;
 use crate::secret::Digit;
 
@@ -32,6 +37,13 @@ pub(super) fn show(file_name: &str, text: &str, environment: Environment<'_>) ->
             effective(said, line);
         }
     }
+    if let Some(Value::Array(webhooks)) = file.get_mut("webhooks") {
+        for (said, webhook) in
+            webhooks.iter_mut().filter_map(Value::as_table_mut).zip(&configuration.webhooks)
+        {
+            told(said, webhook);
+        }
+    }
     Ok(toml::to_string_pretty(&file).unwrap_or_default())
 }
 
@@ -42,7 +54,9 @@ fn hide(table: &mut Table, within: bool) {
             || is_credential(key)
             || ["pin", "birth_date", "last_four", "code"].contains(&key.as_str());
         match value {
-            Value::String(text) if is_secret && !text.starts_with("env:") => HIDDEN.clone_into(text),
+            Value::String(text) if is_secret && !text.starts_with("env:") && text != FILE => {
+                HIDDEN.clone_into(text);
+            }
             Value::Table(inner) => hide(inner, within || is_credential(key)),
             Value::Array(items) => {
                 items.iter_mut().filter_map(Value::as_table_mut).for_each(|inner| hide(inner, within));
@@ -53,7 +67,7 @@ fn hide(table: &mut Table, within: bool) {
 }
 
 fn settings(file: &mut Table, configuration: &Configuration) {
-    let Configuration { media, limits, web, records, prompts, hand_over, back_end, .. } = configuration;
+    let Configuration { media, limits, web, records, prompts, hand_over, privacy, .. } = configuration;
     let networks = configuration.sip.local_networks.iter().map(ToString::to_string);
     fill(file, "sip", [("realm", text(&configuration.sip.realm)), ("local_networks", texts(networks))]);
     let ports = format!("{}-{}", media.ports.start(), media.ports.end());
@@ -69,7 +83,11 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     ];
     fill(file, "limits", counts.map(|(key, number)| (key, number_of(number))));
     fill(file, "limits", [("drain", time(limits.drain))]);
+    fill(file, "process", [("core_dumps", configuration.process.core_dumps.into())]);
+    let sessions = [("session_idle", time(web.lifetimes.idle)), ("session", time(web.lifetimes.whole))];
     fill(file, "web", [("listen", text(web.listen))]);
+    fill(file, "web", sessions);
+    fill(file, "web", [("metrics", text(if web.open_metrics { "open" } else { "token" }))]);
     let kept = |retention| match retention {
         Retention::Off => text("off"),
         Retention::For(span) => time(span),
@@ -77,11 +95,24 @@ fn settings(file: &mut Table, configuration: &Configuration) {
     let (traces, recordings) = (kept(records.kept.traces), kept(records.kept.recordings));
     let folder = text(records.folder.display());
     fill(file, "records", [("folder", folder), ("traces", traces), ("recordings", recordings)]);
+    let Privacy { periods, rotation } = privacy;
+    let forever = || text("forever");
+    let keys = [("pseudonyms", days(rotation.every)), ("pseudonyms_kept", days(rotation.kept))];
+    fill(file, "privacy", [("records", periods.record.map_or_else(forever, days))]);
+    fill(file, "privacy", keys);
+    fill(file, "locks", Lock::ALL.map(|lock| (lock.as_str(), limit(configuration.locks.limits.of(lock)))));
+    fill(file, "locks", [("database", text(FILE))]);
     fill(file, "prompts", [("language", text(&prompts.language))]);
     let times =
         [("timeout", time(hand_over.timeout)), ("progress_timeout", time(hand_over.progress_timeout))];
     fill(file, "hand_over", times);
-    fill(file, "back_end", [("deadline", time(back_end.default.deadline))]);
+    around::put(file, configuration);
+}
+
+fn limit(limit: Option<Limit>) -> Value {
+    limit.map_or(text("off"), |Limit { tries, within }| {
+        table([("tries", Value::from(i64::from(tries))), ("within", time(within))])
+    })
 }
 
 /// Adds to the section what it does not say.
@@ -89,6 +120,21 @@ fn fill<const N: usize>(file: &mut Table, section: &str, values: [(&str, Value);
     let section = file.entry(section).or_insert_with(|| Table::new().into());
     for (key, value) in values {
         section.as_table_mut().map(|table| table.entry(key).or_insert(value));
+    }
+}
+
+/// Adds to what is said of a webhook what is not.
+fn told(said: &mut Table, webhook: &Webhook) {
+    let events = texts(webhook.events.iter().map(|kind| kind.as_str().to_owned()));
+    let usual = [
+        ("events", events),
+        ("timeout", time(webhook.timeout)),
+        ("retry_for", time(webhook.retry_for)),
+        ("max_concurrent", number_of(webhook.max_concurrent)),
+        ("spool", number_of(usize::try_from(webhook.spool).unwrap_or(usize::MAX))),
+    ];
+    for (key, value) in usual {
+        said.entry(key).or_insert(value);
     }
 }
 
@@ -100,6 +146,9 @@ fn effective(said: &mut Table, line: &Line) {
     put(said, "name", text(&line.name));
     put(said, "ring_for", time(line.ring_for));
     put(said, "language", languages(&line.languages));
+    if let Some(own) = &line.notice {
+        put(said, "notice", notice(own));
+    }
     put(said, "greeting", announcement(&line.greeting));
     put(said, "apology", announcement(&line.apology));
     put(said, "emergency", next(&line.emergency));
@@ -108,7 +157,11 @@ fn effective(said: &mut Table, line: &Line) {
         put(said, "closed", next(closed));
     }
     let by_number = line.by_number.as_ref().map_or(Value::from(false), |by_number| {
-        table([("action", text(&by_number.action)), ("trust", text(trust_word(by_number.trust)))])
+        table([
+            ("action", text(&by_number.action)),
+            ("trust", text(trust_word(by_number.trust))),
+            ("below", text(below_word(by_number.below))),
+        ])
     });
     put(said, "identify_by_number", by_number);
     put(said, "identifiers", line.identification.questions.iter().map(identifier).collect::<Vec<_>>().into());
@@ -117,6 +170,10 @@ fn effective(said: &mut Table, line: &Line) {
         put(said, "choose", choice(question, keys.iter().map(|(key, nth)| (*key, name(nth)))));
     }
     put(said, "factors", line.factors.iter().map(factor).collect::<Vec<_>>().into());
+    let concealed = line
+        .discretion
+        .map_or(Value::from(false), |discretion| table([("answers_after", time(discretion.answers_after))]));
+    put(said, "conceal_unknown", concealed);
     if let Some(own) = &line.service {
         put(said, "service", service(own));
     }
@@ -268,6 +325,15 @@ fn service(service: &Service) -> Value {
     all.into()
 }
 
+fn notice(notice: &Notice) -> Value {
+    let mut all = without_total(question(&notice.question));
+    put(&mut all, "accept", key(notice.accept));
+    put(&mut all, "opt_out", notice.question.opt_out.map_or(text("none"), key));
+    all.remove("exhausted");
+    put(&mut all, "declined", after(&notice.question.exhausted).into());
+    all.into()
+}
+
 /// A question that is answered by one of these keys.
 fn choice(asked: &Question, keys: impl Iterator<Item = (Digit, Value)>) -> Value {
     let mut all = without_total(question(asked));
@@ -387,7 +453,8 @@ fn part(part: &TextPart) -> String {
     }
 }
 
-fn source_word(source: &Source) -> String {
+/// What the file calls it.
+pub(super) fn source_word(source: &Source) -> String {
     match source {
         Source::Name => "name".into(),
         Source::Attribute(name) => format!("record.{name}"),
@@ -427,6 +494,17 @@ fn time(span: Duration) -> Value {
     text(span_text(span))
 }
 
+/// A time that may be longer than anybody counts in hours.
+fn days(span: Duration) -> Value {
+    const HOURS_A_DAY: u64 = 24;
+    let hours = span.as_secs() / 3600;
+    text(if hours.is_multiple_of(HOURS_A_DAY) {
+        format!("{}d", hours / HOURS_A_DAY)
+    } else {
+        span_text(span)
+    })
+}
+
 fn span_text(span: Duration) -> String {
     SpanPrinter::new().unsigned_duration_to_string(&span)
 }
@@ -460,11 +538,37 @@ mod tests {
             assert_eq!(before.sounds, after.sounds, "{name}");
             assert_eq!((before.media, before.limits, before.web), (after.media, after.limits, after.web));
             assert_eq!(
-                (before.records, before.prompts, before.hand_over),
-                (after.records, after.prompts, after.hand_over)
+                (before.records, before.privacy, before.prompts, before.hand_over),
+                (after.records, after.privacy, after.prompts, after.hand_over)
             );
             assert_eq!((before.sip, before.targets), (after.sip, after.targets));
+            assert_eq!(before.webhooks, after.webhooks);
         }
+    }
+
+    #[test]
+    fn defaults_of_what_lines_refer_to_are_shown() {
+        let more = "[[trunks]]\nname = \"carrier\"\naddresses = [\"192.0.2.1\"]\n[back_ends.other]\n\
+                    base_url = \"https://crm.example.com\"\n[speech]\ncommand = [\"say\"]\n";
+        let shown =
+            show("demo", &format!("{DEMO}\n{more}"), ANYTHING).unwrap_or_else(|faults| panic!("{faults}"));
+        let read: Table = toml::from_str(&shown).expect("TOML");
+        let other = &read["back_ends"]["other"];
+        assert_eq!(
+            (&other["deadline"], &other["max_concurrent"], &other["breaker"]["open_for"]),
+            (&text("3s"), &number_of(64), &text("10s"))
+        );
+        assert_eq!(read["back_end"]["breaker"]["failures"], number_of(10));
+        assert_eq!(read["actions"]["customer_record"]["method"], text("GET"));
+        assert_eq!(read["actions"]["check_pin"]["retry"], Value::Boolean(false));
+        assert_eq!(read["trunks"][0]["identity"], texts(["from".to_owned()].into_iter()));
+        assert_eq!(
+            (&read["speech"]["deadline"], &read["speech"]["max_concurrent"]),
+            (&text("1s 500ms"), &number_of(8))
+        );
+        let without = DEMO.replace("send = [\"customer\", \"name\"]", "");
+        let shown = show("demo", &without, ANYTHING).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(shown.contains("send = []"), "{shown}");
     }
 
     #[test]
@@ -477,9 +581,13 @@ mod tests {
         for hidden in ["s3same", "k3y", "4711"] {
             assert!(!shown.contains(hidden), "{hidden}");
         }
-        for told in
-            ["realm = \"portero\"", "drain = \"60s\"", "X-Key = \"***\"", "Y = \"env:Y\"", "trust = \"any\""]
-        {
+        for told in [
+            "realm = \"portero\"",
+            "drain = \"60s\"",
+            "X-Key = \"***\"",
+            "Y = \"env:Y\"",
+            "trust = \"claimed\"",
+        ] {
             assert!(shown.contains(told), "{told} in {shown}");
         }
     }

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::section::{Complaint, Said, Section, Text};
 use super::{Environment, back_end, bodies, values};
 use crate::crm::{Body, Place, Template, Url};
-use crate::speech::{Config, Endpoint, Kept, Means};
+use crate::speech::{Config, Endpoint, Kept, Means, Source};
 
 /// How long a caller may wait in silence.
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(10);
@@ -36,7 +36,8 @@ pub(super) fn read(mut section: Section<'_>, records: &Path, environment: Enviro
     let cache = cache(&mut section, records);
     let texts = section.texts("recordings_from").unwrap_or_default();
     let recordings_from =
-        texts.iter().filter_map(|text| section.accept(text.span(), recordings(text.get_ref()))).collect();
+        texts.iter().filter_map(|text| section.accept(text.span(), recordings(text.get_ref())));
+    let recordings_from = recordings_from.map(|from| Source { from, trust: None }).collect();
     section.finish();
     Config {
         cache: cache.filter(|_| !means.is_empty()),

@@ -14,7 +14,7 @@ use crate::flow::TargetName;
 use crate::sip::Transport;
 
 /// What can be sent to a target besides the verdict.
-const SENDABLE: [&str; 2] = ["customer", "name"];
+const SENDABLE: [&str; 3] = ["customer", "name", "number_check"];
 
 /// Reads a target's URI, in which the gap for our own address may be written with or without spaces.
 fn target_uri(text: &str) -> Result<TargetUri, Complaint> {
@@ -49,8 +49,8 @@ pub(super) fn read(section: &Section<'_>) -> HashMap<TargetName, Target> {
             sends.push(*item.get_ref());
         }
         section.finish();
-        let (sends_customer, sends_name) = (sends.contains(&"customer"), sends.contains(&"name"));
-        let target = uri.map(|uri| Target { uri, sends_customer, sends_name });
+        let [sends_customer, sends_name, sends_number_check] = SENDABLE.map(|word| sends.contains(&word));
+        let target = uri.map(|uri| Target { uri, sends_customer, sends_name, sends_number_check });
         targets.extend(target.map(|target| (TargetName::new(*name.get_ref()), target)));
     }
     targets

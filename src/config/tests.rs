@@ -3,7 +3,10 @@
 mod asked;
 mod back_ends;
 mod conversation;
+mod kept_and_accepted;
+mod lock_outs;
 mod name_servers;
+mod stir;
 mod trunks;
 
 use std::ops::RangeInclusive;
@@ -14,7 +17,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::{Here, Intake, Sound, Srtp, Strangers, Tones};
 use crate::crm::{Authentication, Method, Reading, demo};
-use crate::flow::{ActionName, ByNumber, Question, Then, TrustLevel};
+use crate::flow::{ActionName, Below, ByNumber, Question, Then, TrustLevel};
 use crate::records::{Kept, Retention};
 use crate::sdp::{Codec, Codecs};
 use crate::secret::{Digit, Secret};
@@ -108,7 +111,7 @@ fn the_demo_has_the_settings_that_it_tells_of() {
             drain: seconds(60),
         }
     );
-    assert_eq!(demo.web, Web { listen: ([127, 0, 0, 1], 8080).into() });
+    assert_eq!(demo.web.listen, ([127, 0, 0, 1], 8080).into());
     let days = |days: u64| Retention::For(Duration::from_hours(days * 24));
     let kept = Kept { traces: days(7), recordings: days(30) };
     assert_eq!(
@@ -169,7 +172,7 @@ fn the_demo_line_that_says_everything_says_the_defaults() {
     };
     assert_eq!(**full, short);
     let action = ActionName::new("customer_by_number");
-    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Any }));
+    assert_eq!(full.by_number, Some(ByNumber { action, trust: TrustLevel::Claimed, below: Below::Ignore }));
     assert_eq!((full.patience.deadline, &full.patience.hold), (seconds(3), &None));
 }
 
@@ -221,6 +224,7 @@ fn what_is_left_out_has_its_default() {
     let demo = Configuration::demo(&Overrides::default());
     assert_eq!((&read.media, &read.limits, &read.web), (&demo.media, &demo.limits, &demo.web));
     assert_eq!((&read.records, &read.prompts), (&demo.records, &demo.prompts));
+    assert_eq!((read.process, demo.process), (Process { core_dumps: false }, Process { core_dumps: false }));
     assert_eq!((read.hand_over, &read.hep), (demo.hand_over, &None));
     let (ours, demos) = (&read.back_end.default, &demo.back_end.default);
     assert_eq!((ours.deadline, ours.max_concurrent), (demos.deadline, demos.max_concurrent));
@@ -243,7 +247,7 @@ fn what_is_said_is_taken() {
     let text = SHORTEST
         .replace("[sip]", "[sip]\nexternal_address = \"[2001:db8::7]:5080\"")
         .replace("[back_end]", "[back_end]\ntoken = \"env:SET\"\nheaders = { X-Key = \"a b\" }\ndeadline = \"1m\"".replace("1m", "1500ms").as_str())
-        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\nlate_percent = 25\n[[lines]]")
+        .replace("[[lines]]", "[records]\ntraces = \"1d 12h\"\nrecordings = \"90d\"\nrecording_length = \"30m\"\n[hep]\nto = \"192.0.2.1:9060\"\npassword = \"env:SET\"\n[media]\nports = \"30000-30003\"\nthreads = 2\npin_threads = false\nkernel_filter = false\nexternal_address = \"203.0.113.7\"\n[limits]\ncalls = 2\ncalls_per_second = 3\ntransactions = 1000\nmessages_per_second = 10\nlate_percent = 25\n[process]\ncore_dumps = true\n[[lines]]")
         .replace(
             "identifier.digits = 6",
             "name = \"Sales\"\ncodecs = [\"g722\", \"pcma\"]\ntones = \"always\"\nsrtp = \"require\"\nrecord = true\nring_for = \"1s\"\nidentify_by_number = false\nidentifier = { digits = 5, terminator = \"none\", prompts = { ask = \"who\", no_match = [\"a\", \"b\"] } }\nhand_over.identified.prompt = \"bye\"",
@@ -256,7 +260,7 @@ fn what_is_said_is_taken() {
         Intake { calls_per_second: Some(3), transactions: 1000, messages_per_second: 10, late_percent: 25 };
     assert_eq!((read.limits.calls, read.limits.intake), (2, intake));
     assert_eq!(read.media.external_address, "203.0.113.7".parse().ok());
-    assert!(!read.media.pin_threads && !read.media.kernel_filter);
+    assert!(!read.media.pin_threads && !read.media.kernel_filter && read.process.core_dumps);
     assert_eq!(read.records.kept.traces, Retention::For(Duration::from_hours(36)));
     assert_eq!(read.records.kept.recordings, Retention::For(Duration::from_hours(90 * 24)));
     assert_eq!(read.records.recording_max, Duration::from_mins(30));
@@ -386,6 +390,7 @@ fn one_fault_is_told_once() {
         ("/c?n={{ ani }}", "/c#{{ ani }}", "this is no path"),
         ("/c?n={{ ani }}", "/c?n={{ pin }}", "`{{ pin }}` is not known when this is asked"),
         ("/c?n={{ ani }}", "/c?n={{ secret }}", "a secret cannot be part of a path"),
+        ("[[lines]]", "[process]\ncore_dumps = 1\n[[lines]]", "`core_dumps` cannot be a whole number"),
         (
             "path = \"/c/",
             "accepted = \"$.x\"\npath = \"/c/",

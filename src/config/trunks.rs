@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::fault::Fault;
 use super::nearest::one_of;
 use super::section::{Complaint, Section};
+use super::stir::{self, Signers};
 use super::{Environment, uplinks, values};
 use crate::call::{IpNet, Strangers, Trunk, Trunks};
 use crate::flow::{AniSource, Country};
@@ -21,6 +22,11 @@ const IDENTITIES: [(&str, AniSource); 3] = [
     ("remote-party-id", AniSource::RemotePartyId),
     ("from", AniSource::From),
 ];
+
+/// What the file calls one of them.
+pub(super) fn identity_word(source: AniSource) -> &'static str {
+    IDENTITIES.iter().find(|(_, known)| *known == source).map_or("from", |(word, _)| word)
+}
 
 /// What can be done with a peer on no trunk.
 const STRANGERS: [(&str, Strangers); 4] = [
@@ -41,6 +47,7 @@ pub(super) fn strangers(text: &str) -> Result<Strangers, Complaint> {
 pub(super) fn read(
     file: &mut Section<'_>,
     strangers: Option<Strangers>,
+    signers: &Signers,
     environment: Environment<'_>,
 ) -> Trunks {
     let sections = file.sections("trunks", "this trunk");
@@ -49,7 +56,7 @@ pub(super) fn read(
     let mut reader = Reader { asks_nobody: strangers == Strangers::Admit, ..Reader::default() };
     let mut list = Vec::new();
     for mut section in sections {
-        list.extend(reader.trunk(&mut section, environment).map(Arc::new));
+        list.extend(reader.trunk(&mut section, signers, environment).map(Arc::new));
         section.finish();
     }
     Trunks { list, strangers }
@@ -69,7 +76,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn trunk(&mut self, section: &mut Section<'_>, environment: Environment<'_>) -> Option<Trunk> {
+    fn trunk(
+        &mut self,
+        section: &mut Section<'_>,
+        signers: &Signers,
+        environment: Environment<'_>,
+    ) -> Option<Trunk> {
         self.trunks += 1;
         let name = self.name(section);
         let called = name.clone().unwrap_or_else(|| "another".to_owned());
@@ -83,6 +95,7 @@ impl Reader {
             section.number("calls_per_second", CALLS_PER_SECOND).map(|calls| calls as usize);
         let identity = identity(section).unwrap_or_else(|| vec![AniSource::From]);
         let verstat = section.flag("verstat").unwrap_or(false);
+        let passports = stir::wanted(section, signers);
         let country = section.read("country", country);
         let transport = section.read("transport", transport);
         Some(Trunk {
@@ -93,6 +106,7 @@ impl Reader {
             calls_per_second,
             identity,
             verstat,
+            passports,
             login,
             account,
             uplink,

@@ -101,25 +101,41 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Resu
 
 /// Reads how long something is kept: a time in `range`, days allowed, or `off`.
 pub(super) fn retention(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Retention, Complaint> {
-    const HOURS_A_DAY: u64 = 24;
-    move |text| {
-        if text == "off" {
-            return Ok(Retention::Off);
-        }
-        let span = SpanParser::new().parse_span(text).ok();
-        let time = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-        let time = time.and_then(|time| Duration::try_from(time).ok()).ok_or_else(|| {
-            Complaint::new(
-                format!("`{text}` is no time"),
-                "write a number with its unit, \"7d\" or \"12h\"; or \"off\" to keep none",
-            )
-        })?;
-        range.contains(&time).then_some(Retention::For(time)).ok_or_else(|| {
-            let [least, most] = [range.start(), range.end()].map(|end| end.as_secs() / 3600);
-            let help = format!("anything from {least}h to {}d will do, or \"off\"", most / HOURS_A_DAY);
-            Complaint::new(format!("`{text}` is out of range"), help)
-        })
+    move |text| match text {
+        "off" => Ok(Retention::Off),
+        text => span(text, &range, ["; or \"off\" to keep none", ", or \"off\""]).map(Retention::For),
     }
+}
+
+/// Reads how long something is kept: a time in `range`, days allowed, or `forever`, which is `None`.
+pub(super) fn lifetime(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Option<Duration>, Complaint> {
+    move |text| match text {
+        "forever" => Ok(None),
+        text => span(text, &range, ["; or \"forever\"", ", or \"forever\""]).map(Some),
+    }
+}
+
+/// Reads a time in `range`, days allowed.
+pub(super) fn days(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Complaint> {
+    move |text| span(text, &range, ["", ""])
+}
+
+/// Reads a time in `range`, days allowed; the two forms of help end with what else there is.
+fn span(text: &str, range: &RangeInclusive<Duration>, or: [&str; 2]) -> Result<Duration, Complaint> {
+    const HOURS_A_DAY: u64 = 24;
+    let span = SpanParser::new().parse_span(text).ok();
+    let time = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let time = time.and_then(|time| Duration::try_from(time).ok()).ok_or_else(|| {
+        let help = format!("write a number with its unit, \"7d\" or \"12h\"{}", or[0]);
+        Complaint::new(format!("`{text}` is no time"), help)
+    })?;
+    range.contains(&time).then_some(time).ok_or_else(|| {
+        let [least, most] = [range.start(), range.end()].map(|end| end.as_secs() / 3600);
+        let help = format!("anything from {least}h to {}d will do{}", most / HOURS_A_DAY, or[1]);
+        Complaint::new(format!("`{text}` is out of range"), help)
+    })
 }
 
 /// UDP ports `first-last` in whole pairs: the first even, the last odd.

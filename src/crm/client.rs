@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::trial::Trial;
 use super::{Action, Config};
 use crate::flow::{ActionName, Answer, Failure, Matches, Query};
+use crate::mishap;
 
 /// The connections to all back ends. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -53,11 +54,21 @@ pub enum Misconfigured {
 impl Client {
     /// Sets the connections up; nothing is sent yet. Files of TLS are read here.
     pub fn new(config: Config) -> Result<Self, Misconfigured> {
-        // Fails where the process has one already, and then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let default = Connection::new(super::config::DEFAULT, config.default)?;
+        Self::set_up(config, None)
+    }
+
+    /// The same in place of another: a back end of the same settings that is left alone stays so, and what it failed by
+    /// still counts.
+    pub fn renew(&self, config: Config) -> Result<Self, Misconfigured> {
+        Self::set_up(config, Some(&self.shared))
+    }
+
+    fn set_up(config: Config, former: Option<&Shared>) -> Result<Self, Misconfigured> {
+        let default =
+            Connection::new(super::config::DEFAULT, config.default, former.map(|former| &former.default))?;
         let connect = |(name, service): (Arc<str>, _)| {
-            let connection = Connection::new(&name, service)?;
+            let former = former.and_then(|former| former.others.get(&name));
+            let connection = Connection::new(&name, service, former)?;
             Ok((name, connection))
         };
         let others = config.others.into_iter().map(connect).collect::<Result<_, _>>()?;
@@ -67,6 +78,9 @@ impl Client {
     /// Asks, and says what came of it within the deadline. Dropping the future abandons the request.
     pub async fn ask(&self, name: &ActionName, query: &Query) -> Answer {
         let mut measure = Measure::begin(name.clone());
+        if let Some(secret) = query.secret() {
+            mishap::at("back end", secret.expose());
+        }
         let answer = if let Some((connection, action)) = self.action(name) {
             connection.ask(name, action, query).await
         } else {
@@ -118,6 +132,7 @@ pub fn result_word(answer: &Answer) -> &'static str {
         Answer::LookUp(Matches::Several(_)) => "several",
         Answer::Check(true) => "accepted",
         Answer::Check(false) => "rejected",
+        Answer::Locked(_) => "locked",
         Answer::Sent(true) => "sent",
         Answer::Sent(false) => "not_sent",
         Answer::Record(_) => "record",

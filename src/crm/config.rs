@@ -27,7 +27,7 @@ pub struct Config {
 }
 
 /// One back end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     /// What every action's path is put behind: `http` or `https`, without query and fragment.
     pub base_url: Url,
@@ -46,7 +46,7 @@ pub struct Service {
 }
 
 /// What lets us in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Authentication {
     /// Nothing, or what is among the headers.
     None,
@@ -59,7 +59,7 @@ pub enum Authentication {
 }
 
 /// Where tokens come from: client credentials (RFC 6749 §4.4).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OAuth2 {
     /// The token endpoint: `https`, or on this machine.
     pub token_url: Url,

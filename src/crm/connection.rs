@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Method, Request, Response};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -16,10 +15,13 @@ use zeroize::Zeroizing;
 use super::breaker::{Breaker, Outcome, Pass};
 use super::client::Misconfigured;
 use super::config::{Action, Authentication, Service, TlsFiles};
+use super::reading::{Reading, Understood};
 use super::token::{Token, Tokens};
 use super::trial::{Heard, Trial};
 use super::{sending, variables};
 use crate::flow::{ActionName, Answer, Failure, Query};
+use crate::http;
+use crate::secret::Secret;
 
 /// The largest answer that is read. A customer is some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -27,6 +29,9 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long an unused connection is kept. Shorter than the 5 s after which common servers close theirs, so
 /// that a request is not sent into a connection that is just being closed.
 const IDLE_MAX: Duration = Duration::from_secs(4);
+
+/// What is told in place of a body that holds somebody's hash.
+const HASH_INSIDE: &[u8] = b"(not shown: the hash is in it)";
 
 /// How long is waited before a request is sent once more: long enough for a server that restarts its worker.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -38,27 +43,23 @@ pub(super) struct Connection {
     service: Service,
     http: reqwest::Client,
     slots: Semaphore,
-    breaker: Option<Mutex<Breaker>>,
+    /// Shared with who takes its place.
+    breaker: Option<Arc<Mutex<Breaker>>>,
     tokens: Option<Tokens>,
 }
 
 /// What an attempt came to, and whether the back end was there at all.
-type Tried = (Answer, Outcome);
+type Tried = (Understood, Outcome);
 
 impl Connection {
-    pub(super) fn new(name: &str, service: Service) -> Result<Self, Misconfigured> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .no_proxy()
+    /// Sets it up, in place of `former`, if there was one.
+    pub(super) fn new(name: &str, service: Service, former: Option<&Self>) -> Result<Self, Misconfigured> {
+        let mut builder = http::client(service.uses_tls())
             .pool_max_idle_per_host(service.max_concurrent)
             .pool_idle_timeout(IDLE_MAX);
         let TlsFiles { trust, identity } = &service.tls;
         if let Some(trust) = trust {
             builder = builder.tls_certs_only(certificates(trust)?);
-        } else if !service.uses_tls() {
-            // Spares the reading of root certificates, which a small container need not have.
-            builder = builder.tls_certs_only([]);
         }
         if let Some((certificate, key)) = identity {
             builder = builder.identity(identity_of(certificate, key)?);
@@ -71,11 +72,14 @@ impl Connection {
             name: name.into(),
             http: builder.build().map_err(Misconfigured::Http)?,
             slots: Semaphore::new(service.max_concurrent),
-            breaker: service.breaker.map(|limits| Mutex::new(Breaker::new(limits))),
+            breaker: match former.filter(|former| former.service == service) {
+                Some(former) => former.breaker.clone(),
+                None => service.breaker.map(|limits| Arc::new(Mutex::new(Breaker::new(limits)))),
+            },
             tokens,
             service,
         };
-        connection.show_breaker(false);
+        connection.show_breaker(connection.breaker.as_ref().is_some_and(|breaker| lock(breaker).is_open()));
         Ok(connection)
     }
 
@@ -89,7 +93,12 @@ impl Connection {
         let Ok(_slot) = self.slots.try_acquire() else { return Answer::Failed(Failure::Overloaded) };
         let Some(mut passage) = self.enter() else { return Answer::Failed(Failure::Open) };
         let deadline = action.deadline.unwrap_or(self.service.deadline);
-        let tried = tokio::time::timeout(deadline, self.attempts(name, action, request)).await;
+        let secret = query.secret();
+        let tried = tokio::time::timeout(deadline, async {
+            let (understood, outcome) = self.attempts(name, action, request).await;
+            (compared(understood, secret, name).await, outcome)
+        });
+        let tried = tried.await;
         let (answer, outcome) = tried.unwrap_or((Answer::Failed(Failure::TimedOut), Outcome::Bad));
         passage.outcome = outcome;
         answer
@@ -117,7 +126,7 @@ impl Connection {
             return Attempt::of_status(answer, status);
         }
         match sending::body(response, ANSWER_BYTES_MAX, name.as_str()).await {
-            Ok(body) => Attempt::Over(of_body(action, &body)),
+            Ok(body) => Attempt::Over(of_body(action, &Zeroizing::new(body))),
             Err(failure) => Attempt::failed(failure),
         }
     }
@@ -175,17 +184,20 @@ impl Connection {
             let response = self.send(name, request).await?;
             let (status, headers) = (response.status(), response.headers().clone());
             let body = sending::body(response, ANSWER_BYTES_MAX, name.as_str()).await?;
-            Ok(Heard { status, headers, body })
+            Ok(Heard { status, headers, body: Zeroizing::new(body) })
         };
         let heard = tokio::time::timeout(deadline, heard).await.unwrap_or(Err(Failure::TimedOut));
         trial.answer = match &heard {
-            Ok(heard) => {
-                let answer = action.reading.of_status(heard.status.as_u16());
-                answer.unwrap_or_else(|| action.reading.of_body(&heard.body))
-            }
+            Ok(heard) => match action.reading.of_status(heard.status.as_u16()) {
+                Some(answer) => answer,
+                None => compared(action.reading.of_body(&heard.body), query.secret(), name).await,
+            },
             Err(failure) => Answer::Failed(*failure),
         };
         trial.heard = heard.ok();
+        if let (Some(heard), Reading::Hash(_)) = (&mut trial.heard, &action.reading) {
+            heard.body = Zeroizing::new(HASH_INSIDE.to_vec());
+        }
         if let Some(tokens) = &self.tokens {
             trial.token = tokens.kept().await;
         }
@@ -202,7 +214,7 @@ impl Connection {
         let request = Request::new(Method::HEAD, self.service.base_url.clone());
         match tokio::time::timeout(self.service.deadline, self.http.execute(request)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(sending::reason(&error)),
+            Ok(Err(error)) => Err(http::reason(&error)),
             Err(_) => Err(format!("no answer within {:?}", self.service.deadline)),
         }
     }
@@ -248,38 +260,47 @@ impl Attempt {
     fn failed(failure: Failure) -> Self {
         match failure {
             Failure::Unreachable => Self::WorthAnother(Answer::Failed(failure)),
-            _ => Self::Over((Answer::Failed(failure), Outcome::Bad)),
+            _ => Self::over(Answer::Failed(failure), Outcome::Bad),
         }
     }
 
+    fn over(answer: Answer, outcome: Outcome) -> Self {
+        Self::Over((Understood::Answer(answer), outcome))
+    }
+
     fn of_status(answer: Answer, status: StatusCode) -> Self {
-        if !matches!(answer, Answer::Failed(_)) {
-            return Self::Over((answer, Outcome::Good));
-        }
-        match status {
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                Self::WorthAnother(answer)
-            }
+        match (&answer, status) {
+            (
+                Answer::Failed(Failure::Status),
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
+            ) => Self::WorthAnother(answer),
+            (Answer::Failed(Failure::Status), _) => Self::over(answer, Outcome::Bad),
             // Whoever refuses one request is there for others.
-            _ if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                Self::Over((answer, Outcome::Good))
-            }
-            _ => Self::Over((answer, Outcome::Bad)),
+            _ => Self::over(answer, Outcome::Good),
         }
     }
 
     fn into_tried(self) -> Tried {
         match self {
             Self::Over(tried) => tried,
-            Self::WorthAnother(answer) => (answer, Outcome::Bad),
+            Self::WorthAnother(answer) => (Understood::Answer(answer), Outcome::Bad),
         }
     }
 }
 
 fn of_body(action: &Action, body: &[u8]) -> Tried {
-    let answer = action.reading.of_body(body);
-    let outcome = if matches!(answer, Answer::Failed(_)) { Outcome::Bad } else { Outcome::Good };
-    (answer, outcome)
+    let understood = action.reading.of_body(body);
+    let is_garbage = matches!(understood, Understood::Answer(Answer::Failed(_)));
+    (understood, if is_garbage { Outcome::Bad } else { Outcome::Good })
+}
+
+/// What an answer means, once what was keyed has been compared where it has to be.
+async fn compared(understood: Understood, secret: Option<&Secret>, name: &ActionName) -> Answer {
+    match (understood, secret) {
+        (Understood::Answer(answer), _) => answer,
+        (Understood::Compare(hash), Some(secret)) => hash.answer(secret, name.as_str()).await,
+        (Understood::Compare(_), None) => Answer::Failed(Failure::Garbage),
+    }
 }
 
 /// The permission to ask a back end, which tells the breaker what came of it, be it that nobody waited for that.
@@ -305,7 +326,11 @@ fn authorize(request: &mut Request, token: &Token) {
     request.headers_mut().insert(AUTHORIZATION, token.header.clone());
 }
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, Misconfigured> {
+/// The certificates in a file of PEM.
+///
+/// # Errors
+/// Where it cannot be read, or holds none.
+pub fn certificates(file: &Path) -> Result<Vec<Certificate>, Misconfigured> {
     let empty = || Misconfigured::Empty { file: file.to_owned(), what: "certificate" };
     let certificates = Certificate::from_pem_bundle(&read(file)?).map_err(|_| empty())?;
     if certificates.is_empty() { Err(empty()) } else { Ok(certificates) }

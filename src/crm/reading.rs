@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::attributes::{self, Attributes};
+use super::hash::SaltedHash;
 use crate::flow::{Answer, Customer, Failure, Matches};
 
 /// The longest customer identifier that is believed, in characters.
@@ -18,6 +19,8 @@ pub enum Reading {
     LookUp(LookUp),
     /// It says whether a secret is right.
     Check(Check),
+    /// It gives the hash of a secret, and leaves the comparison to us.
+    Hash(Hashed),
     /// It says whether a one-time code is on its way.
     Sending(Sending),
     /// It tells more of a customer.
@@ -48,6 +51,24 @@ pub struct Check {
     pub rejected: Vec<u16>,
 }
 
+/// Where an answer gives the hash of a secret.
+#[derive(Debug, Clone)]
+pub struct Hashed {
+    /// A PHC string; a `null` is none, and nothing that is keyed is right then.
+    pub hash: JsonPath,
+    /// The statuses that say that nothing that is keyed would be right, whatever the body.
+    pub rejected: Vec<u16>,
+}
+
+/// What the body of an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Understood {
+    /// This.
+    Answer(Answer),
+    /// A yes, if what was keyed is what this was made of.
+    Compare(SaltedHash),
+}
+
 /// Where an answer says that a code was sent.
 #[derive(Debug, Clone)]
 pub struct Sending {
@@ -74,6 +95,7 @@ impl Reading {
         let (no, condition): (&[u16], Option<&Condition>) = match self {
             Self::LookUp(look_up) => (&look_up.no_match, None),
             Self::Check(check) => (&check.rejected, Some(&check.accepted)),
+            Self::Hash(hashed) => (&hashed.rejected, None),
             Self::Sending(sending) => (&sending.not_sent, sending.sent.as_ref()),
             Self::Record(_) => (&[], None),
         };
@@ -84,7 +106,7 @@ impl Reading {
             Some(Condition::Status(_)) if is_success => Some(self.says(false)),
             None if is_success && matches!(self, Self::Sending(_)) => Some(self.says(true)),
             _ if is_success => None,
-            _ => Some(Answer::Failed(Failure::Status)),
+            _ => Some(Answer::Failed(failure_of(status))),
         }
     }
 
@@ -92,21 +114,27 @@ impl Reading {
     fn says(&self, yes: bool) -> Answer {
         match self {
             Self::LookUp(_) => Answer::LookUp(Matches::None),
-            Self::Check(_) => Answer::Check(yes),
+            Self::Check(_) | Self::Hash(_) => Answer::Check(yes),
             Self::Sending(_) => Answer::Sent(yes),
             Self::Record(_) => Answer::Failed(Failure::Status),
         }
     }
 
     /// What the body of a successful answer means.
-    pub fn of_body(&self, body: &[u8]) -> Answer {
-        let answer = serde_json::from_slice(body).ok().and_then(|body: Value| match self {
-            Self::LookUp(look_up) => look_up.matches(&body).map(Answer::LookUp),
-            Self::Check(check) => check.accepted.is_met(&body).map(Answer::Check),
-            Self::Sending(sending) => sending.sent.as_ref()?.is_met(&body).map(Answer::Sent),
-            Self::Record(record) => body.is_object().then(|| Answer::Record(attributes::read(record, &body))),
+    pub fn of_body(&self, body: &[u8]) -> Understood {
+        let understood = serde_json::from_slice(body).ok().and_then(|body: Value| {
+            let answer = match self {
+                Self::Hash(hashed) => return hashed.understood(&body),
+                Self::LookUp(look_up) => look_up.matches(&body).map(Answer::LookUp),
+                Self::Check(check) => check.accepted.is_met(&body).map(Answer::Check),
+                Self::Sending(sending) => sending.sent.as_ref()?.is_met(&body).map(Answer::Sent),
+                Self::Record(record) => {
+                    body.is_object().then(|| Answer::Record(attributes::read(record, &body)))
+                }
+            };
+            answer.map(Understood::Answer)
         });
-        answer.unwrap_or(Answer::Failed(Failure::Garbage))
+        understood.unwrap_or(Understood::Answer(Answer::Failed(Failure::Garbage)))
     }
 
     /// What it takes out of an answer besides what it is asked for.
@@ -114,8 +142,18 @@ impl Reading {
         match self {
             Self::LookUp(look_up) => Some(&look_up.attributes),
             Self::Record(record) => Some(record),
-            Self::Check(_) | Self::Sending(_) => None,
+            Self::Check(_) | Self::Hash(_) | Self::Sending(_) => None,
         }
+    }
+}
+
+/// What a status says that is configured to say nothing.
+fn failure_of(status: u16) -> Failure {
+    const TOO_MANY_REQUESTS: u16 = 429;
+    if (400..500).contains(&status) && status != TOO_MANY_REQUESTS {
+        Failure::Refused
+    } else {
+        Failure::Status
     }
 }
 
@@ -155,6 +193,17 @@ impl LookUp {
     }
 }
 
+impl Hashed {
+    /// `None` where the answer is not as it should be.
+    fn understood(&self, body: &Value) -> Option<Understood> {
+        match self.hash.query(body).exactly_one().ok()? {
+            Value::Null => Some(Understood::Answer(Answer::Check(false))),
+            Value::String(hash) => Some(Understood::Compare(SaltedHash::new(hash.clone()))),
+            _ => None,
+        }
+    }
+}
+
 impl Condition {
     /// `None` where the answer is not as it should be.
     fn is_met(&self, body: &Value) -> Option<bool> {
@@ -172,6 +221,15 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Understood {
+        fn answer(self) -> Answer {
+            match self {
+                Self::Answer(answer) => answer,
+                Self::Compare(_) => panic!("there is nothing to compare"),
+            }
+        }
+    }
 
     fn path(text: &str) -> JsonPath {
         JsonPath::parse(text).expect("a path")
@@ -228,7 +286,7 @@ mod tests {
             ("$", "", GARBAGE),
         ];
         for (results, body, expected) in table {
-            assert_eq!(look_up(results).of_body(body.as_bytes()), expected, "{body}");
+            assert_eq!(look_up(results).of_body(body.as_bytes()).answer(), expected, "{body}");
         }
     }
 
@@ -244,8 +302,28 @@ mod tests {
             ("", GARBAGE),
         ];
         for (body, expected) in table {
-            assert_eq!(check().of_body(body.as_bytes()), expected, "{body}");
+            assert_eq!(check().of_body(body.as_bytes()).answer(), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn bodies_with_hashes() {
+        let reading = Reading::Hash(Hashed { hash: path("$.pin_hash"), rejected: vec![404] });
+        let no = Understood::Answer(Answer::Check(false));
+        let garbage = Understood::Answer(GARBAGE);
+        let table = [
+            (r#"{"pin_hash":"$argon2id$"}"#, Understood::Compare(SaltedHash::new("$argon2id$".to_owned()))),
+            (r#"{"pin_hash":null}"#, no),
+            (r#"{"pin_hash":1234}"#, garbage.clone()),
+            ("{}", garbage.clone()),
+            ("", garbage),
+        ];
+        for (body, expected) in table {
+            assert_eq!(reading.of_body(body.as_bytes()), expected, "{body}");
+        }
+        assert_eq!(reading.of_status(200), None);
+        assert_eq!(reading.of_status(404), Some(Answer::Check(false)));
+        assert_eq!(reading.of_status(500), Some(Answer::Failed(Failure::Status)));
     }
 
     #[test]
@@ -265,7 +343,7 @@ mod tests {
             (texts(&["OK"]), "{}", GARBAGE),
         ];
         for (texts, body, expected) in table {
-            assert_eq!(check(texts).of_body(body.as_bytes()), expected, "{body}");
+            assert_eq!(check(texts).of_body(body.as_bytes()).answer(), expected, "{body}");
         }
     }
 
@@ -286,7 +364,9 @@ mod tests {
             attributes: attributes.clone(),
             no_match: vec![],
         });
-        let Answer::LookUp(Matches::Several(customers)) = reading.of_body(body) else { panic!("two match") };
+        let Answer::LookUp(Matches::Several(customers)) = reading.of_body(body).answer() else {
+            panic!("two match")
+        };
         let segments: Vec<_> = customers.iter().map(|customer| customer.attribute("segment")).collect();
         assert_eq!(segments, [Some("gold"), Some("standard")]);
         let record = Reading::Record(attributes);
@@ -294,10 +374,10 @@ mod tests {
             let texts = texts.iter().map(|&text| text.to_owned()).collect();
             Answer::Record([("segment".into(), texts)].into())
         };
-        assert_eq!(record.of_body(br#"{"segment":"gold"}"#), told(&["gold"]));
-        assert_eq!(record.of_body(b"{}"), told(&["standard"]));
+        assert_eq!(record.of_body(br#"{"segment":"gold"}"#).answer(), told(&["gold"]));
+        assert_eq!(record.of_body(b"{}").answer(), told(&["standard"]));
         for body in ["[]", "null", "7", "", "<html>"] {
-            assert_eq!(record.of_body(body.as_bytes()), GARBAGE, "{body}");
+            assert_eq!(record.of_body(body.as_bytes()).answer(), GARBAGE, "{body}");
         }
     }
 
@@ -321,33 +401,35 @@ mod tests {
         for (reading, status, expected) in table {
             assert_eq!(reading.of_status(status), expected, "{status}");
         }
-        assert_eq!(by_body.of_body(br#"{"sent":true}"#), Answer::Sent(true));
-        assert_eq!(by_body.of_body(br#"{"sent":false}"#), Answer::Sent(false));
-        assert_eq!(by_body.of_body(b""), GARBAGE);
+        assert_eq!(by_body.of_body(br#"{"sent":true}"#).answer(), Answer::Sent(true));
+        assert_eq!(by_body.of_body(br#"{"sent":false}"#).answer(), Answer::Sent(false));
+        assert_eq!(by_body.of_body(b"").answer(), GARBAGE);
     }
 
     #[test]
     fn statuses_tell_before_bodies_do() {
         let nobody = Some(Answer::LookUp(Matches::None));
         let failed = Some(Answer::Failed(Failure::Status));
+        let refused = Some(Answer::Failed(Failure::Refused));
         let by_status = Reading::Check(Check { accepted: Condition::Status(vec![204]), rejected: vec![403] });
         let table = [
             (look_up("$"), 200, None),
             (look_up("$"), 204, None),
             (look_up("$"), 404, nobody),
             (look_up("$"), 302, failed.clone()),
-            (look_up("$"), 401, failed.clone()),
+            (look_up("$"), 401, refused.clone()),
+            (look_up("$"), 429, failed.clone()),
             (look_up("$"), 500, failed.clone()),
             (check(), 200, None),
             (check(), 403, Some(Answer::Check(false))),
-            (check(), 404, failed.clone()),
+            (check(), 404, refused.clone()),
             (check(), 503, failed.clone()),
             (by_status.clone(), 204, Some(Answer::Check(true))),
             (by_status.clone(), 200, Some(Answer::Check(false))),
             (by_status.clone(), 403, Some(Answer::Check(false))),
-            (by_status, 500, failed.clone()),
+            (by_status, 500, failed),
             (Reading::Record(Attributes::new()), 200, None),
-            (Reading::Record(Attributes::new()), 404, failed),
+            (Reading::Record(Attributes::new()), 404, refused),
         ];
         for (reading, status, expected) in table {
             assert_eq!(reading.of_status(status), expected, "{status}");

@@ -1,7 +1,5 @@
 //! The steps of one HTTP exchange, each failing in words that hold nothing of what was sent.
 
-use std::error::Error;
-
 use axum::body::Bytes;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::header::HeaderValue;
@@ -9,6 +7,7 @@ use reqwest::{Request, Response};
 use zeroize::Zeroizing;
 
 use crate::flow::Failure;
+use crate::http::{self, BodyError, reason};
 
 /// Sends a request. `whom` is what the log calls the other side.
 pub(super) async fn execute(
@@ -20,31 +19,20 @@ pub(super) async fn execute(
 }
 
 /// The answer's body, of at most `bytes_max` bytes.
-pub(super) async fn body(mut response: Response, bytes_max: usize, whom: &str) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable_because(error, whom))? {
-        if body.len() + chunk.len() > bytes_max {
+pub(super) async fn body(response: Response, bytes_max: usize, whom: &str) -> Result<Vec<u8>, Failure> {
+    http::body(response, bytes_max).await.map_err(|error| match error {
+        BodyError::Broken(error) => unreachable_because(error, whom),
+        BodyError::TooLarge => {
             tracing::warn!(whom, "the answer is larger than {bytes_max} bytes");
-            return Err(Failure::Garbage);
+            Failure::Garbage
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    })
 }
 
 /// Logs the cause of `error`, without the URL, which is personal.
 fn unreachable_because(error: reqwest::Error, whom: &str) -> Failure {
     tracing::warn!(whom, cause = reason(&error.without_url()), "no answer");
     Failure::Unreachable
-}
-
-/// The innermost cause of an error.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// `Basic …` (RFC 7617), marked as sensitive.

@@ -129,8 +129,10 @@ pub struct Values(Value);
 impl Values {
     /// `names` stand for themselves; `record.NAME` for the first text of an attribute.
     pub fn new(names: &[(&str, &str)], record: Option<&Attributes>) -> Self {
+        // On the heap, which is wiped: a short text would lie inside its value, and on every stack that carries it.
+        let value = |text: &str| Value::from(Arc::<str>::from(text));
         let mut values: BTreeMap<String, Value> =
-            names.iter().map(|&(name, value)| (name.to_owned(), Value::from(value))).collect();
+            names.iter().map(|&(name, text)| (name.to_owned(), value(text))).collect();
         if let Some(record) = record {
             let first = |(name, texts): (&Arc<str>, &Vec<String>)| {
                 Some((name.to_string(), Value::from(texts.first()?.as_str())))

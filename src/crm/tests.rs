@@ -1,5 +1,6 @@
 //! The client against servers on the loopback that answer well, badly or not at all.
 
+mod hashed;
 mod hostile;
 mod tls;
 mod treatment;
@@ -182,7 +183,7 @@ async fn answers_are_understood() {
         ),
         ("404 Not Found", "no", Answer::LookUp(Matches::None)),
         ("500 Internal Server Error", one, Answer::Failed(Failure::Status)),
-        ("401 Unauthorized", "", Answer::Failed(Failure::Status)),
+        ("401 Unauthorized", "", Answer::Failed(Failure::Refused)),
         ("200 OK", "<html>", Answer::Failed(Failure::Garbage)),
         ("200 OK", "", Answer::Failed(Failure::Garbage)),
         ("200 OK", r#"{"customers":[{"name":"no id"}]}"#, Answer::Failed(Failure::Garbage)),

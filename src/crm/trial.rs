@@ -32,8 +32,8 @@ pub struct Heard {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
-    pub body: Vec<u8>,
+    /// Its body, unless there is a hash in it.
+    pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Trial {

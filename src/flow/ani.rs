@@ -38,20 +38,32 @@ pub enum Trust {
     Claimed,
     /// A trunk of ours, in a header that its setting names.
     Trunk,
-    /// The same, and it says what its network's check of the number came to.
+    /// Somebody has checked it.
     Checked(Check),
 }
 
-/// What a network's check of a calling number came to (STIR/SHAKEN, told as `verstat`: ATIS-1000074).
+/// What a check of a calling number came to (STIR/SHAKEN).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Check {
     /// What came of it.
     pub outcome: CheckOutcome,
     /// How far the caller's own network answers for the number.
     pub attestation: Option<Attestation>,
+    /// Whose check it was.
+    pub by: CheckedBy,
 }
 
-/// What came of a network's check. That none is told is none of these.
+/// Who has checked a calling number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckedBy {
+    /// The network in front of a trunk of ours that is believed, which has told it as `verstat` (ATIS-1000074).
+    Trunk,
+    /// We have, by the passport that came with the call.
+    Portero,
+}
+
+/// What came of a check. That none is told is none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
@@ -94,21 +106,51 @@ impl Check {
             "-c" => Some(Attestation::C),
             _ => return None,
         };
-        Some(Self { outcome, attestation })
+        Some(Self { outcome, attestation, by: CheckedBy::Trunk })
+    }
+}
+
+impl CheckOutcome {
+    /// The word in records, metrics and hand-overs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotChecked => "not_checked",
+        }
+    }
+}
+
+impl Attestation {
+    /// The word likewise.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::C => "c",
+        }
+    }
+}
+
+/// As a hand-over tells it: `passed-a`, `failed`.
+impl fmt::Display for Check {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.outcome.as_str())?;
+        self.attestation.map_or(Ok(()), |attestation| write!(formatter, "-{}", attestation.as_str()))
     }
 }
 
 /// How far a calling number can be trusted, the least first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrustLevel {
-    /// Not at all: its network's check says that it may be somebody else's.
+    /// Not at all: a check says that it may be somebody else's.
     #[default]
     Any,
     /// The caller says so.
     Claimed,
     /// A trunk of ours says so.
     Trunk,
-    /// And its network's check was good, with attestation C or without one.
+    /// And a check was good, with attestation C or without one.
     Gateway,
     /// With attestation B.
     Partial,
@@ -132,7 +174,7 @@ impl Trust {
         }
     }
 
-    /// What the network's check came to, where a trunk that is believed has told it.
+    /// What a check came to, where there was one.
     pub fn check(self) -> Option<Check> {
         match self {
             Self::Checked(check) => Some(check),

@@ -1,6 +1,6 @@
 //! What the back end is asked during a conversation, and what may come of it.
 
-use super::{ActionName, Ani, Attributes, Customer, RequestId};
+use super::{ActionName, Ani, Attributes, Customer, Lock, RequestId};
 use crate::secret::Secret;
 
 /// What the back end is asked, and by which configured action.
@@ -44,6 +44,16 @@ pub enum Query {
     Record(Customer),
 }
 
+impl Query {
+    /// What the caller keyed in confidence, where it is asked about.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Secret { secret, .. } => Some(secret),
+            Self::Number(_) | Self::Identifier(_) | Self::Code { .. } | Self::Record(_) => None,
+        }
+    }
+}
+
 /// What came of a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -51,6 +61,9 @@ pub enum Answer {
     LookUp(Matches),
     /// Whether the secret is right.
     Check(bool),
+    /// In place of [`Answer::Check`]: the back end was not asked, as there have been too many failed proofs. To callers
+    /// it is a secret that was wrong.
+    Locked(Lock),
     /// Whether the one-time code is on its way.
     Sent(bool),
     /// What is known of the customer, besides or in place of what was known before.
@@ -77,26 +90,37 @@ pub enum Failure {
     Unreachable,
     /// No whole answer by the deadline.
     TimedOut,
-    /// A status that is neither success nor configured as "no match".
+    /// A status that is neither success nor configured as "no match", and no refusal either.
     Status,
+    /// A status that refuses this one request (4xx, but for 429) and is not configured as "no match".
+    Refused,
     /// An answer that could not be read as configured.
     Garbage,
     /// We had too many requests under way to send this one.
     Overloaded,
     /// It has failed so often of late that it was left alone.
     Open,
+    /// The proof could not be counted towards a lock-out, and so it was not sent.
+    NotCounted,
 }
 
 impl Failure {
+    /// Whether it may have to do with what was asked, and so tell something of it to who hears of the failure.
+    pub fn may_tell(self) -> bool {
+        !matches!(self, Self::Unreachable | Self::Overloaded | Self::Open)
+    }
+
     /// The word for it in records and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
             Self::Status => "status",
+            Self::Refused => "refused",
             Self::Garbage => "garbage",
             Self::Overloaded => "overloaded",
             Self::Open => "circuit_open",
+            Self::NotCounted => "not_counted",
         }
     }
 }

@@ -130,3 +130,23 @@ pub enum Lock {
     /// The line.
     Line,
 }
+
+impl Lock {
+    /// All of them, in the order in which they are looked at.
+    pub const ALL: [Self; 4] = [Self::Customer, Self::Ani, Self::Trunk, Self::Line];
+
+    /// The word for it in records, metrics and commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Ani => "ani",
+            Self::Trunk => "trunk",
+            Self::Line => "line",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lock| lock.as_str() == word)
+    }
+}

@@ -33,6 +33,17 @@ pub enum Need {
     RequiredBelow(TrustLevel),
 }
 
+/// What the calling number does for whoever is to show who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouching {
+    /// Nothing: it is not what has identified them.
+    Nothing,
+    /// It spares the factors that are required below a trust that it has.
+    Spares(TrustLevel),
+    /// It has less trust than the line wants of it: every factor is required.
+    Raises,
+}
+
 /// What is keyed for a factor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactorKind {
@@ -99,12 +110,12 @@ impl Factor {
 }
 
 impl Verification {
-    /// None is passed yet; those whose need ends at `trust` are not asked for.
-    pub fn begin(factors: &[Factor], trust: Option<TrustLevel>) -> Self {
-        let progress = |factor: &Factor| match factor.need {
-            Need::Optional => Progress::Open { required: false },
-            Need::RequiredBelow(level) if trust.is_some_and(|trust| trust >= level) => Progress::Waived,
-            Need::Required | Need::RequiredBelow(_) => Progress::Open { required: true },
+    /// None is passed yet; those that the calling number spares are not asked for.
+    pub fn begin(factors: &[Factor], vouching: Vouching) -> Self {
+        let progress = |factor: &Factor| match (factor.need, vouching) {
+            (Need::RequiredBelow(level), Vouching::Spares(trust)) if trust >= level => Progress::Waived,
+            (Need::Optional, Vouching::Nothing | Vouching::Spares(_)) => Progress::Open { required: false },
+            _ => Progress::Open { required: true },
         };
         Self { factors: factors.iter().map(progress).collect() }
     }

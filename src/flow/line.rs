@@ -24,6 +24,8 @@ pub struct Line {
     pub emergency: Next,
     /// Which language it speaks.
     pub languages: Languages,
+    /// What callers are asked to accept before anything else is done.
+    pub notice: Option<Notice>,
     /// Played as soon as the call is answered.
     pub greeting: Announcement,
     /// How the calling number identifies; `None` where it does not.
@@ -32,6 +34,8 @@ pub struct Line {
     pub identification: Identification,
     /// What shows the caller to be the customer, in the order of asking; none where the line does not verify.
     pub factors: Vec<Factor>,
+    /// Whether callers can find out which identifiers there are: `None` lets them.
+    pub discretion: Option<Discretion>,
     /// What a caller can do here by themselves, before the verdict's next step.
     pub service: Option<Service>,
     /// What is expected of the back end.
@@ -57,6 +61,24 @@ pub struct Languages {
     pub attribute: Option<Arc<str>>,
 }
 
+/// Something that callers are told of, and may accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How it is said: a question of one digit. What follows where it is given up is for those who do not accept.
+    pub question: Question,
+    /// The key that accepts.
+    pub accept: Digit,
+}
+
+/// How a line keeps to itself which identifiers there are. Nobody hears that theirs is not known: they are asked all that
+/// a customer is, are told "no" as often, and come to where a customer comes who proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discretion {
+    /// How long after an entry its answer is acted upon, however soon it is there. One that is not there by then is a
+    /// time-out.
+    pub answers_after: Duration,
+}
+
 /// How a calling number identifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ByNumber {
@@ -64,6 +86,25 @@ pub struct ByNumber {
     pub action: ActionName,
     /// How far it has to be trusted for that.
     pub trust: TrustLevel,
+    /// What becomes of a number that is trusted less.
+    pub below: Below,
+}
+
+/// What becomes of a number that is trusted less than a line wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Below {
+    /// It identifies nobody.
+    #[default]
+    Ignore,
+    /// It identifies, and spares no factor: even those that are optional else are required then.
+    Raise,
+}
+
+impl ByNumber {
+    /// Whether a number that is trusted so far identifies.
+    pub fn takes(&self, level: TrustLevel) -> bool {
+        level >= self.trust || self.below == Below::Raise
+    }
 }
 
 /// How callers are asked who they are.

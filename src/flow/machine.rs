@@ -6,8 +6,11 @@
 //! - A terminator that trails an entry which ended by its length belongs to that entry.
 //! - The calling number is looked up while the greeting plays.
 //! - What has been asked once, on whatever line, is not asked again on the next: neither who it is nor for a secret.
+//! - Where there is a notice, nothing is asked of the back end until it has been answered.
 
+mod aim;
 mod asking;
+mod discretion;
 mod filling;
 mod state;
 
@@ -19,15 +22,14 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 
 use super::{
-    Action, ActionName, Ani, Announcement, Answer, Customer, Event, Failure, HandOverEnd, LanguageName, Line,
-    Matches, Method, Next, Play, PlayId, Query, Request, RequestId, Sound, Standing, Step, Summary,
-    TargetName, Then, TrustLevel, Verification,
+    Action, ActionName, Ani, Announcement, Answer, Customer, Discretion, Event, Failure, HandOverEnd,
+    LanguageName, Line, Matches, Method, Next, Play, PlayId, Query, Request, RequestId, Sound, Standing,
+    Step, Summary, TargetName, Then, Verification, Vouching,
 };
-use crate::secret::Digit;
-use state::{Asking, Awaited, Fetch, Number, Onward, Phase, Playing, State, Subject, is_failure};
+use crate::secret::{Digit, Waiting};
+pub use aim::Aim;
+use state::{Asking, Awaited, Fetch, Held, Number, Onward, Phase, Playing, State, Subject, Who, is_failure};
 
-/// The most keys kept ahead of their question; further ones are dropped.
-const TYPE_AHEAD_MAX: usize = 64;
 /// How many lines one caller is taken on to; lines that send callers in a circle are left then.
 const LINES_MAX: usize = 8;
 
@@ -53,6 +55,8 @@ pub enum Opening {
     Closed,
     /// Its emergency switch is on.
     Emergency,
+    /// It does, and this caller is asked nothing.
+    ToAgent,
 }
 
 impl Opening {
@@ -74,7 +78,9 @@ pub struct Flow {
     ani: Option<Ani>,
     rng: StdRng,
     state: State,
-    standing: Standing,
+    who: Who,
+    /// What the line asked for on which the caller said who they are: it holds on the lines after it.
+    kept_discretion: Option<Discretion>,
     number: Number,
     /// How far the factors of a line have come; `None` until the first is asked for.
     verification: Option<Verification>,
@@ -87,10 +93,12 @@ pub struct Flow {
     /// Where it can be sent, and the places of a secret that are asked for: those of the factor that is asked for.
     offers: Offers,
     rounds: u32,
+    /// Where the caller was on hanging up.
+    left_at: Option<Step>,
     playing: Option<Playing>,
     awaited: Option<Awaited>,
     /// Keys that no question has taken yet, oldest first.
-    type_ahead: VecDeque<Digit>,
+    type_ahead: Waiting,
     /// The terminator of an entry that ended by its length, which may still trail it.
     trailing: Option<Digit>,
     summary: Summary,
@@ -133,7 +141,8 @@ impl Flow {
             ani,
             rng,
             state: State::Greeting,
-            standing: Standing::Unidentified,
+            who: Who::Is(Standing::Unidentified),
+            kept_discretion: None,
             number: Number::Unknown,
             verification: None,
             asked_who: false,
@@ -141,9 +150,10 @@ impl Flow {
             code: None,
             offers: Offers::default(),
             rounds: 0,
+            left_at: None,
             playing: None,
             awaited: None,
-            type_ahead: VecDeque::new(),
+            type_ahead: Waiting::default(),
             trailing: None,
             summary: Summary::default(),
             actions: VecDeque::new(),
@@ -154,10 +164,11 @@ impl Flow {
             Opening::Open => None,
             Opening::Closed => line.hours.as_ref().map(|(_, closed)| closed),
             Opening::Emergency => Some(&line.emergency),
+            Opening::ToAgent => Some(&line.next.unidentified),
         };
         match instead {
             Some(next) => {
-                flow.summary.closed = true;
+                flow.summary.closed = opening != Opening::ToAgent;
                 flow.next(next, now);
             }
             None => flow.open(now),
@@ -168,6 +179,7 @@ impl Flow {
     /// Goes on at `line`, which was asked for.
     pub fn enter(&mut self, line: Arc<Line>, now: Instant) {
         self.summary.lines.push(line.number.clone());
+        self.keep_discretion();
         self.line = line;
         self.rounds = 0;
         self.open(now);
@@ -184,16 +196,17 @@ impl Flow {
             Event::Digit(digit) => self.digit(digit, now),
             Event::Answered(request, answer) => self.answered(request, answer, now),
             Event::HandedOver(end) => self.handed_over(end, now),
-            Event::HungUp => self.end(),
+            Event::HungUp => {
+                self.left_at.get_or_insert(self.step());
+                self.end();
+            }
         }
     }
 
     /// Lets time pass: an entry or a back-end request may have run out of it.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if let Some(Awaited { request, deadline, .. }) = self.awaited
-            && deadline <= now
-        {
-            return self.answered(request, Answer::Failed(Failure::TimedOut), now);
+        if self.waits_until().is_some_and(|deadline| deadline <= now) {
+            return self.waited(now);
         }
         if self.hold_at().is_some_and(|at| at <= now) {
             self.hold();
@@ -209,8 +222,12 @@ impl Flow {
             }
             _ => None,
         };
-        let deadline = self.awaited.as_ref().map(|awaited| awaited.deadline);
-        [entry, deadline, self.hold_at()].into_iter().flatten().min()
+        [entry, self.waits_until(), self.hold_at()].into_iter().flatten().min()
+    }
+
+    /// Until when the back end is waited for; `None` while it is not.
+    pub fn waits_until(&self) -> Option<Instant> {
+        self.awaited.as_ref().map(|awaited| awaited.deadline)
     }
 
     /// When the caller is to hear that it takes a while: not while there is something else to hear or to key.
@@ -228,11 +245,13 @@ impl Flow {
     /// Where the caller is.
     pub fn step(&self) -> Step {
         match &self.state {
-            State::Greeting | State::Asking(Subject::Language, _) => Step::Greeting,
+            State::Greeting | State::Asking(Subject::Language | Subject::Notice, _) => Step::Greeting,
             State::Asking(subject, _) | State::Saying(Onward::Ask(subject, _)) => match subject {
                 Subject::Factor(_) | Subject::Contact(_) => Step::Verifying,
                 Subject::Menu(_) => Step::Serving,
-                Subject::Language | Subject::Choice | Subject::Identifier(_) => Step::Identifying,
+                Subject::Language | Subject::Notice | Subject::Choice | Subject::Identifier(_) => {
+                    Step::Identifying
+                }
             },
             State::Fetching(Fetch::Code(..)) => Step::Verifying,
             State::Fetching(Fetch::Record) | State::Saying(Onward::Menu(_)) => Step::Serving,
@@ -243,9 +262,9 @@ impl Flow {
 
     /// What is known of the caller so far.
     pub fn standing(&self) -> Standing {
-        match (&self.standing, &self.number) {
-            (Standing::Unidentified, Number::Known(customer)) => Standing::Identified(customer.clone()),
-            (standing, _) => standing.clone(),
+        match &self.number {
+            Number::Known(customer) if self.who.is_open() => Standing::Identified(customer.clone()),
+            _ => self.who.standing(),
         }
     }
 
@@ -264,25 +283,40 @@ impl Flow {
         &self.summary
     }
 
-    /// Begins with the line: asks for the language where that is to be chosen, and greets.
+    /// Begins with the line: asks for the language where that is to be chosen, gives notice, and greets.
     fn open(&mut self, now: Instant) {
-        self.look_number_up(now);
+        if !self.owes_notice() {
+            self.look_number_up(now);
+        }
         let chosen = !self.summary.lines.is_empty();
         if self.line.languages.menu.is_some() && !chosen {
             self.ask(Subject::Language, now);
         } else {
-            self.greet(now);
+            self.introduce(now);
         }
+    }
+
+    /// Whether the line has a notice, and none has been answered.
+    fn owes_notice(&self) -> bool {
+        self.line.notice.is_some() && self.summary.consent.is_none()
+    }
+
+    /// Says what comes before anybody is asked who they are.
+    fn introduce(&mut self, now: Instant) {
+        if self.owes_notice() { self.ask(Subject::Notice, now) } else { self.greet(now) }
+    }
+
+    /// Goes on from a notice that has been answered.
+    fn noticed(&mut self, now: Instant) {
+        self.look_number_up(now);
+        self.greet(now);
     }
 
     fn look_number_up(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
         let Some(by_number) = &line.by_number else { return };
-        let Some(ani) = self.ani.clone().filter(|ani| ani.trust.level() >= by_number.trust) else { return };
-        if self.asked_who
-            || self.standing != Standing::Unidentified
-            || !matches!(self.number, Number::Unknown)
-        {
+        let Some(ani) = self.ani.clone().filter(|ani| by_number.takes(ani.trust.level())) else { return };
+        if self.asked_who || !self.who.is_open() || !matches!(self.number, Number::Unknown) {
             return;
         }
         self.number = Number::Pending;
@@ -292,7 +326,13 @@ impl Flow {
     fn greet(&mut self, now: Instant) {
         self.state = State::Greeting;
         let line = Arc::clone(&self.line);
-        if !self.announce(&line.greeting) {
+        let greeting = &line.greeting;
+        if !greeting.key_ahead {
+            self.type_ahead.clear();
+        }
+        // A key that was pressed before is as good as one that is pressed meanwhile: whoever keys ahead knows the way.
+        let is_cut_short = greeting.barge_in && !self.type_ahead.is_empty();
+        if is_cut_short || !self.announce(greeting) {
             self.greeted(now);
         }
     }
@@ -312,7 +352,7 @@ impl Flow {
 
     /// Asks who it is, where nobody knows and nobody has asked.
     fn identify(&mut self, now: Instant) {
-        if self.standing != Standing::Unidentified || std::mem::replace(&mut self.asked_who, true) {
+        if !self.who.is_open() || std::mem::replace(&mut self.asked_who, true) {
             return self.verify(now);
         }
         let first =
@@ -324,31 +364,46 @@ impl Flow {
     fn identified(&mut self, customer: Customer, method: Method, now: Instant) {
         self.asked_who = true;
         self.summary.method = Some(method);
+        self.who = Who::Is(Standing::Identified(customer));
+        self.speak_their_language();
+        self.verify(now);
+    }
+
+    /// Goes on in the language that the customer's record names, where the line speaks it.
+    fn speak_their_language(&mut self) {
         let line = Arc::clone(&self.line);
-        let theirs = line.languages.attribute.as_ref().and_then(|attribute| customer.attribute(attribute));
-        if let Some((language, _)) =
-            line.languages.all.iter().find(|(language, _)| Some(language.as_str()) == theirs)
-        {
+        let Some(attribute) = &line.languages.attribute else { return };
+        let theirs = self.audible_customer().and_then(|customer| customer.attribute(attribute));
+        let mut languages = line.languages.all.iter();
+        if let Some((language, _)) = languages.find(|(language, _)| Some(language.as_str()) == theirs) {
             self.language = language.clone();
         }
-        self.standing = Standing::Identified(customer);
-        self.verify(now);
     }
 
     /// Asks for the line's factors, unless some line's have been asked for.
     fn verify(&mut self, now: Instant) {
         let asked = self.verification.is_some() || self.line.factors.is_empty();
-        if asked || !matches!(self.standing, Standing::Identified(_)) {
+        if asked || !self.who.is_unproven() {
             return self.serve(now);
         }
-        self.verification = Some(Verification::begin(&self.line.factors, self.trust()));
+        self.verification = Some(Verification::begin(&self.line.factors, self.vouching()));
         self.next_factor(now);
     }
 
-    /// How far the number is trusted that identified the caller; `None` where none did.
-    fn trust(&self) -> Option<TrustLevel> {
-        let ani = self.ani.as_ref().filter(|_| self.summary.method == Some(Method::Ani));
-        ani.map(|ani| ani.trust.level())
+    /// What the number that identified the caller does for them, be it that another line had them identified.
+    fn vouching(&self) -> Vouching {
+        match &self.ani {
+            Some(_) if self.summary.method != Some(Method::Ani) => Vouching::Nothing,
+            Some(_) if self.is_below_the_bar() => Vouching::Raises,
+            Some(ani) => Vouching::Spares(ani.trust.level()),
+            None => Vouching::Nothing,
+        }
+    }
+
+    /// Whether the calling number is trusted less than the line wants.
+    fn is_below_the_bar(&self) -> bool {
+        let trust = self.ani.as_ref().map(|ani| ani.trust.level());
+        trust.zip(self.line.by_number.as_ref()).is_some_and(|(trust, by_number)| trust < by_number.trust)
     }
 
     fn next_factor(&mut self, now: Instant) {
@@ -356,8 +411,12 @@ impl Flow {
         if let Some(nth) = verification.next() {
             return self.ask_factor(nth, now);
         }
-        let standing = std::mem::replace(&mut self.standing, Standing::Unidentified);
-        self.standing = verification.conclude(standing);
+        if let Who::Is(standing) = &mut self.who {
+            *standing = verification.conclude(std::mem::replace(standing, Standing::Unidentified));
+        }
+        if self.discretion().is_some() {
+            self.speak_their_language();
+        }
         self.serve(now);
     }
 
@@ -381,12 +440,12 @@ impl Flow {
     /// Lets callers help themselves, where the line does and they are who it needs.
     fn serve(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
-        let verdict = self.standing.verdict();
+        let verdict = self.audible_verdict();
         let Some(service) = line.service.as_ref().filter(|service| verdict.is_at_least(service.needs)) else {
             return self.conclude(now);
         };
         self.summary.contained = true;
-        match (&service.record, self.standing.customer()) {
+        match (&service.record, self.audible_customer()) {
             (Some(action), Some(customer)) => {
                 let query = Query::Record(customer.clone());
                 self.state = State::Fetching(Fetch::Record);
@@ -408,7 +467,7 @@ impl Flow {
     /// Says what the verdict has said, and goes where it has go.
     fn conclude(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
-        self.next(line.next.of(self.standing.verdict()), now);
+        self.next(line.next.of(self.audible_verdict()), now);
     }
 
     fn next(&mut self, next: &Next, now: Instant) {
@@ -418,7 +477,7 @@ impl Flow {
     /// Says sorry for the back end, and goes on with what is known.
     fn apologise(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
-        let next = line.next.of(self.standing.verdict());
+        let next = line.next.of(self.audible_verdict());
         let mut sorry = next.say.clone();
         sorry.pieces.splice(..0, line.apology.pieces.iter().cloned());
         self.say(&sorry, Onward::Then(next.then.clone()), now);
@@ -460,7 +519,7 @@ impl Flow {
     fn hand_over(&mut self, targets: VecDeque<TargetName>, now: Instant) {
         let Some(target) = targets.front().cloned() else { return self.not_taken(now) };
         self.state = State::HandingOver(targets);
-        self.actions.push_back(Action::HandOver(self.standing.clone(), target));
+        self.actions.push_back(Action::HandOver(self.who.standing(), target));
     }
 
     fn handed_over(&mut self, end: HandOverEnd, now: Instant) {
@@ -487,7 +546,7 @@ impl Flow {
     }
 
     fn end(&mut self) {
-        self.standing = self.standing();
+        self.who = Who::Is(self.standing());
         self.number = Number::Unknown;
         self.state = State::Ended;
         self.type_ahead.clear();
@@ -531,15 +590,30 @@ impl Flow {
 
     /// Keeps a key for the next question.
     fn keep(&mut self, digit: Digit) {
-        if self.type_ahead.len() < TYPE_AHEAD_MAX {
-            self.type_ahead.push_back(digit);
-        }
+        self.type_ahead.push(digit);
     }
 
     fn answered(&mut self, request: RequestId, answer: Answer, now: Instant) {
-        if self.awaited.as_ref().is_none_or(|awaited| awaited.request != request) {
+        let Some(awaited) = self.awaited.as_mut().filter(|awaited| awaited.request == Some(request)) else {
             return;
+        };
+        match &mut awaited.answer {
+            Held::Yes(held) if now < awaited.deadline => *held = held.take().or(Some(answer)),
+            Held::Yes(_) | Held::No => self.settle(answer, now),
         }
+    }
+
+    /// The back end has been waited for long enough.
+    fn waited(&mut self, now: Instant) {
+        let held = match self.awaited.as_mut().map(|awaited| &mut awaited.answer) {
+            Some(Held::Yes(held)) => held.take(),
+            _ => None,
+        };
+        self.settle(held.unwrap_or(Answer::Failed(Failure::TimedOut)), now);
+    }
+
+    /// Acts upon what the back end said.
+    fn settle(&mut self, answer: Answer, now: Instant) {
         self.awaited = None;
         if self.playing.is_some_and(|playing| playing.is_hold) {
             self.stop_playing();
@@ -567,7 +641,9 @@ impl Flow {
                 Number::Known(customer)
             }
             Answer::LookUp(Matches::Several(customers)) => {
-                self.candidates.by_number = customers;
+                if !self.is_below_the_bar() {
+                    self.candidates.by_number = customers;
+                }
                 Number::Unknown
             }
             Answer::LookUp(Matches::None) => Number::Unknown,
@@ -582,7 +658,9 @@ impl Flow {
         if is_failure(&answer) {
             return self.apologise(now);
         }
-        if let (Answer::Record(attributes), Some(customer)) = (answer, self.standing.customer_mut()) {
+        if let (Answer::Record(attributes), Who::Is(standing)) = (answer, &mut self.who)
+            && let Some(customer) = standing.customer_mut()
+        {
             customer.attributes.extend(attributes);
         }
         self.menu(0, now);
@@ -624,10 +702,20 @@ impl Flow {
     fn request(&mut self, action: ActionName, query: Query, now: Instant) {
         self.requests += 1;
         let id = RequestId(self.requests);
+        let is_of_entry = matches!(query, Query::Identifier(_) | Query::Secret { .. } | Query::Code { .. });
+        let held = if is_of_entry && self.discretion().is_some() { Held::Yes(None) } else { Held::No };
+        self.wait_for(Some(id), held, now);
+        self.actions.push_back(Action::Ask(Request { id, action, query }));
+    }
+
+    fn wait_for(&mut self, request: Option<RequestId>, answer: Held, now: Instant) {
         let patience = &self.line.patience;
         let hold_at = patience.hold.as_ref().map(|(after, _)| now + *after);
-        self.awaited = Some(Awaited { request: id, deadline: now + patience.deadline, hold_at });
-        self.actions.push_back(Action::Ask(Request { id, action, query }));
+        let wait = match (&answer, self.discretion()) {
+            (Held::Yes(_), Some(discretion)) => discretion.answers_after,
+            _ => patience.deadline,
+        };
+        self.awaited = Some(Awaited { request, deadline: now + wait, answer, hold_at });
     }
 }
 

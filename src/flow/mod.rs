@@ -16,20 +16,22 @@ mod machine;
 mod question;
 mod standing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use crate::say::DateOrder;
-pub use ani::{Ani, AniSource, Attestation, Check, CheckOutcome, Country, PhoneNumber, Trust, TrustLevel};
+pub use ani::{
+    Ani, AniSource, Attestation, Check, CheckOutcome, CheckedBy, Country, PhoneNumber, Trust, TrustLevel,
+};
 pub use announcement::{Announcement, Piece, Sound, Source, TextPart};
 pub use asked::{Answer, Failure, Matches, Query, Request};
 pub use event::{Action, Event, HandOverEnd, Lock, Play, PlayId, RequestId, Step, Summary};
-pub use factor::{CodePlan, Factor, FactorKind, Need, Verification};
+pub use factor::{CodePlan, Factor, FactorKind, Need, Verification, Vouching};
 pub use hours::{Day, Hours, Span};
 pub use line::{
-    ByNumber, ByVerdict, CheckDigit, Choice, Identification, Identifier, Languages, Line, Menu, Next,
-    Patience, Service, Then, Turn,
+    Below, ByNumber, ByVerdict, CheckDigit, Choice, Discretion, Identification, Identifier, Languages, Line,
+    Menu, Next, Notice, Patience, Service, Then, Turn,
 };
-pub use machine::{Flow, Opening, Start};
+pub use machine::{Aim, Flow, Opening, Start};
 pub use question::{After, EntryRules, Prompts, Question, Retries};
 pub use standing::{Attributes, Customer, Method, Standing, Verdict};
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::{
-    ActionName, Announcement, ByNumber, ByVerdict, CheckDigit, DateOrder, EntryRules, Factor, FactorKind,
-    Identification, Identifier, LanguageName, Languages, Line, LineName, Need, Next, Patience, PromptId,
-    Prompts, Question, TargetName, Then, TrustLevel,
+    ActionName, Announcement, Below, ByNumber, ByVerdict, CheckDigit, DateOrder, EntryRules, Factor,
+    FactorKind, Identification, Identifier, LanguageName, Languages, Line, LineName, Need, Next, Patience,
+    PromptId, Prompts, Question, TargetName, Then, TrustLevel,
 };
 
 /// The instant this many seconds after the tests' beginning of time.
@@ -81,10 +81,16 @@ pub fn line() -> Line {
             menu: None,
             attribute: None,
         },
+        notice: None,
         greeting: say("greeting"),
-        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        by_number: Some(ByNumber {
+            action: ActionName::new("number"),
+            trust: TrustLevel::Any,
+            below: Below::Ignore,
+        }),
         identification: Identification { choice: None, questions: vec![identifier("id")] },
         factors: vec![factor("pin")],
+        discretion: None,
         service: None,
         patience: Patience { deadline: Duration::from_secs(3), hold: None },
         apology: say("apology"),

@@ -39,6 +39,15 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlayId(pub u32);
 
+/// The payload types that our description names, for what the peer sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadTypes {
+    /// Of the codec.
+    pub codec: u8,
+    /// Of telephone-event, if it was agreed.
+    pub telephone_event: Option<u8>,
+}
+
 /// What offer and answer have settled about a session's media.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameters {
@@ -46,8 +55,10 @@ pub struct Parameters {
     pub codec: Codec,
     /// The RTP payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of telephone-event that we send and receive, if one was agreed; its clock is the codec's.
+    /// The payload type of telephone-event that the peer would like, if one was agreed; its clock is the codec's.
     pub telephone_event: Option<u8>,
+    /// What the peer is to send with, where it is not the same.
+    pub own: Option<PayloadTypes>,
     /// The packet time to send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer's SDP says to send RTP.

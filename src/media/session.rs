@@ -16,7 +16,7 @@ use super::protection::Protection;
 use super::reports::Reports;
 use super::tape::Head;
 use super::tones::ToneDetector;
-use super::{Command, Event, Figures, Origin, Parameters};
+use super::{Command, Event, Figures, Origin, Parameters, PayloadTypes};
 use crate::audio::{Codec, G722Decoder, Law, OpusDecoder};
 use crate::rtp::packet::{HEADER_LEN, is_rtcp};
 use crate::rtp::rtcp::{self, Report, SenderInfo};
@@ -161,6 +161,14 @@ enum Content {
     TelephoneEvent,
     /// Something that was not agreed on, such as comfort noise; it has a place in the sequence all the same.
     Other,
+}
+
+impl PayloadTypes {
+    /// What is sent by a number, if it is one of these.
+    fn content(self, number: u8) -> Option<Content> {
+        let is_event = (self.telephone_event == Some(number)).then_some(Content::TelephoneEvent);
+        is_event.or((self.codec == number).then_some(Content::Audio))
+    }
 }
 
 impl Session {
@@ -346,14 +354,13 @@ impl Session {
         }
     }
 
+    /// By the numbers that we have named; a peer that sends by its own instead, which many do, is understood as long as
+    /// they mean nothing else with us.
     fn content(&self, header: &Header) -> Content {
-        if self.parameters.telephone_event == Some(header.payload_type) {
-            Content::TelephoneEvent
-        } else if self.parameters.payload_type == header.payload_type {
-            Content::Audio
-        } else {
-            Content::Other
-        }
+        let Parameters { payload_type: codec, telephone_event, own, .. } = self.parameters;
+        let theirs = PayloadTypes { codec, telephone_event };
+        let content = |types: PayloadTypes| types.content(header.payload_type);
+        own.and_then(content).or_else(|| content(theirs)).unwrap_or(Content::Other)
     }
 
     /// Counts a believed packet towards its source's reception; a new source begins a new count.
@@ -381,7 +388,7 @@ impl Session {
             return None;
         }
         // A type that RTCP may have as well cannot be told from it (RFC 5761 §4).
-        let payload_type = self.parameters.payload_type;
+        let payload_type = self.parameters.own.map_or(self.parameters.payload_type, |own| own.codec);
         (followed && !RTCP_TYPES.contains(&payload_type)).then_some(payload_type)
     }
 

@@ -88,6 +88,11 @@ impl MediaPlane {
         self.lanes.iter().map(|lane| lane.lateness.share()).fold(0.0, f64::max)
     }
 
+    /// Whether every thread is still there.
+    pub fn is_whole(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+    }
+
     /// Gives a command to the session's thread, without ever waiting.
     ///
     /// # Errors

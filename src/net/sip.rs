@@ -18,10 +18,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::warn;
 
 pub use streams::{Caps, Undelivered};
 pub use tls::{Tls, TlsFault, TlsFiles};
+pub(super) use tls::{chain, key, provider};
 
 use crate::sip::{Domain, Hop, Listener, Transmit, Transport};
 use streams::{Streamed, Streams};
@@ -63,6 +65,8 @@ pub struct Outlet {
     udp: Arc<[UdpListener]>,
     streams: Streams,
     listeners: Vec<Listener>,
+    /// The tasks that take connections.
+    accepting: Vec<JoinHandle<()>>,
 }
 
 /// The way in.
@@ -79,7 +83,7 @@ pub struct Inlet {
 pub async fn open(listen: &[Listen], caps: Caps, tls: Tls) -> Result<(Outlet, Inlet), NotBound> {
     let (told, streamed) = mpsc::channel(STREAMED_MAX);
     let streams = Streams::new(caps, tls, told);
-    let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
+    let (mut sockets, mut listeners, mut accepting) = (Vec::new(), Vec::new(), Vec::new());
     for &listen in listen {
         let not_bound = |source| NotBound { listen, source };
         if listen.transport == Transport::Udp {
@@ -87,12 +91,14 @@ pub async fn open(listen: &[Listen], caps: Caps, tls: Tls) -> Result<(Outlet, In
             listeners.push(socket.listener());
             sockets.push(socket);
         } else {
-            listeners.push(streams.listen(listen.transport, listen.address).map_err(not_bound)?);
+            let (listener, task) = streams.listen(listen.transport, listen.address).map_err(not_bound)?;
+            listeners.push(listener);
+            accepting.push(task);
         }
     }
     let udp: Arc<[UdpListener]> = sockets.into();
     let inlet = Inlet { udp: Arc::clone(&udp), streamed, room: Room::default(), next: 0 };
-    Ok((Outlet { udp, streams, listeners }, inlet))
+    Ok((Outlet { udp, streams, listeners, accepting }, inlet))
 }
 
 impl Outlet {
@@ -110,6 +116,11 @@ impl Outlet {
         let socket = self.udp.iter().find(|socket| socket.serves(&transmit.hop)).ok_or(Undelivered)?;
         socket.send(&transmit);
         Ok(())
+    }
+
+    /// Whether every listener still takes connections.
+    pub fn is_whole(&self) -> bool {
+        !self.accepting.iter().any(JoinHandle::is_finished)
     }
 
     /// Connections from now on have this TLS.
@@ -135,17 +146,17 @@ impl Outlet {
 
 /// What a socket gave; a datagram lies in the room.
 enum Received {
-    Datagram(Hop, usize),
+    Datagram(Hop),
     Streamed(Streamed),
 }
 
 impl Inlet {
     /// Waits for something to come in. Whoever stops waiting loses nothing.
     pub async fn receive(&mut self) -> Arrival<'_> {
+        // Nobody needs the last one any more, and there may have been a key in it.
+        self.room.wipe();
         match poll_fn(|context| self.poll_receive(context)).await {
-            Received::Datagram(hop, length) => {
-                Arrival::Message(hop, Cow::Borrowed(self.room.datagram(length)))
-            }
+            Received::Datagram(hop) => Arrival::Message(hop, Cow::Borrowed(self.room.datagram())),
             Received::Streamed(Streamed::Message(hop, message)) => Arrival::Message(hop, Cow::Owned(message)),
             Received::Streamed(Streamed::Unreachable(hop, domain)) => Arrival::Unreachable(hop, domain),
         }
@@ -172,7 +183,7 @@ impl Inlet {
         };
         while let Poll::Ready(ready) = socket.poll_readable(context) {
             match ready.and_then(|()| socket.try_receive(&mut self.room)) {
-                Ok((hop, length)) => return Poll::Ready(Received::Datagram(hop, length)),
+                Ok(hop) => return Poll::Ready(Received::Datagram(hop)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     warn!("the SIP socket {}: {error}", socket.local());

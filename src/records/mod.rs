@@ -2,8 +2,14 @@
 //!
 //! [`Store`] is the `SQLite` database in the data folder. [`Writer`] takes a record at the end of each call
 //! without making the call wait, and says when it is safe on disk; what the database will not take goes to
-//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. Counting and reporting over records is not done here.
+//! a spool beside it and is written later. [`Recorder`] makes files of the calls that are recorded. [`Accounts`] are those
+//! who may look at it all, and [`Audit`] keeps who touched any of it. Counting and reporting over records is not done here.
 
+mod accounts;
+pub mod audit;
+pub mod person;
+pub mod pseudonyms;
+pub mod purge;
 mod recorder;
 mod recordings;
 mod row;
@@ -18,9 +24,12 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{Accounts, Change, Token, User};
+pub use audit::Audit;
 pub use recorder::Recorder;
+pub(crate) use store::make_private;
 pub use store::{Filter, Store};
-pub use writer::{Kept, Lost, Retention, Writer};
+pub use writer::{Eraser, Kept, Lost, Retention, Writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -77,6 +86,24 @@ pub enum RecordsError {
         path: PathBuf,
         /// What it said.
         source: sqlx::Error,
+    },
+    /// A person is not erased, or not altogether.
+    #[error("not everything is erased: {why}; try again")]
+    NotErased {
+        /// What went wrong.
+        why: String,
+    },
+    /// What was deleted is not in the database any more, and still in its write-ahead log.
+    #[error("{}-wal still holds what was deleted, since somebody is reading the database; it goes with the next purge", path.display())]
+    StillInLog {
+        /// The database.
+        path: PathBuf,
+    },
+    /// What was done is not in the audit log, and so is not to be done.
+    #[error("the audit log cannot be written: {why}")]
+    Unaudited {
+        /// What the database said.
+        why: String,
     },
     /// A thread of ours could not be started.
     #[error("the threads that keep records cannot be started: {0}")]

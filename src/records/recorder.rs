@@ -50,6 +50,11 @@ impl Recorder {
         Ok(Self { orders, thread: thread.map_err(RecordsError::Thread)? })
     }
 
+    /// Whether its thread is still there.
+    pub fn is_whole(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Begins a recording of this name; neither waits nor blocks. What goes to the tape is recorded until it is dropped.
     pub fn begin(&self, name: String) -> Tape {
         let (tape, frames) = tape();

@@ -88,7 +88,7 @@ pub(super) fn open(data: &Path, name: &str) -> io::Result<Option<(File, u64)>> {
 }
 
 /// The path of a recording, if its name leads nowhere else.
-fn path_of(data: &Path, name: &str) -> Option<PathBuf> {
+pub(super) fn path_of(data: &Path, name: &str) -> Option<PathBuf> {
     let is_plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     (is_plain && !name.is_empty()).then(|| folder_of(data).join(name))
 }

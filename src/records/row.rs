@@ -19,7 +19,7 @@ pub(super) const COLUMNS: &str = "id, version, line, ani, started_at, answered_a
     token, hand_over_outcome, hand_over_status, ended_by, reason, packets_sent, packets_received, packets_lost, \
     jitter_ms, remote_loss, ani_source, trunk, first_dialled, ani_withheld, ani_verstat, ani_attestation, \
     remote_jitter_ms, round_trip_ms, remote_opinion, recording, identifier, factors, language, lines, closed, contained, \
-    locked, consent";
+    locked, consent, encrypted, ani_checked_by, ani_check_fault";
 
 /// Fills one row of an INSERT.
 pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallRecord) {
@@ -63,7 +63,10 @@ pub(super) fn bind(row: &mut Separated<'_, Sqlite, &'static str>, record: &CallR
         .push_bind(record.closed)
         .push_bind(record.contained)
         .push_bind(record.locked.map(|lock| word(&lock)))
-        .push_bind(record.consent);
+        .push_bind(record.consent)
+        .push_bind(record.media.encrypted)
+        .push_bind(record.ani_checked_by.map(|by| word(&by)))
+        .push_bind(record.ani_check_fault.map(|fault| word(&fault)));
 }
 
 fn bind_media(row: &mut Separated<'_, Sqlite, &'static str>, media: &MediaFigures) {
@@ -85,6 +88,8 @@ pub(super) fn read(row: &SqliteRow) -> sqlx::Result<CallRecord> {
         ani_withheld: row.try_get("ani_withheld")?,
         ani_verstat: optional(row, "ani_verstat", unword)?,
         ani_attestation: optional(row, "ani_attestation", unword)?,
+        ani_checked_by: optional(row, "ani_checked_by", unword)?,
+        ani_check_fault: optional(row, "ani_check_fault", unword)?,
         trunk: row.try_get("trunk")?,
         first_dialled: row.try_get("first_dialled")?,
         started_at: parsed(row, "started_at")?,
@@ -147,6 +152,7 @@ fn read_media(row: &SqliteRow) -> sqlx::Result<MediaFigures> {
         remote_jitter_ms: row.try_get("remote_jitter_ms")?,
         round_trip_ms: row.try_get("round_trip_ms")?,
         remote_opinion: row.try_get("remote_opinion")?,
+        encrypted: row.try_get("encrypted")?,
     })
 }
 
@@ -172,12 +178,12 @@ pub(super) fn instant(at: Timestamp) -> String {
     format!("{at:.9}")
 }
 
-/// The database's integers are signed; a call that exceeds 2^63 packets is not expected.
-fn count(packets: u64) -> i64 {
-    i64::try_from(packets).unwrap_or(i64::MAX)
+/// The database's integers are signed; what exceeds 2^63 is not expected.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         other => unreachable!("the enums of a record are words, not {other:?}"),
@@ -188,11 +194,12 @@ fn unword<T: DeserializeOwned>(text: &str) -> Result<T, WordError> {
     T::deserialize(StrDeserializer::new(text))
 }
 
-fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
+pub(super) fn worded<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
     unword(row.try_get(column)?).map_err(|error| unreadable(column, error))
 }
 
-fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
+/// An instant of a row.
+pub(super) fn parsed(row: &SqliteRow, column: &str) -> sqlx::Result<Timestamp> {
     row.try_get::<&str, _>(column)?.parse().map_err(|error: jiff::Error| unreadable(column, error))
 }
 
@@ -204,6 +211,6 @@ fn optional<T, E: Into<BoxDynError>>(
     row.try_get::<Option<&str>, _>(column)?.map(parse).transpose().map_err(|error| unreadable(column, error))
 }
 
-fn unreadable(column: &str, source: impl Into<BoxDynError>) -> sqlx::Error {
+pub(super) fn unreadable(column: &str, source: impl Into<BoxDynError>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
 }

@@ -1,9 +1,14 @@
 //! Records to test with.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::call::record::{AniSource, Attestation, CheckOutcome, Lock, Method, RECORD_VERSION, Verdict};
+use super::{Kept, Store, Writer};
+use crate::call::record::{
+    AniSource, Attestation, CheckOutcome, CheckedBy, Fault, Lock, Method, RECORD_VERSION, Verdict,
+};
 use crate::call::{CallRecord, EndedBy, HandOver, HandOverOutcome, MediaFigures, Trace};
 
 /// A record with every field filled; `number` makes its identifier, its token and its time its own.
@@ -19,6 +24,8 @@ pub(crate) fn record(number: u64) -> CallRecord {
         ani_withheld: false,
         ani_verstat: Some(CheckOutcome::Passed),
         ani_attestation: Some(Attestation::A),
+        ani_checked_by: Some(CheckedBy::Portero),
+        ani_check_fault: Some(Fault::Absent),
         trunk: Some("carrier".to_owned()),
         first_dialled: Some("+12025550001".to_owned()),
         started_at,
@@ -58,8 +65,34 @@ pub(crate) fn record(number: u64) -> CallRecord {
             remote_jitter_ms: Some(0.75),
             round_trip_ms: Some(31.5),
             remote_opinion: Some(4.25),
+            encrypted: Some(true),
         },
     }
+}
+
+/// Keeps these records, as a server does that ends with them.
+pub(crate) async fn keep(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
+    let writer = Writer::start(store, Kept::NOTHING, |_| ()).expect("started");
+    for record in records {
+        writer.submit(record).expect("there is room");
+    }
+    writer.drain().await;
+}
+
+/// Whether a file below the folder has this in it, or in its name. One that goes while it is looked for, as the database's
+/// log does when the last connection closes, has nothing in it.
+pub(crate) fn is_anywhere(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).expect("a folder").any(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().contains(text) {
+            return true;
+        }
+        if path.is_dir() {
+            return is_anywhere(&path, text);
+        }
+        let content = std::fs::read(path).unwrap_or_default();
+        content.windows(text.len()).any(|window| window == text.as_bytes())
+    })
 }
 
 /// The barest record there can be.
@@ -70,6 +103,8 @@ pub(crate) fn bare(number: u64) -> CallRecord {
         ani_withheld: true,
         ani_verstat: None,
         ani_attestation: None,
+        ani_checked_by: None,
+        ani_check_fault: None,
         trunk: None,
         first_dialled: None,
         answered_at: None,

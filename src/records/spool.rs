@@ -82,7 +82,7 @@ impl Spool {
 
 impl Files {
     fn current(&self) -> PathBuf {
-        self.folder.join("spool.jsonl")
+        current(&self.folder)
     }
 
     fn replaying(&self) -> PathBuf {
@@ -113,15 +113,54 @@ impl Replay {
     }
 
     fn reject(&self, line: &[u8]) -> io::Result<()> {
-        let path = self.folder.join("spool.rejected.jsonl");
+        let path = rejected(&self.folder);
         append_durably(&path, &[line.trim_ascii_end(), b"\n"].concat())?;
         error!(path = %path.display(), "a line of the spool is no record and has been put aside");
         Ok(())
     }
 }
 
+/// The records that wait in this folder's spool, for whoever only reads.
+pub(super) fn waiting(folder: &Path) -> io::Result<Vec<CallRecord>> {
+    let mut records = Vec::new();
+    for path in [replaying(folder), current(folder)] {
+        let lines = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            lines => lines?,
+        };
+        let lines = lines.split(|octet| *octet == b'\n');
+        records.extend(lines.filter_map(|line| serde_json::from_slice::<CallRecord>(line).ok()));
+    }
+    Ok(records)
+}
+
+/// Takes from what was put aside the lines in which one of these stands.
+pub(super) fn forget_rejected(folder: &Path, words: &[&str]) -> io::Result<()> {
+    let path = rejected(folder);
+    let text = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text?,
+    };
+    let holds = |line: &[u8], word: &str| line.windows(word.len()).any(|window| window == word.as_bytes());
+    let lines = text.split_inclusive(|octet| *octet == b'\n');
+    let kept: Vec<u8> = lines
+        .filter(|line| !words.iter().any(|word| !word.is_empty() && holds(line, word)))
+        .flatten()
+        .copied()
+        .collect();
+    if kept.is_empty() { fs::remove_file(&path) } else { fs::write(&path, kept) }
+}
+
+fn current(folder: &Path) -> PathBuf {
+    folder.join("spool.jsonl")
+}
+
 fn replaying(folder: &Path) -> PathBuf {
     folder.join("spool.replaying.jsonl")
+}
+
+fn rejected(folder: &Path) -> PathBuf {
+    folder.join("spool.rejected.jsonl")
 }
 
 fn append_durably(path: &Path, lines: &[u8]) -> io::Result<()> {

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt::{self, Display};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,11 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         step(7, "recordings", include_str!("migrations/0007_recordings.sql")),
         step(8, "conversation", include_str!("migrations/0008_conversation.sql")),
         step(9, "trust", include_str!("migrations/0009_trust.sql")),
+        step(10, "audit", include_str!("migrations/0010_audit.sql")),
+        step(12, "number_check", include_str!("migrations/0012_number_check.sql")),
+        step(13, "accounts", include_str!("migrations/0013_accounts.sql")),
+        step(15, "privacy", include_str!("migrations/0015_privacy.sql")),
+        step(17, "encrypted", include_str!("migrations/0017_encrypted.sql")),
     ])
 });
 
@@ -68,6 +74,19 @@ pub struct Filter {
     pub line: Option<String>,
     /// Calls that ended with this verdict.
     pub verdict: Option<Verdict>,
+}
+
+impl Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since, until, line, verdict } = self;
+        let parts = [
+            since.map(|since| format!("since {since}")),
+            until.map(|until| format!("until {until}")),
+            line.as_ref().map(|line| format!("of line {line}")),
+            verdict.map(|verdict| format!("that ended as {}", verdict.as_str())),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Store {
@@ -119,6 +138,11 @@ impl Store {
     /// What keeps other processes out of the folder; `None` if this store only reads.
     pub(super) fn lock(&self) -> Option<Arc<File>> {
         self.lock.clone()
+    }
+
+    /// The connections that read.
+    pub(super) fn reads(&self) -> &SqlitePool {
+        &self.reads
     }
 
     /// The `limit` newest records, newest first.
@@ -184,7 +208,8 @@ impl Store {
         row.map(|row| row::read(&row)).transpose().map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: sqlx::Error) -> RecordsError {
+    /// What an error of the database means.
+    pub(super) fn failed(&self, error: sqlx::Error) -> RecordsError {
         RecordsError::database(&database_path(&self.folder))(error)
     }
 }
@@ -216,6 +241,8 @@ pub(super) async fn connect_to_write(folder: &Path, patience: Duration) -> sqlx:
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(patience)
+        // What is deleted is written over: it is names and numbers.
+        .pragma("secure_delete", "ON")
         .connect()
         .await
 }
@@ -269,7 +296,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), R
 }
 
 /// Makes a folder that only its owner can look into: there are names and numbers in it.
-pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -335,14 +335,17 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
     let mut connection = store::connect_to_write(folder.path(), patience).await.expect("connected");
     let first_schema = "ALTER TABLE calls DROP COLUMN trunk; ALTER TABLE calls DROP COLUMN ani_source;
         ALTER TABLE calls DROP COLUMN first_dialled; ALTER TABLE calls DROP COLUMN ani_withheld;
-        ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_attestation;
+        ALTER TABLE calls DROP COLUMN ani_verstat; ALTER TABLE calls DROP COLUMN ani_checked_by;
+        ALTER TABLE calls DROP COLUMN ani_check_fault; ALTER TABLE calls DROP COLUMN ani_attestation;
         ALTER TABLE calls DROP COLUMN remote_jitter_ms; ALTER TABLE calls DROP COLUMN round_trip_ms;
         ALTER TABLE calls DROP COLUMN remote_opinion; ALTER TABLE calls DROP COLUMN recording;
         ALTER TABLE calls DROP COLUMN identifier; ALTER TABLE calls DROP COLUMN factors;
         ALTER TABLE calls DROP COLUMN language; ALTER TABLE calls DROP COLUMN lines;
         ALTER TABLE calls DROP COLUMN closed; ALTER TABLE calls DROP COLUMN contained;
         ALTER TABLE calls DROP COLUMN locked; ALTER TABLE calls DROP COLUMN consent;
-        DROP TABLE traces;
+        ALTER TABLE calls DROP COLUMN erased_at;
+        ALTER TABLE calls DROP COLUMN encrypted;
+        DROP TABLE traces; DROP TABLE audit; DROP TABLE users; DROP TABLE tokens;
         DELETE FROM _sqlx_migrations WHERE version > 1";
     connection.execute(first_schema).await.expect("written");
     connection.close().await.expect("closed");
@@ -355,6 +358,8 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
         first_dialled: None,
         ani_verstat: None,
         ani_attestation: None,
+        ani_checked_by: None,
+        ani_check_fault: None,
         recording: None,
         identifier: None,
         factors: Vec::new(),
@@ -368,6 +373,7 @@ async fn an_older_database_is_brought_up_to_date_and_keeps_its_records() {
             remote_jitter_ms: None,
             round_trip_ms: None,
             remote_opinion: None,
+            encrypted: None,
             ..record(1).media
         },
         ..record(1)

@@ -27,7 +27,9 @@ pub(super) async fn insert(connection: &mut SqliteConnection, traces: &[Trace]) 
     for trace in traces {
         let Some(ended_at) = trace.ended_at() else { continue };
         sqlx::query(
-            "INSERT INTO traces (call, ended_at, messages) VALUES (?, ?, ?) ON CONFLICT (call) DO NOTHING",
+            "INSERT INTO traces (call, ended_at, messages) SELECT ?1, ?2, ?3 \
+             WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?1 AND erased_at IS NOT NULL) \
+             ON CONFLICT (call) DO NOTHING",
         )
         .bind(&trace.call)
         .bind(row::instant(ended_at))

@@ -17,10 +17,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use metrics::counter;
 use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info};
 
+use super::person::{self, Erased, Person};
 use super::spool::{Replay, Spool};
 use super::store::{self, Store};
 use super::{RecordsError, recordings, row, trace};
@@ -73,7 +74,14 @@ pub struct Kept {
 impl Kept {
     /// Nothing.
     pub const NOTHING: Self = Self { traces: Retention::Off, recordings: Retention::Off };
+
+    /// Everything, for ever.
+    pub const EVERYTHING: Self =
+        Self { traces: Retention::For(Duration::MAX), recordings: Retention::For(Duration::MAX) };
 }
+
+/// Erasures that wait for their turn; whoever comes then waits for a place.
+const ERASURES_MAX: usize = 4;
 
 /// How often traces and recordings whose time is over are deleted.
 const DELETE_EVERY: Duration = Duration::from_mins(10);
@@ -108,6 +116,7 @@ pub struct Writer {
     queue: mpsc::Sender<Arc<CallRecord>>,
     overflow: mpsc::Sender<Arc<CallRecord>>,
     traces: mpsc::Sender<Trace>,
+    eraser: Eraser,
     task: JoinHandle<()>,
     thread: thread::JoinHandle<()>,
 }
@@ -141,13 +150,19 @@ impl Writer {
         let spool = Arc::new(Spool::new(store.folder()));
         let (queue, records) = mpsc::channel(limits.queue_records_max);
         let (overflow, spare) = mpsc::channel(limits.queue_records_max);
+        let (erasures, to_erase) = mpsc::channel(ERASURES_MAX);
         let (trace_queue, traces) = mpsc::channel(limits.queue_traces_max);
         let thread = spawn_overflow(Arc::clone(&spool), spare, limits, Arc::clone(&told))?;
         let waiting = spool.waiting();
         let store = store.clone();
         let scribe = Scribe { store, connection: None, spool, waiting, limits, kept, told, _lock: lock };
-        let task = tokio::spawn(scribe.run(records, traces));
-        Ok(Self { queue, overflow, traces: trace_queue, task, thread })
+        let task = tokio::spawn(scribe.run(records, traces, to_erase));
+        Ok(Self { queue, overflow, traces: trace_queue, eraser: Eraser(erasures), task, thread })
+    }
+
+    /// Whether its task and its thread are still there.
+    pub fn is_whole(&self) -> bool {
+        !self.task.is_finished() && !self.thread.is_finished()
     }
 
     /// Hands a record over for keeping. Neither waits nor blocks.
@@ -173,15 +188,45 @@ impl Writer {
         }
     }
 
+    /// What erases people for as long as this writer is there.
+    pub fn eraser(&self) -> Eraser {
+        self.eraser.clone()
+    }
+
     /// Returns when everything submitted is on disk. What even then cannot be kept is counted and logged.
     pub async fn drain(self) {
-        let Self { queue, overflow, traces, task, thread } = self;
+        let Self { queue, overflow, traces, eraser: _, task, thread } = self;
         drop((queue, overflow, traces));
         // The thread first: the task's last act is to replay what the thread has spooled.
         let joined = spawn_blocking(|| thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) || task.await.is_err() {
             error!("the records' writer broke off; see above");
         }
+    }
+}
+
+/// Erases people. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Eraser(mpsc::Sender<Erasure>);
+
+/// Somebody to be erased.
+#[derive(Debug)]
+struct Erasure {
+    person: Person,
+    reply: oneshot::Sender<Result<Erased, RecordsError>>,
+}
+
+impl Eraser {
+    /// Erases what is kept of a person in records, traces, recordings and the spool, after everything that was submitted
+    /// before. Calls that are up are not among that.
+    ///
+    /// # Errors
+    /// [`RecordsError::NotErased`], and then it is to be tried again; [`RecordsError::StillInLog`].
+    pub async fn erase(&self, person: Person) -> Result<Erased, RecordsError> {
+        let ended = || RecordsError::NotErased { why: "the writer of records has ended".to_owned() };
+        let (reply, erased) = oneshot::channel();
+        self.0.send(Erasure { person, reply }).await.map_err(|_| ended())?;
+        erased.await.map_err(|_| ended())?
     }
 }
 
@@ -239,7 +284,12 @@ struct Scribe {
 }
 
 impl Scribe {
-    async fn run(mut self, mut records: mpsc::Receiver<Arc<CallRecord>>, mut traces: mpsc::Receiver<Trace>) {
+    async fn run(
+        mut self,
+        mut records: mpsc::Receiver<Arc<CallRecord>>,
+        mut traces: mpsc::Receiver<Trace>,
+        mut erasures: mpsc::Receiver<Erasure>,
+    ) {
         self.replay().await;
         let mut batch = Vec::new();
         let mut deleting = tokio::time::interval(DELETE_EVERY);
@@ -256,6 +306,11 @@ impl Scribe {
                 }
                 () = tokio::time::sleep(self.limits.retry), if spooled => self.replay().await,
                 Some(trace) = traces.recv() => self.keep_traces(trace, &mut traces).await,
+                Some(Erasure { person, reply }) = erasures.recv() => {
+                    let erased = self.erase(&person).await;
+                    // Whoever asked may have gone; it is erased.
+                    let _ = reply.send(erased);
+                }
                 // One batch a turn: records that come meanwhile go first.
                 _ = deleting.tick() => {
                     self.delete_recordings();
@@ -334,6 +389,24 @@ impl Scribe {
                 error!(%failure, "old recordings stay for now");
             }
         });
+    }
+
+    /// Erases what is kept of a person.
+    async fn erase(&mut self, person: &Person) -> Result<Erased, RecordsError> {
+        let failed = |failure: Failure| RecordsError::NotErased { why: failure.to_string() };
+        self.replay().await;
+        if *self.waiting.borrow() {
+            return Err(failed("records wait in the spool, which the database does not take".into()));
+        }
+        let told = self.write(async |connection| person::told(connection, person).await).await;
+        let (folder, calls) = (self.store.folder().to_owned(), told.map_err(failed)?);
+        let deleted = blocking(move || Ok((person::delete_files(&folder, &calls)?, calls))).await;
+        let (recordings, calls) = deleted.map_err(|error| failed(error.into()))?;
+        let now = Timestamp::now();
+        let stripped = self.write(async |connection| person::strip(connection, &calls, now).await).await;
+        let erased = Erased { recordings, ..stripped.map_err(failed)? };
+        self.store.empty_log().await?;
+        Ok(erased)
     }
 
     async fn spool(&self, batch: Vec<Arc<CallRecord>>) -> std::io::Result<()> {

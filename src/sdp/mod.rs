@@ -95,6 +95,16 @@ pub struct Session {
     pub version: u64,
 }
 
+/// The payload types that our description names, which are those that the peer sends with: each side says what it takes,
+/// and in an answer they need not be those of the offer (RFC 3264 §5.1, §6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadTypes {
+    /// Of the codec.
+    pub codec: u8,
+    /// Of telephone-event, where it was agreed.
+    pub telephone_event: Option<u8>,
+}
+
 /// What offer and answer settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
@@ -102,8 +112,10 @@ pub struct Negotiated {
     pub codec: Codec,
     /// The payload type of `codec` that we send, 0-127.
     pub payload_type: u8,
-    /// The payload type of telephone-event that we send and receive.
+    /// The payload type of telephone-event that we send.
     pub telephone_event: Option<u8>,
+    /// What the peer sends with, where it is not the same.
+    pub own: Option<PayloadTypes>,
     /// The packet time that we send, 10-60 ms in steps of 10; with Opus 20 ms.
     pub packet_time: Duration,
     /// Where the peer takes RTP. Its address is unspecified while the peer holds the call in the manner of

@@ -7,7 +7,7 @@ use sipx_sdp::{Attribute, Direction, MediaDescription, SessionDescription};
 
 use super::crypto::{self, Settled};
 use super::stream;
-use super::{Codec, Codecs, Incompatible, Negotiated, Protection, SdpError, Session, Terms};
+use super::{Codec, Codecs, Incompatible, Negotiated, PayloadTypes, Protection, SdpError, Session, Terms};
 use crate::srtp::{KeyRing, Keys};
 
 /// The packet time that our descriptions ask for, in milliseconds.
@@ -84,10 +84,10 @@ fn choose(
 /// An offer of the terms' codecs and telephone-event for media at `local`, which is encrypted where that is required.
 pub fn offer<'a>(local: SocketAddr, session: Session, terms: impl Into<Terms<'a>>) -> String {
     let Terms { codecs, protection } = terms.into();
-    let formats = codecs.list().iter().map(|codec| (codec.offered_format().to_owned(), *codec)).collect();
+    let formats = codecs.list().iter().map(|codec| (codec.offered_type().to_string(), *codec)).collect();
     let mut events = Vec::new();
     for codec in codecs.list() {
-        let event = (codec.offered_events().to_owned(), codec.events().to_owned());
+        let event = (codec.offered_events().to_string(), codec.events().to_owned());
         if !events.contains(&event) {
             events.push(event);
         }
@@ -121,7 +121,13 @@ fn read(
     let keys = keys(media)?;
     // Our offer does not ask for rtcp-mux, so an answer cannot grant it (RFC 5761 §5.1.1).
     let negotiated = stream::settle(&answer, media, false, &Codecs::Theirs(Codec::ALL.to_vec()))?;
-    Ok(Negotiated { keys, ..negotiated })
+    let Negotiated { codec, payload_type, telephone_event, .. } = negotiated;
+    let theirs = PayloadTypes { codec: payload_type, telephone_event };
+    let own = PayloadTypes {
+        codec: codec.offered_type(),
+        telephone_event: telephone_event.map(|_| codec.offered_events()),
+    };
+    Ok(Negotiated { keys, own: Some(own).filter(|own| *own != theirs), ..negotiated })
 }
 
 fn parse(text: &str) -> Result<SessionDescription, SdpError> {

@@ -26,18 +26,18 @@ impl Codec {
     }
 
     /// Its static payload type (RFC 3551 §6), which needs no rtpmap, if it has one.
-    fn static_format(self) -> Option<&'static str> {
+    fn static_type(self) -> Option<u8> {
         match self {
-            Self::Pcmu => Some("0"),
-            Self::Pcma => Some("8"),
-            Self::G722 => Some("9"),
+            Self::Pcmu => Some(0),
+            Self::Pcma => Some(8),
+            Self::G722 => Some(9),
             Self::Opus => None,
         }
     }
 
     /// The payload type that we offer it as: the static one, or for Opus the one that most of the field uses.
-    pub(super) fn offered_format(self) -> &'static str {
-        self.static_format().unwrap_or("111")
+    pub(super) fn offered_type(self) -> u8 {
+        self.static_type().unwrap_or(111)
     }
 
     /// What fmtp says of it, if there is anything to say.
@@ -56,10 +56,10 @@ impl Codec {
     }
 
     /// The payload type that we offer those as.
-    pub(super) fn offered_events(self) -> &'static str {
+    pub(super) fn offered_events(self) -> u8 {
         match self {
-            Self::Pcmu | Self::Pcma | Self::G722 => "101",
-            Self::Opus => "110",
+            Self::Pcmu | Self::Pcma | Self::G722 => 101,
+            Self::Opus => 110,
         }
     }
 }
@@ -86,6 +86,7 @@ pub(super) fn settle(
         codec,
         payload_type: number,
         telephone_event: events(media, codec),
+        own: None,
         packet_time: if codec == Codec::Opus { OPUS_PACKET_TIME } else { packet_time(media) },
         remote,
         remote_rtcp: if mux { remote } else { remote_rtcp(media, remote) },
@@ -120,7 +121,7 @@ fn choose(media: &MediaDescription, codecs: &Codecs) -> Option<(Codec, u8)> {
 fn codec(media: &MediaDescription, format: &str) -> Option<Codec> {
     let named = Codec::ALL.into_iter().find(|codec| match media.rtpmap(format) {
         Some(rtpmap) => same_format(rtpmap, codec.rtpmap()),
-        None => codec.static_format() == Some(format),
+        None => codec.static_type().is_some_and(|number| number.to_string() == format),
     });
     named.filter(|codec| *codec != Codec::Opus || takes_opus_packets(media))
 }

@@ -45,6 +45,7 @@ fn an_ordinary_offer_is_answered_in_full() {
             codec: Codec::Pcma,
             payload_type: 8,
             telephone_event: Some(101),
+            own: None,
             packet_time: Duration::from_millis(30),
             remote: SocketAddr::from(([192, 0, 2, 1], 4000)),
             remote_rtcp: SocketAddr::from(([192, 0, 2, 1], 4001)),
@@ -337,6 +338,11 @@ fn our_own_offer_and_answer_agree() {
     assert_eq!((settled.codec, settled.payload_type, settled.telephone_event), (Codec::Pcmu, 0, Some(101)));
     assert_eq!((read.codec, read.payload_type, read.telephone_event), (Codec::Pcmu, 0, Some(101)));
     assert_eq!((settled.remote, read.remote), (theirs, local()));
+    assert_eq!((settled.own, read.own), (None, None), "the answer has the numbers of the offer");
+    let other = answer.replace(" 101", " 96").replace(":101", ":96");
+    let read = read_answer(&other).expect("readable");
+    let own = PayloadTypes { codec: 0, telephone_event: Some(101) };
+    assert_eq!((read.telephone_event, read.own), (Some(96), Some(own)), "{other}");
     let refusal = answer.replace("m=audio 20000", "m=audio 0");
     assert_eq!(read_answer(&refusal), Err(SdpError::Incompatible(Incompatible::NoAudio)));
 }

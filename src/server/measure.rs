@@ -8,11 +8,13 @@ use metrics::{counter, gauge, histogram};
 use tracing::{info, warn};
 
 use crate::call::{
-    CallRecord, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState, TrunkView,
+    CallRecord, EndedBy, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState,
+    TrunkView,
 };
-use crate::flow::{Method, Verdict};
+use crate::flow::{Attestation, CheckedBy, Lock, Method, Verdict};
 use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
+use crate::records::pseudonyms::{Pseudonyms, Sort};
 use crate::sip::Transport;
 
 /// Shows how much is going on, and what the SIP side has counted.
@@ -89,14 +91,19 @@ pub fn trunk_news(news: &TrunkNews) {
     }
 }
 
-/// Counts a call whose record has been written, and logs it.
-pub fn call_ended(record: &CallRecord) {
+/// Counts a call whose record has been written, and logs it: with pseudonyms, and without the words of the other side,
+/// which may be anything.
+pub fn call_ended(record: &CallRecord, pseudonyms: &Pseudonyms) {
     let line = record.line.clone();
     let verdict = record.verdict.as_str();
     let seconds = record.ended_at.duration_since(record.started_at).as_secs_f64();
     counter!("portero_calls_total", "line" => line.clone(), "verdict" => verdict).increment(1);
     histogram!("portero_call_seconds", "line" => line).record(seconds);
     identification(record);
+    number_check(record);
+    if let Some(lock) = record.locked {
+        counter!("portero_lock_outs_total", "by" => lock.as_str()).increment(1);
+    }
     if let Some(hand_over) = &record.hand_over {
         let labels = [
             ("target", hand_over.target.clone()),
@@ -109,9 +116,12 @@ pub fn call_ended(record: &CallRecord) {
         call = record.id,
         line = record.line,
         verdict,
+        locked = record.locked.map(Lock::as_str),
         hand_over = record.hand_over.as_ref().map(outcome),
         ended_by = ?record.ended_by,
-        reason = record.reason,
+        reason = record.reason.as_ref().filter(|_| record.ended_by == EndedBy::Portero),
+        ani = record.ani.as_ref().map(|ani| pseudonyms.of(Sort::Ani, ani)),
+        customer = record.customer.as_ref().map(|customer| pseudonyms.of(Sort::Customer, customer)),
         seconds,
         "call ended"
     );
@@ -139,6 +149,18 @@ fn identification(record: &CallRecord) {
         let labels = [("line", line.clone()), ("step", step.into())];
         counter!("portero_input_attempts_total", &labels).increment(u64::from(attempts));
     }
+}
+
+/// Counts what a check of the calling number came to, whoever made it.
+fn number_check(record: &CallRecord) {
+    let Some((outcome, by)) = record.ani_verstat.zip(record.ani_checked_by) else { return };
+    let by = match by {
+        CheckedBy::Trunk => "trunk",
+        CheckedBy::Portero => "portero",
+    };
+    let attestation = record.ani_attestation.map_or("none", Attestation::as_str);
+    let labels = [("by", by), ("outcome", outcome.as_str()), ("attestation", attestation)];
+    counter!("portero_identity_checks_total", &labels).increment(1);
 }
 
 fn outcome(hand_over: &HandOver) -> &'static str {

@@ -1,7 +1,7 @@
 //! Reading the configuration again while calls go on (SIGHUP, `POST /api/v1/reload`).
 //!
 //! A file with faults is refused and the one in effect stays. A call keeps the plan it began with, and with it
-//! the back end that plan asks. What cannot change while the program runs is named in the answer.
+//! the back end that plan asks. Webhooks are told of all calls as is configured now. What cannot change while the program runs is named in the answer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -9,11 +9,13 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::checking::Checker;
 use super::speaking;
-use super::start::{StartError, plan};
+use super::start::{StartError, pages, plan};
 use crate::audio::Library;
 use crate::call::Plan;
-use crate::config::{Configuration, Limits, Look, Sip};
+use crate::config::{Configuration, Limits, Look, Sip, Web};
+use crate::hooks::Sender;
 use crate::net::sip::Tls;
 use crate::speech::Voice;
 use crate::{crm, web};
@@ -32,6 +34,12 @@ pub struct Prepared {
     back_end: crm::Client,
     tls: Tls,
     voice: Voice,
+    /// What the pages and the API go by.
+    pub pages: web::Settings,
+    /// Whom calls are told to, all of them.
+    pub webhooks: Vec<Sender>,
+    /// Who checks calling numbers, if anybody does.
+    pub checker: Option<Checker>,
 }
 
 /// What the server has of its configuration.
@@ -40,6 +48,7 @@ pub struct InEffect {
     /// The file it came from; the demo has none.
     file: Option<PathBuf>,
     configuration: Configuration,
+    newest_back_end: crm::Client,
     /// The back ends of the plans that calls are still following, the newest last.
     back_ends: Vec<(Weak<Plan>, crm::Client)>,
 }
@@ -52,7 +61,8 @@ impl InEffect {
         plan: &Arc<Plan>,
         back_end: crm::Client,
     ) -> Self {
-        Self { file, configuration, back_ends: vec![(Arc::downgrade(plan), back_end)] }
+        let newest_back_end = back_end.clone();
+        Self { file, configuration, newest_back_end, back_ends: vec![(Arc::downgrade(plan), back_end)] }
     }
 
     /// The configuration in effect.
@@ -71,27 +81,36 @@ impl InEffect {
         self.back_ends.iter().find(of_plan).map(|(_, back_end)| back_end)
     }
 
+    /// The back ends that the next call asks.
+    pub fn newest_back_end(&self) -> &crm::Client {
+        &self.newest_back_end
+    }
+
     /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
     pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls, voice } = prepared;
+        let Prepared { configuration, prompts, back_end, tls, voice, .. } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
+        self.newest_back_end = back_end.clone();
         self.back_ends.push((Arc::downgrade(&plan), back_end));
         (plan, tls, voice, web::Reloaded { needs_restart, warnings })
     }
 }
 
-/// Reads the file again, with all that it names. Takes a while: not for the loop.
-pub fn prepare(file: &Path) -> Reread {
+/// Reads the file again, with all that it names; `former` are the back ends of the configuration in effect. Takes a while: not for the loop.
+pub fn prepare(file: &Path, former: &crm::Client) -> Reread {
     let configuration = Configuration::load(file).map_err(|faults| faults.to_string())?;
     let prompts = configuration.load_prompts().map_err(|faults| StartError::Prompts(faults).to_string())?;
-    let back_end = crm::Client::new(configuration.back_end.clone()).map_err(|error| error.to_string())?;
+    let back_end = former.renew(configuration.back_end.clone()).map_err(|error| error.to_string())?;
     let tls = Tls::load(configuration.sip.tls.as_ref()).map_err(|error| error.to_string())?;
     let voice = speaking::voice(&configuration).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice }))
+    let checker = Checker::of(&configuration).map_err(|error| error.to_string())?;
+    let pages = pages(&configuration).map_err(|error| error.to_string())?;
+    let webhooks = Sender::all(&configuration.webhooks).map_err(|error| error.to_string())?;
+    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, pages, webhooks, checker }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.
@@ -116,14 +135,19 @@ pub fn tell(reply: Reply, outcome: Result<web::Reloaded, String>) {
 fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> {
     // Certificates are read anew, wherever they are.
     let of_restart = |sip: &Sip| Sip { tls: None, ..sip.clone() };
+    // The rest of [web] takes effect at once.
+    let of_start = |web: &Web| (web.listen, web.tls.is_some());
     let caps = |limits: &Limits| (limits.connections, limits.connections_per_source);
     let sections = [
         ("[sip]", of_restart(&old.sip) != of_restart(&new.sip)),
         ("[limits] `connections`", caps(&old.limits) != caps(&new.limits)),
         ("[media]", old.media != new.media),
-        ("[web]", old.web != new.web),
+        ("[process]", old.process != new.process),
+        ("[web]", of_start(&old.web) != of_start(&new.web)),
         ("[hep]", old.hep != new.hep),
         ("[records]", old.records != new.records),
+        ("[privacy]", old.privacy != new.privacy),
+        ("[locks] `database`", old.locks.server != new.locks.server),
         ("[demo.back_end]", old.demo_back_end != new.demo_back_end),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -7,19 +7,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng;
+use jiff::Timestamp;
 use rand::rngs::StdRng;
+use rand::{RngCore as _, SeedableRng};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::checking::{self, Checker, CheckingError, Shown};
 use super::reload::InEffect;
 use super::{ANSWERS_MAX, Inputs, Server, descriptors, measure, speaking, wall_clock};
+use crate::access::{Name, PasswordHash, Role, made_up_password};
 use crate::audio::{Library, PromptFault};
 use crate::call::{Emergencies, Network, Plan, Switchboard, Tap};
-use crate::config::{Configuration, Limits, Records};
+use crate::config::{self, Configuration, Limits, Records, Web};
+use crate::hooks::{HooksError, Post, Sender};
+use crate::locks::{Locks, Place};
 use crate::net::dns::{Dns, Locator};
 use crate::net::media::{MediaConfig, MediaPlane};
 use crate::net::sip::{Caps, Inlet, NotBound, Outlet, Tls, TlsFault};
+use crate::records::audit::{Actor, Deed};
+use crate::records::pseudonyms::Pseudonyms;
+use crate::records::purge::Purger;
+use crate::records::{Accounts, Audit, User};
+use crate::secret::Password;
 use crate::sip::{Listener, Transport, Whereabouts};
 use crate::{crm, net, records, sip, web};
 
@@ -32,6 +42,9 @@ const TRACES_ASKED_MAX: usize = 16;
 /// Requests for the emergency switches that may wait for it, likewise.
 const SWITCHES_ASKED_MAX: usize = 16;
 
+/// Requests to erase people that may wait for it, likewise.
+const ERASURES_MAX: usize = 4;
+
 /// Value of Retry-After on a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -42,7 +55,28 @@ pub struct Addresses {
     pub sip: SocketAddr,
     /// The pages and the API.
     pub web: SocketAddr,
+    /// Whether these speak TLS.
+    pub web_tls: bool,
 }
+
+impl Addresses {
+    /// Where the pages are, as a URL that ends in a slash.
+    pub fn pages(&self) -> String {
+        format!("{}://{}/", if self.web_tls { "https" } else { "http" }, self.web)
+    }
+}
+
+/// The user that is made where there was none.
+#[derive(Debug)]
+pub struct FirstUser {
+    /// What they are called.
+    pub name: Name,
+    /// Their password, of which only the hash is kept.
+    pub password: Password,
+}
+
+/// What the first user is called.
+const FIRST_NAME: &str = "admin";
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +107,23 @@ pub enum StartError {
     /// The record store cannot be used.
     #[error("{0}")]
     Records(#[from] records::RecordsError),
+    /// The lock-outs cannot be kept in the data folder.
+    #[error(
+        "lock-outs cannot be kept in the data folder: {0}; let this user write there, or name another folder"
+    )]
+    Locks(#[source] sqlx::Error),
     /// The back end cannot be asked as configured.
     #[error("{0}")]
     BackEnd(#[from] crm::Misconfigured),
     /// Nothing can be said as configured.
     #[error("{0}")]
     Voice(#[from] crate::speech::VoiceError),
+    /// Calling numbers cannot be checked as configured.
+    #[error("calling numbers cannot be checked: {0}")]
+    Checking(#[from] CheckingError),
+    /// Webhooks cannot be told anything as configured.
+    #[error("{0}")]
+    Webhooks(#[from] HooksError),
     /// The metrics cannot be kept.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -101,12 +146,46 @@ impl StartError {
             Self::Prompts(_)
             | Self::Listen { .. }
             | Self::Records(_)
+            | Self::Locks(_)
             | Self::BackEnd(_)
             | Self::Tls(_)
-            | Self::Voice(_) => 78,
+            | Self::Checking(_)
+            | Self::Voice(_)
+            | Self::Webhooks(_) => 78,
             Self::Metrics(_) | Self::Media(_) | Self::Hep(_) | Self::Signals(_) => 1,
         }
     }
+}
+
+/// Makes a user where there is none; not where the demo's link lets its user in.
+pub async fn first_user(configuration: &Configuration) -> Result<Option<FirstUser>, StartError> {
+    let accounts = Accounts::open(&configuration.records.folder).await?;
+    if configuration.web.link.is_some() || !accounts.users().await?.is_empty() {
+        return Ok(None);
+    }
+    let (mut letters, mut salt) = ([0; 20], [0; 16]);
+    rand::rng().fill_bytes(&mut letters);
+    rand::rng().fill_bytes(&mut salt);
+    let name = Name::parse(FIRST_NAME).expect("letters are a name");
+    let password = made_up_password(letters);
+    let user = User {
+        name: name.clone(),
+        password: PasswordHash::of(&password, salt),
+        role: Role::Admin,
+        disabled: false,
+        created_at: Timestamp::now(),
+    };
+    let subject = format!("user {name}");
+    Audit::start(&configuration.records.folder).append(Actor::System, Deed::Changed, subject, "made").await?;
+    Ok(accounts.add_user(&user).await?.then_some(FirstUser { name, password }))
+}
+
+/// What the pages and the API go by.
+pub fn pages(configuration: &Configuration) -> Result<web::Settings, TlsFault> {
+    let Web { names, tokens, lifetimes, open_metrics, tls, .. } = &configuration.web;
+    let tls = tls.as_ref().map(net::pages::tls).transpose()?;
+    let (names, tokens) = (names.clone(), tokens.clone());
+    Ok(web::Settings { names, tokens, lifetimes: *lifetimes, open_metrics: *open_metrics, tls })
 }
 
 /// Has every part, or says which cannot be had.
@@ -120,18 +199,13 @@ pub async fn start(
     let (outlet, inlet) = transports(&configuration).await?;
     let listeners = outlet.listeners().to_vec();
     let sip_address = listeners.first().map_or_else(|| ([0, 0, 0, 0], 0).into(), |first| first.address);
-    let pages = listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
-    let web_address = pages.local_addr().unwrap_or(configuration.web.listen);
-    let store = records::Store::open(&configuration.records.folder).await?;
-    let emergencies = records::switches::load(&configuration.records.folder)?;
+    let listener_of_pages =
+        listener("the pages", configuration.web.listen, "--web, or `listen` in [web]").await?;
+    let web_address = listener_of_pages.local_addr().unwrap_or(configuration.web.listen);
     let live = Arc::new(web::Live::new());
-    let told = Arc::clone(&live);
-    let Records { folder, recording_max, kept, .. } = &configuration.records;
-    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
-    let writer = records::Writer::start(&store, *kept, move |record| {
-        measure::call_ended(&record);
-        told.ended(record);
-    })?;
+    let Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger } =
+        kept(&configuration, &live).await?;
+    let locks = locks(&configuration).await?;
     if let Some(demo) = configuration.demo_back_end.clone() {
         let setting = "--crm, or `listen` in [demo.back_end]";
         let listener = listener("the demo's back end", demo.listen, setting).await?;
@@ -141,41 +215,43 @@ pub async fn start(
     let dial = configuration.lines.iter().map(|line| format!("sip:{}@{sip_address}", line.number)).collect();
     let (reload, reloads) = mpsc::channel(1);
     let (traces, traces_asked) = mpsc::channel(TRACES_ASKED_MAX);
+    let (erasures, to_erase) = mpsc::channel(ERASURES_MAX);
     let (switches, switches_asked) = mpsc::channel(SWITCHES_ASKED_MAX);
+    let (settings, pages_go_by) = watch::channel(Arc::new(pages(&configuration)?));
+    let web_tls = configuration.web.tls.is_some();
     let state = web::State {
         live: Arc::clone(&live),
         store,
+        audit: audit.clone(),
         metrics,
         ready,
-        names: Vec::new(),
+        settings: pages_go_by,
+        link: configuration.web.link.clone(),
         dial,
         reload,
         traces,
         switches,
+        locks: locks.clone(),
         folder: configuration.records.folder.clone(),
+        erasures,
+        pseudonyms,
     };
-    tokio::spawn(web::serve(pages, state, std::future::pending()));
+    let pages = tokio::spawn(web::serve(listener_of_pages, state, std::future::pending()));
 
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS_MAX);
-    let usual = MediaConfig::default();
-    let plane = MediaConfig {
-        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
-        pinned: configuration.media.pin_threads,
-        kernel_filter: configuration.media.kernel_filter,
-        silence_limit: configuration.media.silence_timeout,
-        ..usual
-    };
     let (locator, found) = Locator::new(Dns::new(&configuration.sip.name_servers));
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let back_end = crm::Client::new(configuration.back_end.clone())?;
     let voice = speaking::voice(&configuration)?;
     voice.keep_swept();
     let (spoken, heard) = mpsc::channel(speaking::SPOKEN_MAX);
+    let checker = Checker::of(&configuration)?;
+    let (findings, found_out) = mpsc::channel(checking::CHECKED_MAX);
     let plan = Arc::new(plan(&configuration, prompts));
     let exporter = configuration.hep.clone().map(net::hep::Exporter::open).transpose();
     let exporter = exporter.map_err(StartError::Hep)?;
     let server = Server {
-        media: MediaPlane::start(&plane, &media_events).map_err(StartError::Media)?,
+        media: MediaPlane::start(&media_config(&configuration), &media_events).map_err(StartError::Media)?,
         switchboard: switchboard(&configuration, listeners, Arc::clone(&plan), emergencies),
         in_effect: InEffect::new(file, configuration, &plan, back_end),
         sip: outlet,
@@ -184,19 +260,88 @@ pub async fn start(
         answers,
         voice,
         spoken,
+        checker,
+        shown: Shown::default(),
+        findings,
         live,
         records: writer,
+        audit,
+        _purger: purger,
         recorder,
+        locks,
+        webhooks,
         readiness,
+        pages,
+        page_settings: settings,
+        lost: None,
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
     };
-    let addresses = Addresses { sip: sip_address, web: web_address };
+    let addresses = Addresses { sip: sip_address, web: web_address, web_tls };
     Ok((
         server,
-        Inputs::new(media, (answered, heard), reloads, (traces_asked, switches_asked), inlet, found)?,
+        Inputs::new(
+            media,
+            (answered, heard, found_out),
+            reloads,
+            (traces_asked, switches_asked, to_erase),
+            (inlet, found),
+        )?,
         addresses,
     ))
+}
+
+/// What the media threads are told of a configuration.
+fn media_config(configuration: &Configuration) -> MediaConfig {
+    let usual = MediaConfig::default();
+    MediaConfig {
+        threads: configuration.media.threads.map_or(usual.threads, NonZeroUsize::get),
+        pinned: configuration.media.pin_threads,
+        kernel_filter: configuration.media.kernel_filter,
+        silence_limit: configuration.media.silence_timeout,
+        ..usual
+    }
+}
+
+/// What is kept on disk, and what keeps it.
+struct Kept {
+    store: records::Store,
+    audit: Audit,
+    pseudonyms: Arc<Pseudonyms>,
+    emergencies: Emergencies,
+    webhooks: Post,
+    recorder: records::Recorder,
+    writer: records::Writer,
+    purger: Purger,
+}
+
+async fn kept(configuration: &Configuration, live: &Arc<web::Live>) -> Result<Kept, StartError> {
+    let (Records { folder, recording_max, kept, .. }, privacy) =
+        (&configuration.records, &configuration.privacy);
+    let store = records::Store::open(folder).await?;
+    let audit = Audit::start(folder);
+    let emergencies = records::switches::load(folder)?;
+    let webhooks = Post::start(folder.clone(), Sender::all(&configuration.webhooks)?);
+    let recorder = records::Recorder::start(folder.clone(), *recording_max)?;
+    let pseudonyms = Arc::new(Pseudonyms::open(folder, privacy.rotation)?);
+    let (told, named, of_ends) = (Arc::clone(live), Arc::clone(&pseudonyms), webhooks.clone());
+    let writer = records::Writer::start(&store, *kept, move |record| {
+        measure::call_ended(&record, &named);
+        of_ends.tell_of_end(&record);
+        told.ended(record);
+    })?;
+    let keys = (Arc::clone(&pseudonyms), privacy.rotation);
+    let purger = Purger::start(store.clone(), audit.clone(), privacy.periods.clone(), keys);
+    Ok(Kept { store, audit, pseudonyms, emergencies, webhooks, recorder, writer, purger })
+}
+
+async fn locks(configuration: &Configuration) -> Result<Locks, StartError> {
+    let config::Locks { server, limits } = &configuration.locks;
+    let place = match server {
+        Some(server) => Place::Server(server.clone()),
+        None => Place::Folder(configuration.records.folder.clone()),
+    };
+    Locks::start(place, *limits).await.map_err(StartError::Locks)
 }
 
 async fn transports(configuration: &Configuration) -> Result<(Outlet, Inlet), StartError> {
@@ -240,6 +385,8 @@ pub fn plan(configuration: &Configuration, prompts: Library) -> Plan {
         calls_max: configuration.limits.calls,
         intake: configuration.limits.intake,
         speech: speaking::speech(configuration),
+        passports: configuration.passports.clone(),
+        numbers: configuration.numbers.clone(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who calls, by the header fields that tell it: From (RFC 3261 §8.1.1.3), P-Asserted-Identity (RFC 3325 §9.1),
 //! Remote-Party-ID (draft-ietf-sip-privacy-04), and whether they ask not to be told: Privacy (RFC 3323 §4.2). What
-//! the network says that its check of a number came to: `verstat` (3GPP TS 24.229 §7.2A.20, ATIS-1000074). And
-//! whom they called, where somebody has diverted the call: History-Info (RFC 7044 §5), Diversion (RFC 5806 §5).
+//! the network says that its check of a number came to: `verstat` (3GPP TS 24.229 §7.2A.20, ATIS-1000074). What somebody
+//! has signed of it: Identity (RFC 8224 §4), which is read elsewhere. And whom they called, where somebody has diverted
+//! the call: History-Info (RFC 7044 §5), Diversion (RFC 5806 §5).
 //!
 //! Everything here is a claim. Which of them to believe is not decided here, and display names are not read.
 //! A value that does not parse is left out, and the others are read all the same.
@@ -39,6 +40,8 @@ pub struct Identity {
     pub from: Option<Claim>,
     /// The users of P-Asserted-Identity and From that the network says it has checked.
     pub verstats: Vec<Verstat>,
+    /// What was signed of it.
+    pub signed: Signed,
     /// User of the address that was called first, where the call has been diverted on its way to us.
     pub first_dialled: Option<String>,
     /// What Privacy asks for.
@@ -63,6 +66,17 @@ pub struct Verstat {
     pub word: String,
 }
 
+/// What was signed of who calls whom, and what of the INVITE that is to be held against, as it stands there.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// The values of Identity, each a passport or the signature of one.
+    pub fields: Vec<String>,
+    /// Date.
+    pub date: Option<String>,
+    /// User of To, which is whom the caller wanted, wherever the call has come.
+    pub to: Option<String>,
+}
+
 /// A wish for privacy, of those that matter to whom a caller is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privacy {
@@ -85,6 +99,7 @@ impl Identity {
             remote_party: remote_party.iter().filter_map(remote_party_claim).collect(),
             verstats: asserted.iter().chain(&from).filter_map(verstat).take(VALUES_MAX).collect(),
             from: from.and_then(|address| claim(&address.uri)),
+            signed: signed(headers),
             first_dialled: first_dialled(headers),
             privacy: privacy(headers),
         }
@@ -96,7 +111,13 @@ impl Identity {
     }
 }
 
-// By hand, as a number is personal; and so for the other.
+// By hand, as a number is personal; and so for the others.
+impl fmt::Debug for Signed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Signed({} fields)", self.fields.len())
+    }
+}
+
 impl fmt::Debug for Verstat {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Verstat").field("word", &self.word).finish_non_exhaustive()
@@ -130,6 +151,16 @@ fn claim(uri: &Uri) -> Option<Claim> {
         _ if hidden => Some(Claim::Anonymous),
         Some(user) if user.eq_ignore_ascii_case(ANONYMOUS_USER) => Some(Claim::Anonymous),
         user => user.map(Claim::User),
+    }
+}
+
+/// RFC 8224 §4: each value has a line of its own.
+fn signed(headers: &Headers) -> Signed {
+    let rows = headers.get_all(&HeaderName::Identity).take(VALUES_MAX);
+    Signed {
+        fields: rows.map(|row| String::from_utf8_lossy(&row.value()).into_owned()).collect(),
+        date: message::text(headers, &message::extension("Date")),
+        to: headers.value(&HeaderName::To).and_then(|value| user(&address(&value)?.uri)),
     }
 }
 
@@ -334,6 +365,23 @@ mod tests {
         for (lines, expected) in table {
             assert_eq!(identity(&format!("{lines}\r\n")).first_dialled.as_deref(), expected, "{lines}");
         }
+    }
+
+    #[test]
+    fn what_was_signed_is_taken_as_it_stands() {
+        let lines = "Identity: a.b.c;info=<https://a.example/x,y>;ppt=shaken\r\nIdentity:  ..d;info=<https://b.example/>\r\n\
+                     Date: Thu, 21 Feb 2002 13:02:03 GMT\r\n";
+        let signed = identity(lines).signed;
+        assert_eq!(
+            signed.fields,
+            ["a.b.c;info=<https://a.example/x,y>;ppt=shaken", "..d;info=<https://b.example/>"]
+        );
+        assert_eq!(signed.date.as_deref(), Some("Thu, 21 Feb 2002 13:02:03 GMT"));
+        assert_eq!(signed.to.as_deref(), Some("x"));
+        assert!(!format!("{signed:?}").contains("a.b.c"));
+        let many = identity(&"Identity: a.b.c;info=<https://a.example/>\r\n".repeat(9)).signed;
+        assert_eq!(many.fields.len(), VALUES_MAX);
+        assert_eq!(identity("").signed, Signed { to: Some("x".into()), ..Signed::default() });
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use endpoint::{Config, Endpoint};
 pub use errand::{ErrandId, Order, Registrar, Reply, Task};
 pub use framing::{Frame, Framer, Unframeable};
 pub use hop::{ConnectionId, Domain, Hop, Listener, Transmit, Transport, Whereabouts};
-pub use identity::{Claim, Identity, Privacy, Verstat};
+pub use identity::{Claim, Identity, Privacy, Signed, Verstat};
 pub use limits::Caps;
 pub use liveness::{Liveness, Pings};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};

@@ -111,6 +111,11 @@ impl Cache {
         Ok(())
     }
 
+    /// Erases everything.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        clear(&self.kept.folder)
+    }
+
     /// How long what is in it is used.
     pub(super) fn age_max(&self) -> Duration {
         self.kept.age_max
@@ -124,6 +129,24 @@ impl Cache {
     fn is_old(&self, modified: SystemTime) -> bool {
         SystemTime::now().duration_since(modified).map_or(true, |age| age > self.kept.age_max)
     }
+}
+
+/// Erases all that was said and is kept in this folder; nothing, where there is no folder.
+///
+/// # Errors
+/// Those of the disk.
+pub fn clear(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == ENDING || ending == UNFINISHED) {
+            erase(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn write(path: &Path, audio: &[u8]) -> io::Result<()> {

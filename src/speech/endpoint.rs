@@ -1,11 +1,11 @@
 //! A voice that is a web service, and the fetching of recordings: one HTTP exchange without redirects.
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request};
 
 use super::{AUDIO_BYTES_MAX, Failure};
 use crate::crm::{Body, HeaderName, HeaderValue, Template, Url, Values};
+use crate::http::{self, BodyError};
 
 /// Where texts are sent, by POST.
 #[derive(Debug, Clone)]
@@ -16,19 +16,6 @@ pub struct Endpoint {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What is sent, with gaps for `text`, `voice` and `language`.
     pub body: Body,
-}
-
-/// A client that goes only where it is told to.
-pub(super) fn client(uses_tls: bool) -> reqwest::Result<Client> {
-    // Fails where the process has one already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("portero/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .no_proxy();
-    // Spares the reading of root certificates, which a small container need not have.
-    let builder = if uses_tls { builder } else { builder.tls_certs_only([]) };
-    builder.build()
 }
 
 impl Endpoint {
@@ -60,18 +47,14 @@ pub(super) async fn fetch(http: &Client, url: Url) -> Result<Vec<u8>, Failure> {
     execute(http, Request::new(Method::GET, url)).await
 }
 
-async fn execute(http: &Client, request: Request) -> Result<Vec<u8>, Failure> {
-    let mut response = http.execute(request).await.map_err(|_| Failure::Failed)?;
+async fn execute(client: &Client, request: Request) -> Result<Vec<u8>, Failure> {
+    let response = client.execute(request).await.map_err(|_| Failure::Failed)?;
     if !response.status().is_success() {
         tracing::warn!(status = response.status().as_u16(), "there is no sound for what is to be said");
         return Err(Failure::Failed);
     }
-    let mut audio = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Failed)? {
-        if audio.len() + chunk.len() > AUDIO_BYTES_MAX {
-            return Err(Failure::TooLarge);
-        }
-        audio.extend_from_slice(&chunk);
-    }
-    Ok(audio)
+    http::body(response, AUDIO_BYTES_MAX).await.map_err(|error| match error {
+        BodyError::Broken(_) => Failure::Failed,
+        BodyError::TooLarge => Failure::TooLarge,
+    })
 }

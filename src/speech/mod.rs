@@ -21,11 +21,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use cache::Cache;
+pub use cache::{Cache, clear};
 pub use endpoint::Endpoint;
 pub use voice::{Voice, VoiceError, Wanted};
 
 use crate::crm::Url;
+
+/// The longest recording that is played: a sentence with a name in it takes a few seconds, and a voice that goes on for
+/// longer has gone wrong.
+const LENGTH_MAX: Duration = Duration::from_secs(30);
 
 /// The largest recording that is taken from a voice or a back end: three minutes of 48 kHz mono fit.
 const AUDIO_BYTES_MAX: usize = 16 << 20;
@@ -43,8 +47,17 @@ pub struct Config {
     pub max_concurrent: usize,
     /// Where it is kept; `None`: nowhere.
     pub cache: Option<Kept>,
-    /// From where recordings may be fetched, besides the back ends: the beginnings of their URLs.
-    pub recordings_from: Vec<Url>,
+    /// From where recordings may be fetched.
+    pub recordings_from: Vec<Source>,
+}
+
+/// From where recordings may be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The beginning of their URLs.
+    pub from: Url,
+    /// Who may have issued its certificate, as a file of PEM; absent: those that this machine trusts.
+    pub trust: Option<PathBuf>,
 }
 
 /// What makes sound of a text.
@@ -79,9 +92,12 @@ pub enum Failure {
     /// The program or the service cannot be had, or says that it failed.
     #[error("it failed")]
     Failed,
-    /// It is more than anybody wants to hear.
+    /// It is more than a recording of that length has.
     #[error("what came is larger than {AUDIO_BYTES_MAX} bytes")]
     TooLarge,
+    /// It is longer than anybody wants to hear.
+    #[error("what came is longer than {} s", LENGTH_MAX.as_secs())]
+    TooLong,
     /// It is no recording.
     #[error("what came is no recording that can be played")]
     Garbage,
@@ -98,6 +114,7 @@ impl Failure {
             Self::TimedOut => "timed_out",
             Self::Failed => "failed",
             Self::TooLarge => "too_large",
+            Self::TooLong => "too_long",
             Self::Garbage => "garbage",
             Self::NotAllowed => "not_allowed",
         }

@@ -13,10 +13,12 @@ use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::cache::Key;
 use super::*;
 use crate::audio::{Prompt, Wideband};
+use crate::authority::Authority;
 use crate::crm::{Body, HeaderName, HeaderValue, Place, Template};
 
 const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en/goodbye.wav");
@@ -235,19 +237,14 @@ async fn a_service_is_sent_the_text_and_says_what_it_answers() {
 #[tokio::test]
 async fn recordings_are_fetched_only_from_where_they_may_be() {
     let (base, asked) = serve(answer).await;
-    let from = format!("{base}/names").parse().expect("a URL");
+    let from = Source { from: format!("{base}/names").parse().expect("a URL"), trust: None };
     let fetched = async |url: String| {
-        let config = Config { recordings_from: vec![from], ..config(Vec::new()) };
+        let config = Config { recordings_from: vec![from.clone()], ..config(Vec::new()) };
         said(config, Wanted::Recording(url)).await
     };
-    let voice = Voice::new(
-        Config {
-            recordings_from: vec![format!("{base}/names").parse().expect("a URL")],
-            ..config(Vec::new())
-        },
-        Wideband::Unused,
-    )
-    .expect("a voice");
+    let voice =
+        Voice::new(Config { recordings_from: vec![from.clone()], ..config(Vec::new()) }, Wideband::Unused)
+            .expect("a voice");
     assert_eq!(*fetched(format!("{base}/names/zoe")).await.expect("it is there"), expected());
     assert_eq!(voice.say(Wanted::Recording(format!("{base}/names/moved"))).await, Err(Failure::Failed));
     assert_eq!(asked.swap(0, Ordering::Relaxed), 2, "no redirect is followed");
@@ -259,6 +256,59 @@ async fn recordings_are_fetched_only_from_where_they_may_be() {
         assert_eq!(voice.say(Wanted::Recording(url.to_owned())).await, Err(Failure::NotAllowed), "{url}");
     }
     assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody is asked");
+}
+
+#[tokio::test]
+async fn a_back_ends_recordings_are_believed_by_whom_its_certificate_is_to_be_from() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor(&authority.issue("127.0.0.1", |_| {}), false);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("https://{}", listener.local_addr().expect("an address"));
+    let recording = fs::read(RECORDING).expect("the recording");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", recording.len());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let asked = stream.read(&mut [0; 4096]).await.expect("a request");
+            assert!(asked > 0);
+            stream.write_all(&[head.as_bytes(), &recording].concat()).await.expect("sent");
+            drop(stream.shutdown().await);
+        }
+    });
+    let fetched = async |trust: Option<PathBuf>| {
+        let source = Source { from: base.parse().expect("a URL"), trust };
+        let config = Config { recordings_from: vec![source], ..config(Vec::new()) };
+        said(config, Wanted::Recording(format!("{base}/names/zoe"))).await
+    };
+    assert_eq!(*fetched(Some(authority.file("ca.pem"))).await.expect("it is fetched"), expected());
+    assert_eq!(fetched(None).await, Err(Failure::Failed), "this machine does not trust it");
+    let source = Source { from: base.parse().expect("a URL"), trust: Some(authority.file("nowhere.pem")) };
+    let config = Config { recordings_from: vec![source], ..config(Vec::new()) };
+    assert!(matches!(Voice::new(config, Wideband::Unused), Err(VoiceError::Trust(_))));
+}
+
+#[tokio::test]
+async fn what_goes_on_for_too_long_is_not_played() {
+    let folder = TempDir::new().expect("a folder");
+    for (seconds, expected) in [(29, Ok(())), (31, Err(Failure::TooLong))] {
+        let file = folder.path().join("long.wav");
+        let format = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&file, format).expect("a file");
+        (0..seconds * 8000).for_each(|n| writer.write_sample((n % 100) as i16 * 100).expect("written"));
+        writer.finalize().expect("written");
+        let script = format!("cat > /dev/null; cat {}", file.display());
+        assert_eq!(
+            said(config(vec![shell(&script)]), text("Hello")).await.map(|_| ()),
+            expected,
+            "{seconds} s"
+        );
+    }
 }
 
 #[test]

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::cache::Key;
-use super::{Cache, Config, Failure, Means, command, endpoint, header};
+use super::{Cache, Config, Failure, LENGTH_MAX, Means, Source, command, endpoint, header};
 use crate::audio::{Prompt, Wideband};
-use crate::crm::Url;
+use crate::crm::{Misconfigured, Url, certificates};
+use crate::http;
 
 /// Recordings that are decoded at a time: beside calls, a processor is not to be had for more.
 const DECODED_MAX: usize = 2;
@@ -48,6 +49,9 @@ pub enum VoiceError {
     /// The HTTP client would not start.
     #[error("the HTTP client of the voice cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
+    /// Whose certificates count cannot be read.
+    #[error(transparent)]
+    Trust(#[from] Misconfigured),
     /// The cache cannot be used.
     #[error("the folder of what the voice said cannot be used: {0}")]
     Cache(#[source] io::Error),
@@ -65,6 +69,8 @@ struct Shared {
     /// How prompts are encoded.
     wideband: Wideband,
     http: reqwest::Client,
+    /// What each source of recordings is asked with.
+    sources: Vec<(Source, reqwest::Client)>,
     cache: Option<Cache>,
     slots: Semaphore,
     decoders: Semaphore,
@@ -83,10 +89,10 @@ impl Voice {
             Means::Endpoint(endpoint) => endpoint.uses_tls(),
             Means::Command(_) => false,
         });
-        let uses_tls = by_tls || config.recordings_from.iter().any(|url| url.scheme() == "https");
         let cache = config.cache.clone().map(Cache::open).transpose().map_err(VoiceError::Cache)?;
         let shared = Shared {
-            http: endpoint::client(uses_tls)?,
+            http: http::client(by_tls).build()?,
+            sources: config.recordings_from.iter().map(connected).collect::<Result<_, _>>()?,
             slots: Semaphore::new(config.max_concurrent),
             decoders: Semaphore::new(DECODED_MAX),
             cache,
@@ -101,6 +107,16 @@ impl Voice {
         let Some(cache) = &self.shared.cache else { return };
         let every = cache.age_max().min(SWEEP_INTERVAL);
         tokio::spawn(sweep(Arc::downgrade(&self.shared), every));
+    }
+
+    /// Erases all that was said and is kept.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn forget(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let erased = blocking(move || shared.cache.as_ref().map_or(Ok(()), Cache::clear)).await;
+        erased.unwrap_or_else(|| Err(io::Error::other("it broke off")))
     }
 
     /// Says something, or tells within the deadline that it cannot be said.
@@ -144,9 +160,9 @@ impl Shared {
         match wanted {
             Wanted::Text { language, text } => self.speak(&language, &text).await,
             Wanted::Recording(url) => {
-                let url = self.allowed(&url).ok_or(Failure::NotAllowed)?;
+                let (url, http) = self.allowed(&url).ok_or(Failure::NotAllowed)?;
                 let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
-                let recording = endpoint::fetch(&self.http, url).await?;
+                let recording = endpoint::fetch(http, url).await?;
                 let (prompt, _) = self.decode(recording).await?;
                 Ok((prompt, "fetched"))
             }
@@ -231,19 +247,39 @@ impl Shared {
             header::mend(&mut audio);
             Prompt::read(&audio, wideband).map(|prompt| (Arc::new(prompt), audio))
         });
-        decoded.await.ok_or(Failure::Garbage)?.map_err(|_| Failure::Garbage)
+        let (prompt, audio) = decoded.await.ok_or(Failure::Garbage)?.map_err(|_| Failure::Garbage)?;
+        if prompt.duration() > LENGTH_MAX { Err(Failure::TooLong) } else { Ok((prompt, audio)) }
     }
 
-    /// A URL, if recordings may be fetched from there: by https, or from this machine.
-    fn allowed(&self, url: &str) -> Option<Url> {
+    /// A URL, if recordings may be fetched from there, and by what: by https, or from this machine.
+    fn allowed(&self, url: &str) -> Option<(Url, &reqwest::Client)> {
         let url = Url::parse(url).ok()?;
-        let begins = |from: &Url| {
-            let rest = url.path().strip_prefix(from.path().trim_end_matches('/'));
-            from.origin() == url.origin() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let is_protected = url.scheme() == "https" || is_here(&url);
-        (is_protected && self.config.recordings_from.iter().any(begins)).then_some(url)
+        let (_, http) =
+            self.sources.iter().find(|(source, _)| source.holds(&url) && source.is_protected())?;
+        Some((url, http))
     }
+}
+
+impl Source {
+    /// Whether what comes from there comes unread by others: by https, or from this machine.
+    pub fn is_protected(&self) -> bool {
+        self.from.scheme() == "https" || is_here(&self.from)
+    }
+
+    fn holds(&self, url: &Url) -> bool {
+        let rest = url.path().strip_prefix(self.from.path().trim_end_matches('/'));
+        let is_below = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.from.origin() == url.origin() && is_below
+    }
+}
+
+fn connected(source: &Source) -> Result<(Source, reqwest::Client), VoiceError> {
+    let client = http::client(source.from.scheme() == "https");
+    let client = match &source.trust {
+        Some(trust) => client.tls_certs_only(certificates(trust)?),
+        None => client,
+    };
+    Ok((source.clone(), client.build()?))
 }
 
 /// Whether it is on this machine.

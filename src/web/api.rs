@@ -7,17 +7,21 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, Path, Query};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::{App, Readiness, Reloaded, guard};
+use super::acting::Acting;
+use super::door::Visitor;
+use super::sight::Sight;
+use super::{App, Readiness, Reloaded};
 use crate::call::record::Verdict;
 use crate::call::{CallView, HandOverOutcome, TrunkView};
 use crate::records::RecordsError;
@@ -27,6 +31,9 @@ const LIMIT_DEFAULT: u32 = 100;
 
 /// Calls in a list at most; asking for more gets this many.
 const LIMIT_MAX: u32 = 1000;
+
+/// How programs prove themselves (RFC 6750 §3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"portero\"");
 
 /// Why a request is not served.
 #[derive(Debug)]
@@ -38,7 +45,12 @@ impl IntoResponse for Refusal {
         struct Body {
             error: Cow<'static, str>,
         }
-        (self.0, Json(Body { error: self.1 })).into_response()
+        let mut answer = (self.0, Json(Body { error: self.1 })).into_response();
+        if self.0 == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §11.6.1 wants a challenge. Of these, browsers ask their users for no password of their own accord.
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
+        }
+        answer
     }
 }
 
@@ -97,13 +109,17 @@ pub(super) struct HandedOver {
     at: Timestamp,
 }
 
-/// `GET /api/v1/calls`
+/// `GET /api/v1/calls`. Who may not see records sees the board.
 pub(super) async fn calls(
     extract::State(app): extract::State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    reader: Acting,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<CallList>, Refusal> {
     let limit = query?.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
-    let records = app.state.store.recent(limit).await?;
+    app.note_reading(reader, format!("calls, the newest {limit}")).await?;
+    let sight = Sight::of(&visitor);
+    let records = if sight.records() { app.state.store.recent(limit).await? } else { Vec::new() };
     // The board is looked at last: whatever has been recorded since is still on it.
     let board = app.state.live.picture();
     let shown: HashSet<&str> = board.live.iter().chain(&board.ended).map(|view| view.id.as_str()).collect();
@@ -111,23 +127,27 @@ pub(super) async fn calls(
     let mut ended: Vec<_> = older.map(|record| Arc::new(CallView::of_record(record))).collect();
     ended.extend(board.ended.iter().cloned());
     ended.sort_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
-    let calls = board.live.iter().cloned().chain(ended).take(limit as usize).collect();
+    let calls = board.live.iter().chain(&ended).take(limit as usize).map(|view| sight.call(view)).collect();
     Ok(Json(CallList { calls }))
 }
 
 /// `GET /api/v1/calls/{id}`
 pub(super) async fn call(
     extract::State(app): extract::State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    reader: Acting,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Arc<CallView>>, Refusal> {
     let Path(id) = id?;
-    if let Some(view) = app.state.live.by_id(&id) {
-        return Ok(Json(view));
-    }
-    let record = app.state.store.by_id(&id).await?;
-    let record =
-        record.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no call of this identifier".into()))?;
-    Ok(Json(Arc::new(CallView::of_record(record))))
+    let sight = Sight::of(&visitor);
+    let view = match app.state.live.by_id(&id) {
+        Some(view) => Some(view),
+        None if sight.records() => app.state.store.by_id(&id).await?.map(CallView::of_record).map(Arc::new),
+        None => None,
+    };
+    let view = view.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no call of this identifier".into()))?;
+    app.note_reading(reader, format!("call {}", view.id)).await?;
+    Ok(Json(sight.call(&view)))
 }
 
 /// `GET /api/v1/trunks`
@@ -138,6 +158,7 @@ pub(super) async fn trunks(extract::State(app): extract::State<Arc<App>>) -> Jso
 /// `GET /api/v1/handovers/{token}`
 pub(super) async fn hand_over(
     extract::State(app): extract::State<Arc<App>>,
+    reader: Acting,
     token: Result<Path<String>, PathRejection>,
 ) -> Result<Json<HandedOver>, Refusal> {
     let Path(token) = token?;
@@ -146,7 +167,10 @@ pub(super) async fn hand_over(
         None => app.state.store.by_token(&token).await?.map(CallView::of_record),
     };
     let handed_over = view.and_then(HandedOver::of);
-    handed_over.map(Json).ok_or(Refusal(StatusCode::NOT_FOUND, "there is no hand-over of this token".into()))
+    let handed_over =
+        handed_over.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no hand-over of this token".into()))?;
+    app.note_reading(reader, format!("hand-over of call {}", handed_over.call_id)).await?;
+    Ok(Json(handed_over))
 }
 
 impl HandedOver {
@@ -170,19 +194,17 @@ impl HandedOver {
 
 /// `POST /api/v1/reload`: reads the configuration again. 422 with everything that is wrong with it, and the one
 /// in effect stays.
-///
-/// A page of another site could have its reader's browser send this: so an Origin must be ours.
 pub(super) async fn reload(
     extract::State(app): extract::State<Arc<App>>,
-    headers: HeaderMap,
+    actor: Acting,
 ) -> Result<Json<Reloaded>, Refusal> {
-    if !guard::is_same_origin(&headers) {
-        return Err(Refusal(StatusCode::FORBIDDEN, "this comes from another site's page".into()));
-    }
     let busy = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "another reload is under way".into());
     let (reply, outcome) = oneshot::channel();
     app.state.reload.try_send(reply).map_err(|_| busy())?;
-    match outcome.await.map_err(|_| busy())? {
+    let outcome = outcome.await.map_err(|_| busy())?;
+    let how = if outcome.is_ok() { "read again" } else { "refused for its faults" };
+    app.note_change(actor, "configuration".to_owned(), how).await;
+    match outcome {
         Ok(reloaded) => Ok(Json(reloaded)),
         Err(faults) => Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, faults.into())),
     }
@@ -214,5 +236,8 @@ pub(super) async fn not_found() -> Refusal {
 
 /// Whatever else is done to what there is.
 pub(super) async fn method_not_allowed() -> Refusal {
-    Refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served".into())
+    Refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this is not done to what is here: GET reads, and only what the manual says takes POST".into(),
+    )
 }

@@ -1,4 +1,4 @@
-//! The listener: so many connections and no more, and none that stands still.
+//! The listener: so many connections and no more, none that stands still, and TLS where there is a certificate.
 //!
 //! A client that opens a connection and sends nothing, or half a request, or reads nothing of an answer, is
 //! closed after a while. Live event streams write something more often than that.
@@ -10,12 +10,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use metrics::counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
+
+use super::Settings;
 
 /// Connections at once; one more is closed at the door.
 const CONNECTIONS_MAX: usize = 512;
@@ -29,6 +34,18 @@ pub(super) struct Doorway {
     listener: TcpListener,
     places: Arc<Semaphore>,
     patience: Duration,
+    /// Where the certificate is that is good now.
+    settings: watch::Receiver<Arc<Settings>>,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, Doorway>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Doorway>) -> Self {
+        Self(*stream.remote_addr())
+    }
 }
 
 /// A connection that is closed when it stands still.
@@ -42,13 +59,13 @@ pub(super) struct Connection<S> {
 
 impl Doorway {
     /// Accepts from `listener`.
-    pub fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience: PATIENCE }
+    pub fn new(listener: TcpListener, settings: watch::Receiver<Arc<Settings>>) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience: PATIENCE, settings }
     }
 }
 
 impl Listener for Doorway {
-    type Io = Connection<TcpStream>;
+    type Io = Connection<Stream>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
@@ -61,6 +78,8 @@ impl Listener for Doorway {
             };
             // Events are small and each should leave at once. Without it they are merely later.
             let _ = stream.set_nodelay(true);
+            let tls = self.settings.borrow().tls.clone();
+            let stream = Stream::new(stream, tls.map(TlsAcceptor::from).as_ref());
             return (Connection::new(stream, self.patience, Some(place)), address);
         }
     }
@@ -127,6 +146,81 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// What goes over a connection. The handshake is part of its first use: one that is slow keeps nobody else waiting.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Handshake(Box<Accept<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// The handshake has failed.
+    Broken,
+}
+
+impl Stream {
+    fn new(stream: TcpStream, tls: Option<&TlsAcceptor>) -> Self {
+        match tls {
+            None => Self::Plain(stream),
+            Some(acceptor) => Self::Handshake(Box::new(acceptor.accept(stream))),
+        }
+    }
+
+    /// Comes through the handshake, where there is one to come through.
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Self::Handshake(accept) = self {
+            let shaken = ready!(Pin::new(&mut **accept).poll(context));
+            *self = Self::Broken;
+            *self = Self::Tls(Box::new(shaken?));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_open(context))?;
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+            Self::Handshake(_) | Self::Broken => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_open(context))?;
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+            Self::Handshake(_) | Self::Broken => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+            // Nothing has been written.
+            Self::Handshake(_) | Self::Broken => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Self::Handshake(_) | Self::Broken => Poll::Ready(Ok(())),
+        }
     }
 }
 

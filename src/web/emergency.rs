@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{self};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
+use super::acting::Acting;
 use super::api::Refusal;
-use super::{App, SwitchRequest, guard};
+use super::{App, SwitchRequest};
 use crate::call::Emergencies;
 use crate::records::switches;
 
@@ -35,16 +36,15 @@ pub(super) async fn show(
 /// `POST /api/v1/emergency`: turns a switch, for the next call on. 404 where there is no such line.
 pub(super) async fn turn(
     extract::State(app): extract::State<Arc<App>>,
-    headers: HeaderMap,
+    actor: Acting,
     turn: Result<Json<Turn>, JsonRejection>,
 ) -> Result<Json<Emergencies>, Refusal> {
-    if !guard::is_same_origin(&headers) {
-        return Err(Refusal(StatusCode::FORBIDDEN, "this comes from another site's page".into()));
-    }
     let Json(turn) = turn.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.body_text().into()))?;
     let line = turn.line.clone().unwrap_or_else(|| "all lines".to_owned());
     let now = ask(&app, Some((turn.line, turn.on))).await?;
     warn!(%line, on = turn.on, "an emergency switch was turned");
+    let how = if turn.on { "turned on" } else { "turned off" };
+    app.note_change(actor, format!("emergency switch of {line}"), how).await;
     keep(&app, now.clone()).await?;
     Ok(Json(now))
 }

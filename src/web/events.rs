@@ -2,12 +2,14 @@
 //!
 //! `GET /events` sends JSON: `snapshot` with `{"calls": […]}`, `call` with one call (live or ended), `gone`
 //! with `{"id": "…"}`. `GET /events?as=html` sends the same as pieces of the agent's page: `board`, `live`, `ended`, `gone`.
-//! Both send `tick` every ten seconds, by which a reader tells a quiet line from a dead one.
+//! Both send `tick` every ten seconds, by which a reader tells a quiet line from a dead one. A stream ends with the
+//! session or the token that it was asked for by; an open one keeps a session from being idle.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{self, Query};
 use axum::http::StatusCode;
@@ -21,8 +23,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::acting::Acting;
 use super::api::Refusal;
-use super::live::{Change, Live, Picture};
+use super::door::Visitor;
+use super::live::{Change, Picture};
+use super::sight::Sight;
 use super::{App, page};
 
 /// How often a quiet stream shows that it is alive.
@@ -47,6 +52,8 @@ enum Format {
 /// `GET /events`
 pub(super) async fn events(
     extract::State(app): extract::State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    reader: Acting,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let format = query?.format;
@@ -57,7 +64,8 @@ pub(super) async fn events(
             "too many are watching; try again later".into(),
         ));
     };
-    let feed = Feed::new(&app, format, place);
+    app.note_reading(reader, "calls, as they come and go".to_owned()).await?;
+    let feed = Feed::new(app, visitor, format, place);
     Ok(Sse::new(stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
         Some((Ok(event), feed))
@@ -66,67 +74,91 @@ pub(super) async fn events(
 
 /// One reader's stream.
 struct Feed {
-    live: Arc<Live>,
-    dial: Vec<String>,
+    app: Arc<App>,
+    visitor: Visitor,
     format: Format,
     /// `None` until the first picture and whenever the reader has fallen behind.
     changes: Option<Receiver<Change>>,
     ticks: Interval,
+    endings: watch::Receiver<()>,
     closing: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
 
+/// What a stream waits for.
+enum Next {
+    Closing,
+    Change(Result<Change, RecvError>),
+    /// Some session has ended; it may be this one.
+    Ending,
+    Tick,
+}
+
 impl Feed {
-    fn new(app: &App, format: Format, place: OwnedSemaphorePermit) -> Self {
+    fn new(app: Arc<App>, visitor: Visitor, format: Format, place: OwnedSemaphorePermit) -> Self {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let live = Arc::clone(&app.state.live);
-        let dial = app.state.dial.clone();
-        Self { live, dial, format, changes: None, ticks, closing: app.closing.clone(), _place: place }
+        let (endings, closing) = (app.door.endings(), app.closing.clone());
+        Self { app, visitor, format, changes: None, ticks, endings, closing, _place: place }
     }
 
-    /// The next event; `None` when the server closes.
+    /// The next event; `None` when the server closes, or the reader is no longer let in.
     async fn next(&mut self) -> Option<Event> {
-        let Some(changes) = &mut self.changes else {
-            let (picture, changes) = self.live.watch();
-            self.changes = Some(changes);
-            return Some(self.format.picture(&picture, &self.dial));
-        };
-        tokio::select! {
-            biased;
-            _ = self.closing.wait_for(|closing| *closing) => None,
-            change = changes.recv() => match change {
-                Ok(change) => Some(self.format.change(&change)),
-                Err(RecvError::Lagged(_)) => {
+        loop {
+            let Some(changes) = &mut self.changes else { return Some(self.begin()) };
+            let next = tokio::select! {
+                biased;
+                _ = self.closing.wait_for(|closing| *closing) => Next::Closing,
+                Ok(()) = self.endings.changed() => Next::Ending,
+                change = changes.recv() => Next::Change(change),
+                _ = self.ticks.tick() => Next::Tick,
+            };
+            match next {
+                Next::Closing | Next::Change(Err(RecvError::Closed)) => return None,
+                Next::Change(Ok(change)) => return Some(self.format.change(&change, self.sight())),
+                Next::Change(Err(RecvError::Lagged(_))) => {
                     counter!("portero_web_streams_behind_total").increment(1);
-                    let (picture, changes) = self.live.watch();
-                    self.changes = Some(changes);
-                    Some(self.format.picture(&picture, &self.dial))
+                    return Some(self.begin());
                 }
-                Err(RecvError::Closed) => None,
-            },
-            _ = self.ticks.tick() => Some(Event::default().event("tick").data("")),
+                Next::Ending | Next::Tick if !self.app.door.is_still_in(&self.visitor).await => return None,
+                Next::Ending => {}
+                Next::Tick => return Some(Event::default().event("tick").data("")),
+            }
         }
+    }
+
+    /// The whole board, and from now on the changes to it.
+    fn begin(&mut self) -> Event {
+        let (picture, changes) = self.app.state.live.watch();
+        self.changes = Some(changes);
+        self.format.picture(&picture, &self.app.state.dial, self.sight())
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::of(&self.visitor)
     }
 }
 
 impl Format {
-    fn picture(self, picture: &Picture, dial: &[String]) -> Event {
+    fn picture(self, picture: &Picture, dial: &[String], sight: Sight) -> Event {
         match self {
             Self::Json => {
-                let calls: Vec<_> = picture.live.iter().chain(&picture.ended).collect();
+                let calls = picture.live.iter().chain(&picture.ended);
+                let calls: Vec<_> = calls.map(|view| sight.call(view)).collect();
                 Event::default().event("snapshot").data(json!({ "calls": calls }).to_string())
             }
-            Self::Html => Event::default().event("board").data(page::board(picture, dial)),
+            Self::Html => Event::default().event("board").data(page::board(picture, dial, sight)),
         }
     }
 
-    fn change(self, change: &Change) -> Event {
+    fn change(self, change: &Change, sight: Sight) -> Event {
         let (name, data) = match (self, change) {
-            (Self::Json, Change::Live(view) | Change::Ended(view)) => ("call", json!(view).to_string()),
+            (Self::Json, Change::Live(view) | Change::Ended(view)) => {
+                ("call", json!(sight.call(view)).to_string())
+            }
             (Self::Json, Change::Gone(id)) => ("gone", json!({ "id": id }).to_string()),
-            (Self::Html, Change::Live(view)) => ("live", page::live(view)),
-            (Self::Html, Change::Ended(view)) => ("ended", page::ended(view)),
+            (Self::Html, Change::Live(view)) => ("live", page::live(view, sight)),
+            (Self::Html, Change::Ended(view)) => ("ended", page::ended(view, sight)),
             (Self::Html, Change::Gone(id)) => ("gone", id.clone()),
         };
         Event::default().event(name).data(data)

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
+use super::acting::Acting;
 use super::api::Refusal;
 use super::{App, TraceRequest};
 use crate::call::{Ladder, Trace};
@@ -40,6 +41,7 @@ enum Format {
 /// `GET /api/v1/calls/{id}/ladder`
 pub(super) async fn ladder(
     extract::State(app): extract::State<Arc<App>>,
+    reader: Acting,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<LadderQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
@@ -50,6 +52,7 @@ pub(super) async fn ladder(
     };
     let why = "there are no SIP messages of a call of this identifier";
     let trace = trace.ok_or(Refusal(StatusCode::NOT_FOUND, why.into()))?;
+    app.note_reading(reader, format!("messages of call {}", trace.call)).await?;
     Ok(format.answer(&Ladder::new(&trace)))
 }
 

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::call::{CallRecord, CallView, Stage, TrunkView};
+use crate::records::person::Person;
 
 /// Ended calls that are kept; the oldest makes room.
 pub(super) const ENDED_MAX: usize = 200;
@@ -123,6 +124,25 @@ impl Live {
         if board.live.remove(id).is_some() {
             self.announce(Change::Gone(id.to_owned()));
         }
+    }
+
+    /// The call that a person is in now, if there is one.
+    pub(super) fn call_of(&self, person: &Person) -> Option<String> {
+        let board = self.lock();
+        let theirs = |view: &&Arc<CallView>| person.is(view.customer.as_deref(), view.ani.as_deref());
+        board.live.values().find(theirs).map(|view| view.id.clone())
+    }
+
+    /// Takes the calls of a person that have ended off the board: they tell whose they were.
+    pub(super) fn erase(&self, person: &Person) {
+        let mut board = self.lock();
+        board.ended.retain(|view| {
+            let is_theirs = person.is(view.customer.as_deref(), view.ani.as_deref());
+            if is_theirs {
+                self.announce(Change::Gone(view.id.clone()));
+            }
+            !is_theirs
+        });
     }
 
     /// The board now, and the changes from now on.

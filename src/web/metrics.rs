@@ -32,10 +32,20 @@ const COUNTERS: &[(&str, &str)] = &[
         "Call records that went to the spool because the database did not take them in time.",
     ),
     ("portero_records_lost_total", "Call records that neither the database nor the spool took."),
+    (
+        "portero_records_purged_total",
+        "Call records, and those with fields, whose time was over, by what went.",
+    ),
     ("portero_speech_requests_total", "Texts that the voice was to say and recordings fetched, by result."),
     ("portero_recordings_total", "Recordings of calls, by result."),
     ("portero_recording_frames_lost_total", "Packets of recorded calls that the recorder was too late for."),
-    ("portero_web_rejected_total", "HTTP connections and event streams turned away, by reason."),
+    (
+        "portero_webhook_deliveries_total",
+        "Events told to webhooks, by webhook and result; each try that was not acknowledged counts as failed.",
+    ),
+    ("portero_panics_total", "Panics, by which something broke off; 0 unless the program is wrong."),
+    ("portero_web_rejected_total", "HTTP connections, requests and event streams turned away, by reason."),
+    ("portero_logins_total", "Logins to the pages, by result."),
     (
         "portero_web_streams_behind_total",
         "Times that a reader of events fell behind and was sent the whole board.",
@@ -48,6 +58,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("portero_ports_in_use", "Media ports in use."),
     ("portero_crm_breaker_open", "Whether a back end is left alone because it keeps failing, by back end."),
     ("portero_recordings_active", "Calls that are being recorded."),
+    ("portero_webhook_spool_events", "Events that wait for a webhook to acknowledge them, by webhook."),
     ("portero_trunk_up", "Whether a trunk can be used as far as is known, by trunk."),
     ("portero_trunk_registered", "Whether our registration with a trunk holds, by trunk."),
 ];

@@ -1,24 +1,32 @@
 //! The pages, the API, the metrics: everything that is served over HTTP.
 //!
-//! [`Live`] is the board that the server loop writes to and every viewer reads from. There are no log-ins
-//! yet: whoever may connect may read, so the listen address decides who that is. Nothing here changes
-//! anything about a call that is up.
+//! [`Live`] is the board that the server loop writes to and every viewer reads from. Whoever asks for anything is known
+//! at the [`door`] by a session or a token, and each route says in [`routes`] what that has to be good for. Nothing here
+//! changes anything about a call that is up.
 
+mod acting;
 mod api;
 mod assets;
+mod door;
 mod doorway;
 mod emergency;
+mod entrance;
 mod events;
 mod guard;
 mod ladder;
 mod live;
+mod locks;
 pub mod metrics;
 mod page;
+mod privacy;
 mod recording;
+mod routes;
+mod sight;
 
 #[cfg(test)]
 mod tests;
 
+pub use door::new_key;
 pub use live::Live;
 
 use std::io;
@@ -29,15 +37,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
+use crate::access::{Key, KeyHash, Lifetimes, Name, Scopes};
 use crate::call::{Emergencies, Trace};
-use crate::records::Store;
+use crate::locks::Locks;
+use crate::records::person::{Erased, Person};
+use crate::records::pseudonyms::Pseudonyms;
+use crate::records::{Accounts, Audit, Store};
 
 /// Event streams at once; one more is told 503.
 const STREAMS_MAX: usize = 128;
@@ -55,12 +66,16 @@ pub struct State {
     pub live: Arc<Live>,
     /// Calls as they were.
     pub store: Store,
+    /// Who read and changed what.
+    pub audit: Audit,
     /// Where `/metrics` comes from: see [`metrics::install`].
     pub metrics: PrometheusHandle,
     /// Whether calls are taken.
     pub ready: watch::Receiver<Readiness>,
-    /// Names, beside `localhost` and the listen address, by which browsers may call this server.
-    pub names: Vec<String>,
+    /// What may change while it runs.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// The key in the link that lets the demo's user in, where there is one.
+    pub link: Option<Key>,
     /// What a tester may dial, shown while there are no calls: such as `sip:1000@127.0.0.1:5060`.
     pub dial: Vec<String>,
     /// Where requests to read the configuration again go.
@@ -69,8 +84,62 @@ pub struct State {
     pub traces: mpsc::Sender<TraceRequest>,
     /// Where requests to show or turn the emergency switches go.
     pub switches: mpsc::Sender<SwitchRequest>,
-    /// The data folder, where they are kept.
+    /// What is locked by failed proofs.
+    pub locks: Locks,
+    /// The data folder, where switches are kept.
     pub folder: PathBuf,
+    /// Where requests to erase people go.
+    pub erasures: mpsc::Sender<EraseRequest>,
+    /// What stands for people where they themselves are not to be read.
+    pub pseudonyms: Arc<Pseudonyms>,
+}
+
+/// Asks for all that is kept of a person to be erased.
+#[derive(Debug)]
+pub struct EraseRequest {
+    /// Whom.
+    pub person: Person,
+    /// Where it goes what that came to; or why not everything is erased.
+    pub reply: oneshot::Sender<Result<Erased, String>>,
+}
+
+/// What the configuration says of pages and API, and a reload may change.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Names, beside `localhost` and the listen address, by which browsers may call this server.
+    pub names: Vec<String>,
+    /// Tokens that the configuration says.
+    pub tokens: Vec<KnownToken>,
+    /// How long sessions last.
+    pub lifetimes: Lifetimes,
+    /// Whether anybody may read the metrics.
+    pub open_metrics: bool,
+    /// Our certificate. Whether there is one is settled at the start; which, can change.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Settings {
+    /// These in the place of `earlier` ones, but for what is settled at the start.
+    #[must_use]
+    pub fn after(self, earlier: &Self) -> Self {
+        let tls = match (&earlier.tls, self.tls) {
+            (None, _) => None,
+            (Some(_), Some(renewed)) => Some(renewed),
+            (Some(old), None) => Some(Arc::clone(old)),
+        };
+        Self { tls, ..self }
+    }
+}
+
+/// A token of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownToken {
+    /// What it is called, for people.
+    pub name: Name,
+    /// What it is known by.
+    pub hash: KeyHash,
+    /// What it opens.
+    pub scopes: Scopes,
 }
 
 /// Asks for the emergency switches, or for one of them to be turned.
@@ -118,6 +187,7 @@ pub enum Readiness {
 #[derive(Debug)]
 struct App {
     state: State,
+    door: door::Door,
     listening_on: SocketAddr,
     streams: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
@@ -136,10 +206,15 @@ pub async fn serve(
     recall(&state).await;
     let upkeep = keep_up(state.metrics.clone());
     let (close, closing) = watch::channel(false);
-    let app =
-        App { state, listening_on, streams: Arc::new(Semaphore::new(STREAMS_MAX)), closing: closing.clone() };
-    let doorway = doorway::Doorway::new(listener);
-    let server = axum::serve(doorway, router(app)).with_graceful_shutdown(closed(closing));
+    let accounts = Accounts::of(&state.store);
+    let audit = state.audit.clone();
+    let door =
+        door::Door::new(accounts, audit, state.settings.clone(), state.link.as_ref(), listening_on.port());
+    let doorway = doorway::Doorway::new(listener, state.settings.clone());
+    let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+    let app = App { state, door, listening_on, streams, closing: closing.clone() };
+    let service = router(app).into_make_service_with_connect_info::<doorway::Peer>();
+    let server = axum::serve(doorway, service).with_graceful_shutdown(closed(closing));
     let end = async move {
         shutdown.await;
         close.send_replace(true);
@@ -163,26 +238,13 @@ async fn recall(state: &State) {
 
 fn router(app: App) -> Router {
     let app = Arc::new(app);
-    Router::new()
-        .route("/", get(page::page))
-        .route("/assets/{*path}", get(assets::asset))
-        .route("/events", get(events::events))
-        .route("/api/v1/calls", get(api::calls))
-        .route("/api/v1/calls/{id}", get(api::call))
-        .route("/api/v1/calls/{id}/ladder", get(ladder::ladder))
-        .route("/api/v1/calls/{id}/recording", get(recording::recording))
-        .route("/api/v1/handovers/{token}", get(api::hand_over))
-        .route("/api/v1/trunks", get(api::trunks))
-        .route("/api/v1/reload", post(api::reload))
-        .route("/api/v1/emergency", get(emergency::show).post(emergency::turn))
-        .route("/health", get(api::health))
-        .route("/ready", get(api::ready))
-        .route("/metrics", get(api::metrics))
+    routes::all(Arc::clone(&app))
+        .into_router()
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&app), guard::check_host))
         .layer(from_fn(guard::limit))
-        .layer(from_fn(guard::protect))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::protect))
         .with_state(app)
 }
 

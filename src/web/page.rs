@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -14,7 +15,10 @@ use jiff::Timestamp;
 use tracing::error;
 
 use super::App;
+use super::acting::Acting;
+use super::door::Visitor;
 use super::live::Picture;
+use super::sight::Sight;
 use crate::call::{CallView, EndedBy, HandOverOutcome, Stage};
 
 /// The whole page.
@@ -22,6 +26,7 @@ use crate::call::{CallView, EndedBy, HandOverOutcome, Stage};
 #[template(path = "page.html")]
 struct Page<'a> {
     board: Board<'a>,
+    visitor: &'a Visitor,
 }
 
 /// What the page shows, without its frame.
@@ -38,6 +43,7 @@ struct Board<'a> {
 #[template(path = "live.html")]
 struct Live<'a> {
     call: &'a CallView,
+    sight: Sight,
 }
 
 /// An ended call.
@@ -45,12 +51,21 @@ struct Live<'a> {
 #[template(path = "ended.html")]
 struct Ended<'a> {
     call: &'a CallView,
+    sight: Sight,
 }
 
 /// `GET /`
-pub(super) async fn page(extract::State(app): extract::State<Arc<App>>) -> Response {
+pub(super) async fn page(
+    extract::State(app): extract::State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    reader: Acting,
+) -> Response {
+    if let Err(refusal) = app.note_reading(reader, "the page".to_owned()).await {
+        return refusal.into_response();
+    }
     let picture = app.state.live.picture();
-    match (Page { board: Board::of(&picture, &app.state.dial) }).render() {
+    let board = Board::of(&picture, &app.state.dial, Sight::of(&visitor));
+    match (Page { board, visitor: &visitor }).render() {
         Ok(page) => Html(page).into_response(),
         Err(failure) => {
             error!(%failure, "the page cannot be rendered");
@@ -60,18 +75,18 @@ pub(super) async fn page(extract::State(app): extract::State<Arc<App>>) -> Respo
 }
 
 /// What the page shows, as the stream sends it first.
-pub(super) fn board(picture: &Picture, dial: &[String]) -> String {
-    rendered(&Board::of(picture, dial))
+pub(super) fn board(picture: &Picture, dial: &[String], sight: Sight) -> String {
+    rendered(&Board::of(picture, dial, sight))
 }
 
 /// A live call's list item.
-pub(super) fn live(call: &CallView) -> String {
-    rendered(&Live { call })
+pub(super) fn live(call: &CallView, sight: Sight) -> String {
+    rendered(&Live { call, sight })
 }
 
 /// An ended call's table row.
-pub(super) fn ended(call: &CallView) -> String {
-    rendered(&Ended { call })
+pub(super) fn ended(call: &CallView, sight: Sight) -> String {
+    rendered(&Ended { call, sight })
 }
 
 /// Writing to memory does not fail; if it did, the reader would see nothing rather than half.
@@ -83,10 +98,10 @@ fn rendered(piece: &impl Template) -> String {
 }
 
 impl<'a> Board<'a> {
-    fn of(picture: &'a Picture, dial: &'a [String]) -> Self {
+    fn of(picture: &'a Picture, dial: &'a [String], sight: Sight) -> Self {
         Self {
-            live: picture.live.iter().map(|call| Live { call }).collect(),
-            ended: picture.ended.iter().map(|call| Ended { call }).collect(),
+            live: picture.live.iter().map(|call| Live { call, sight }).collect(),
+            ended: picture.ended.iter().map(|call| Ended { call, sight }).collect(),
             dial,
         }
     }
@@ -150,8 +165,9 @@ impl Ended<'_> {
         .to_owned()
     }
 
+    /// Whether there is a recording that the reader may hear.
     fn recorded(&self) -> bool {
-        self.call.record.as_ref().is_some_and(|record| record.recording.is_some())
+        self.sight.recordings() && self.call.record.as_ref().is_some_and(|record| record.recording.is_some())
     }
 
     /// Whether the hand-over went wrong, other than by the caller's own choice.

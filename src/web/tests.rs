@@ -1,35 +1,60 @@
 //! The web side over real HTTP on loopback: every resource, every refusal, the event stream, hostile text.
 
+mod access;
+mod audit;
+mod locks;
+mod privacy;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::door::Door;
 use super::live::Change;
-use super::{Live, Readiness, STREAMS_MAX, State, SwitchRequest, serve};
+use super::routes::{self, Needs};
+use super::{
+    App, EraseRequest, KnownToken, Live, Readiness, STREAMS_MAX, Settings, State, SwitchRequest, serve,
+};
+use crate::access::{Key, Lifetimes, Name, Scopes};
 use crate::call::record::{AniSource, Verdict};
 use crate::call::{
     CallRecord, CallView, Emergencies, HandOverOutcome, HandOverView, RegistrationView, RegistrationWord,
     ServerView, Stage, TrunkState, TrunkView,
 };
-use crate::records::{Kept, Retention, Store, Writer, sample};
+use crate::locks::{Limits, Locks, Place};
+use crate::records::pseudonyms::{Pseudonyms, Rotation};
+use crate::records::{Accounts, Audit, Kept, Retention, Store, Writer, sample};
 
 /// So long that no sample is ever too old.
 const FOREVER: std::time::Duration = std::time::Duration::from_hours(100 * 365 * 24);
 
+/// Keys of pseudonyms that do not change while a test runs.
+const ROTATION: Rotation = Rotation { every: FOREVER, kept: FOREVER };
+/// What opens everything, and the key in the link of a demo.
+const TOKEN: &str = "everything-that-there-is";
+const LINK: &str = "the-key-in-the-link";
+
 /// A server of its own for each test.
 struct Site {
     address: std::net::SocketAddr,
+    /// Asks with a token that opens everything.
     client: Client,
+    settings: watch::Sender<Arc<Settings>>,
+    /// What every route needs.
+    table: Vec<(axum::http::Method, &'static str, Needs)>,
     live: Arc<Live>,
     store: Store,
+    locks: Locks,
     ready: watch::Sender<Readiness>,
     shutdown: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -41,29 +66,71 @@ async fn site() -> Site {
 }
 
 /// A server over a database that already holds records.
-#[expect(clippy::disallowed_methods, reason = "a test runs its server beside itself")]
 async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
+    site_with(records, settings()).await
+}
+
+/// Settings with one token.
+fn settings() -> Settings {
+    let name = Name::parse("test").expect("a name");
+    let token = KnownToken { name, hash: Key::shown(TOKEN).hash(), scopes: Scopes::all() };
+    Settings {
+        names: vec!["portero.example".to_owned()],
+        tokens: vec![token],
+        lifetimes: Lifetimes { idle: FOREVER, whole: FOREVER },
+        open_metrics: false,
+        tls: None,
+    }
+}
+
+/// A client that follows no redirects, and asks with this token.
+fn client(token: Option<&str>) -> Client {
+    let value = |token| HeaderValue::try_from(format!("Bearer {token}")).expect("a header");
+    let headers = token.map(|token| (header::AUTHORIZATION, value(token)));
+    let client = Client::builder().redirect(Policy::none()).default_headers(HeaderMap::from_iter(headers));
+    client.build().expect("a client")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its server beside itself")]
+async fn site_with(records: impl IntoIterator<Item = CallRecord>, settings: Settings) -> Site {
     // reqwest asks for one even where it only speaks plain HTTP. Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().expect("a folder for the test");
     let store = Store::open(folder.path()).await.expect("opened");
-    write(&store, records).await;
+    sample::keep(&store, records).await;
+    let locks = Locks::start(Place::Folder(folder.path().to_owned()), Limits::USUAL).await.expect("opened");
     let live = Arc::new(Live::new());
     let (ready, readiness) = watch::channel(Readiness::Starting);
+    let (erasures, mut to_erase) = tokio::sync::mpsc::channel(1);
     let (traces, mut traces_asked) = tokio::sync::mpsc::channel(1);
     let (switches, mut switches_asked) = tokio::sync::mpsc::channel::<SwitchRequest>(1);
+    let (settings, settings_in_effect) = watch::channel(Arc::new(settings));
     let state = State {
         live: Arc::clone(&live),
         store: store.clone(),
+        audit: Audit::start(folder.path()),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         ready: readiness,
-        names: vec!["portero.example".to_owned()],
+        settings: settings_in_effect,
+        link: Some(Key::shown(LINK)),
         dial: vec!["sip:1000@127.0.0.1:5060".to_owned(), "sip:1002@127.0.0.1:5060".to_owned()],
         reload: tokio::sync::mpsc::channel(1).0,
         traces,
         switches,
+        locks: locks.clone(),
         folder: folder.path().to_owned(),
+        erasures,
+        pseudonyms: Arc::new(Pseudonyms::open(folder.path(), ROTATION).expect("keys")),
     };
+    let erasing = store.clone();
+    tokio::spawn(async move {
+        while let Some(EraseRequest { person, reply }) = to_erase.recv().await {
+            let writer = Writer::start(&erasing, Kept::EVERYTHING, |_| ()).expect("started");
+            let erased = writer.eraser().erase(person).await;
+            writer.drain().await;
+            let _ = reply.send(erased.map_err(|error| error.to_string()));
+        }
+    });
     tokio::spawn(async move {
         while let Some(asked) = traces_asked.recv().await {
             let trace = (asked.call == sample::trace(1).call).then(|| sample::trace(1));
@@ -84,13 +151,24 @@ async fn site_after(records: impl IntoIterator<Item = CallRecord>) -> Site {
             let _ = asked.reply.send(turned.map(|()| emergencies.clone()));
         }
     });
+    let table = table(state.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let (shutdown, end) = oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, state, async move {
         let _ = end.await;
     }));
-    Site { address, client: Client::new(), live, store, ready, shutdown, server, folder }
+    let client = client(Some(TOKEN));
+    Site { address, client, settings, table, live, store, locks, ready, shutdown, server, folder }
+}
+
+/// What every route of a server in this state needs.
+fn table(state: State) -> Vec<(axum::http::Method, &'static str, Needs)> {
+    let (accounts, audit) = (Accounts::of(&state.store), state.audit.clone());
+    let door = Door::new(accounts, audit, state.settings.clone(), None, 0);
+    let streams = Arc::new(Semaphore::new(0));
+    let (listening_on, closing) = (([127, 0, 0, 1], 0).into(), watch::channel(false).1);
+    routes::all(Arc::new(App { state, door, listening_on, streams, closing })).table().to_vec()
 }
 
 impl Site {
@@ -110,14 +188,6 @@ impl Site {
     }
 }
 
-async fn write(store: &Store, records: impl IntoIterator<Item = CallRecord>) {
-    let writer = Writer::start(store, Kept::NOTHING, |_| ()).expect("started");
-    for record in records {
-        writer.submit(record).expect("there is room");
-    }
-    writer.drain().await;
-}
-
 #[expect(clippy::disallowed_methods, reason = "the board forgets by the clock")]
 fn now() -> Timestamp {
     Timestamp::now()
@@ -131,6 +201,9 @@ fn live_call(number: u64) -> CallView {
         ani: Some("+12025550101".to_owned()),
         ani_source: Some(AniSource::PAssertedIdentity),
         ani_withheld: false,
+        ani_verstat: None,
+        ani_attestation: None,
+        ani_checked_by: None,
         trunk: Some("carrier".to_owned()),
         started_at: now() + SignedDuration::from_secs(i64::try_from(number).expect("small")),
         stage: Stage::HandingOver,
@@ -218,7 +291,7 @@ async fn every_answer_is_protected() {
         let policy = headers["content-security-policy"].to_str().expect("text");
         assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{path}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
-        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        assert_eq!(headers["referrer-policy"], "same-origin", "{path}");
         assert!(headers.contains_key("cache-control"), "{path}");
     }
 }
@@ -303,7 +376,7 @@ async fn trunks_are_told_as_they_were_shown_last() {
 async fn calls_are_listed_live_first_and_newest_first() {
     let site = site().await;
     assert_eq!(site.json("/api/v1/calls").await, (StatusCode::OK, json!({ "calls": [] })));
-    write(&site.store, (1..=3).map(sample::record)).await;
+    sample::keep(&site.store, (1..=3).map(sample::record)).await;
     site.live.ended(Arc::new(CallRecord { ended_at: now(), ..sample::record(2) }));
     site.live.ended(fresh_record(4));
     site.live.update(live_call(10));
@@ -323,7 +396,7 @@ async fn calls_are_listed_live_first_and_newest_first() {
 #[tokio::test]
 async fn a_call_is_found_live_just_ended_and_long_ago() {
     let site = site().await;
-    write(&site.store, [sample::record(1)]).await;
+    sample::keep(&site.store, [sample::record(1)]).await;
     site.live.ended(fresh_record(2));
     site.live.update(live_call(3));
     for (number, stage) in [(1, "ended"), (2, "ended"), (3, "handing_over")] {
@@ -573,7 +646,7 @@ async fn ladders_of_calls_that_are_up_and_of_those_that_are_over() {
 async fn a_recording_is_given_whole_for_as_long_as_it_is_kept() {
     let site = site().await;
     let elsewhere = Some("../../portero.db".to_owned());
-    write(
+    sample::keep(
         &site.store,
         [sample::record(1), sample::bare(2), CallRecord { recording: elsewhere, ..sample::record(3) }],
     )

@@ -18,13 +18,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_portero");
 const LINES: &str = "lines.toml";
 
 /// The files of scenarios, and the configuration that each speaks with.
-const FILES: [(&str, Option<&str>); 6] = [
+const FILES: [(&str, Option<&str>); 7] = [
     ("the_first_call.toml", None),
     ("who_is_calling.toml", Some(LINES)),
     ("whether_it_is_proven.toml", Some(LINES)),
     ("how_it_is_asked.toml", Some(LINES)),
     ("when_and_in_which_language.toml", Some(LINES)),
     ("what_follows.toml", Some(LINES)),
+    ("what_is_kept_and_accepted.toml", Some(LINES)),
 ];
 
 fn folder() -> PathBuf {
@@ -98,6 +99,11 @@ fn when_and_in_which_language() {
 #[test]
 fn what_follows() {
     run("what_follows.toml");
+}
+
+#[test]
+fn what_is_kept_and_accepted() {
+    run("what_is_kept_and_accepted.toml");
 }
 
 #[test]

@@ -172,7 +172,7 @@ async fn whoever_is_not_let_in_has_a_back_end_that_failed() {
             answer = asked.number("+12025550101") => answer,
             served = serve => unreachable!("it serves for ever: {served:?}"),
         };
-        assert_eq!(answer, Answer::Failed(Failure::Status), "{name}");
+        assert_eq!(answer, Answer::Failed(Failure::Refused), "{name}");
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::script::{OFFER, Script, Sees::Header};
 use crate::support::server::{Server, portero};
 use crate::support::sipp::{Call, Messages};
+use crate::support::sound;
 
 /// Where the demo's configuration has its lines' end.
 const END_OF_LINES: &str = "# ---- Only for the demo";
@@ -137,6 +138,36 @@ fn a_one_time_code_keyed_by_info_verifies() {
     let script = refuses(script, &[Header("X-Portero-Verdict", "verified")]);
     let (_, record) = call(&server(), "2001", &script, "");
     assert_eq!(record["factors"], serde_json::json!(["code"]));
+}
+
+#[test]
+fn a_caller_keys_through_the_menu_to_german_and_goes_on_in_it() {
+    // Of this customer the back end knows no language. German, the PIN, and what comes after their balance.
+    let script = by_info(Script::new().invite("", OFFER).answered(&[]), 2, "213570");
+    let script = refuses(script, &[Header("X-Portero-Verdict", "verified")]);
+    let server = Server::serve(&[]);
+    let from = "sip:+12025550103@caller.example";
+    Call { line: "1005", from, script: Some(script.text()), ..Call::default() }.run(&server);
+    let record = server.wait_for_record("1005");
+    assert_eq!((&record["language"], &record["verdict"]), (&"de".into(), &"verified".into()), "{record:#}");
+}
+
+#[test]
+fn what_is_said_after_the_menu_is_german() {
+    let server = Server::serve(&[]);
+    let file = server.folder.path().join("heard.wav");
+    let to = format!("sip:1005@{}", server.loopback.sip());
+    let means = ["call", &to, "--from", "+12025550103", "--no-follow", "--expect", "verified", "--record"];
+    let called = portero(
+        &[&means[..], &[file.to_str().expect("UTF-8"), "--keys", "prompt,2,prompt,1357,prompt,0"]].concat(),
+    );
+    assert!(called.status.success(), "{}", String::from_utf8_lossy(&called.stdout));
+    let heard = sound::read(&file);
+    for id in ["greeting", "ask-secret", "menu-balance"] {
+        let likeness =
+            ["de", "en"].map(|language| sound::correlation(&heard, &sound::prompt_in(language, id)));
+        assert!(likeness[0] > 0.9 && likeness[1] < 0.6, "{id}: {likeness:?}");
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn expect_verified(server: &Server) {
         "{record:#}"
     );
     assert!(record["media"]["packets_received"].as_u64() > Some(10), "{record:#}");
+    assert_eq!(record["media"]["encrypted"], true, "{record:#}");
 }
 
 /// How many packets were refused because they had not the key. Others are by right: phones ping through SRTP's ports

@@ -144,6 +144,18 @@ fn an_invite_without_an_offer_gets_one() {
 }
 
 #[test]
+fn an_answer_with_numbers_of_its_own_leaves_keys_those_of_our_offer() {
+    // RFC 3264 §6.1: the answer's 96 is for what we send; SIPp keys by the 101 of our offer.
+    let answer = OFFER.replace("101", "96");
+    let steps =
+        Script::new().invite("", "").maybe(100).opens(200, &[Body("101 telephone-event")]).ack(1, &answer);
+    let steps = steps.keys().wait_for("REFER", &[]).answer("603 Decline", "", "");
+    let steps = steps.wait_for("BYE", &[]).answer("200 OK", "", "");
+    let outcome = by_all(&[], || Call { script: Some(steps.text()), keys: "300ms 4711", ..Call::default() });
+    outcome.expect("/verdict", "verified");
+}
+
+#[test]
 fn offers_that_cross_are_refused_by_491() {
     // Our offer is in the 200, and its answer has not come: a new offer has to wait (RFC 3264 §4, RFC 3311 §5.2).
     let steps = Script::new()

@@ -10,20 +10,32 @@
 mod canary;
 mod conversation;
 mod encrypted;
+mod evenness;
 mod extensions;
 mod features;
 mod hostile;
+mod injection;
 mod kill;
 mod life;
 mod load;
+mod locks;
+mod logins;
 mod names;
 #[cfg(feature = "opus")]
 mod opus;
 mod pages;
+mod passports;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod privacy;
 mod proxy;
+#[path = "../statistics/rank.rs"]
+mod rank;
 mod recording;
 mod registrar;
+mod reload;
 mod scenarios;
+mod slow;
 mod softphone;
 mod sound;
 mod strain;
@@ -31,3 +43,5 @@ mod support;
 mod test_caller;
 mod trace;
 mod trunks;
+mod voice;
+mod webhooks;

@@ -46,6 +46,7 @@ fn signs(browser: &Browser) -> Vec<String> {
 fn what_a_caller_says_is_text_in_a_browser_wherever_it_is_shown() {
     let server = Server::serve(&[("\"Zoë O'Connor\"", &format!("'''{NAME}'''"))]);
     let mut browser = Browser::start(server.folder.path());
+    browser.show_token();
     let web = server.loopback.web();
     let mut caller = Caller::new(server.loopback.ip().into(), server.loopback.sip());
     (caller.display_name, caller.call_ids, caller.headers) = (DISPLAY_NAME, CALL_ID, HEADERS);

@@ -22,9 +22,9 @@ const RECORDED: (&str, &str) = ("record = false", "record = true");
 const PIECE: usize = 800;
 
 /// Both sides of a call.
-struct Recording {
-    caller: Vec<i16>,
-    portero: Vec<i16>,
+pub struct Recording {
+    pub caller: Vec<i16>,
+    pub portero: Vec<i16>,
 }
 
 impl Recording {
@@ -45,7 +45,7 @@ impl Recording {
         Self::open(&file)
     }
 
-    fn open(file: &Path) -> Self {
+    pub fn open(file: &Path) -> Self {
         let mut reader = hound::WavReader::open(file).expect("a WAV file");
         assert_eq!((reader.spec().channels, reader.spec().sample_rate), (2, 8000));
         let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
@@ -91,7 +91,7 @@ fn place_of(side: &[i16], piece: &[i16]) -> Option<usize> {
 }
 
 /// Where anything sounds like a key: 12 ms with two tones of the keypad in them and hardly anything else.
-fn key_tones(samples: &[i16]) -> Vec<usize> {
+pub fn key_tones(samples: &[i16]) -> Vec<usize> {
     const WINDOW: usize = 96;
     let power = |window: &[i16], hertz: &f64| {
         let coefficient = 2.0 * (TAU * hertz / 8000.0).cos();

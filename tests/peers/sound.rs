@@ -87,7 +87,7 @@ fn a_call_hears_the_recordings_sample_for_sample_over_a_hold_and_into_another_co
 }
 
 /// A packet of a caller's, or of one who pretends to be.
-fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+pub fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8> {
     let timestamp = u32::from(sequence) * 160;
     let mut datagram = vec![0x80, payload_type];
     datagram.extend(sequence.to_be_bytes());
@@ -130,7 +130,7 @@ impl Stranger {
 }
 
 const CALLER: u32 = 0xCA11_E400;
-const WITH_KEYS: &str = "RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+pub const WITH_KEYS: &str = "RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 
 /// Listens and talks, packet for packet, while a stranger does the same.
 fn talk(caller: &Caller, call: &Call, stranger: &mut Stranger, packets: std::ops::Range<u16>) {

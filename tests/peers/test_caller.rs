@@ -48,6 +48,7 @@ fn a_caller_waits_for_the_prompt_keys_and_is_handed_over() {
     );
     let kept = server.wait_for_record("1000");
     assert_eq!((&kept["verdict"], &kept["hand_over"]["outcome"]), (&json!("verified"), &json!("completed")));
+    assert_eq!(kept["media"]["encrypted"], false, "{kept:#}");
     expect_heard(&file, &["greeting", "ask-secret", "hand-over-verified", "agent-verified"]);
     assert!(!outcome.to_string().contains("4711"));
 }

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use portero::audio::{Library, Source, Wideband};
 use portero::call::{
-    Address, Directory, HandOverTimes, Intake, Plan, Sound, Speech, Strangers, Target, TargetUri, Trunk,
-    Trunks,
+    Address, Directory, HandOverTimes, Intake, Numbers, Passports, Plan, Sound, Speech, Strangers, Target,
+    TargetUri, Trunk, Trunks,
 };
 use portero::flow::{
-    ActionName, AniSource, Announcement, Answer, Attributes, ByNumber, ByVerdict, CheckDigit, Customer,
-    DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages, Line,
-    LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
+    ActionName, AniSource, Announcement, Answer, Attributes, Below, ByNumber, ByVerdict, CheckDigit,
+    Customer, DateOrder, EntryRules, Factor, FactorKind, Identification, Identifier, LanguageName, Languages,
+    Line, LineName, Matches, Need, Next, Patience, PromptId, Prompts, Query, Question, TargetName, Then,
     TrustLevel,
 };
 
-fn line() -> Line {
+pub fn line() -> Line {
     let say = |prompt: &str| Announcement::prompt(PromptId::new(prompt));
     let question =
         |digits| Question::new(EntryRules::of(digits..=digits), Prompts::same(say("ask-identifier")));
@@ -47,10 +47,16 @@ fn line() -> Line {
             menu: None,
             attribute: None,
         },
+        notice: None,
         greeting: say("greeting"),
-        by_number: Some(ByNumber { action: ActionName::new("number"), trust: TrustLevel::Any }),
+        by_number: Some(ByNumber {
+            action: ActionName::new("number"),
+            trust: TrustLevel::Any,
+            below: Below::Ignore,
+        }),
         identification: Identification { choice: None, questions: vec![identifier] },
         factors: vec![pin],
+        discretion: None,
         service: None,
         patience: Patience { deadline: Duration::from_secs(3), hold: None },
         apology: say("apology"),
@@ -59,9 +65,9 @@ fn line() -> Line {
     }
 }
 
-fn directory() -> Directory {
+fn directory(line: Line) -> Directory {
     let mut directory = Directory::default();
-    directory.add(Arc::new(line()), [Address::Number("1000".to_owned())]);
+    directory.add(Arc::new(line), [Address::Number("1000".to_owned())]);
     directory
 }
 
@@ -72,6 +78,11 @@ pub fn plan() -> Arc<Plan> {
 }
 
 pub fn make_plan() -> Plan {
+    plan_of(line())
+}
+
+/// The same, with this for the line.
+pub fn plan_of(line: Line) -> Plan {
     let wanted = ["greeting", "ask-identifier", "goodbye", "apology", "hand-over-failed"];
     let prompts =
         Library::load(&Source::Embedded, "en", wanted, Wideband::Unused).expect("the recordings are there");
@@ -79,9 +90,10 @@ pub fn make_plan() -> Plan {
         uri: TargetUri::new("sip:agents@{{ own_address }}".into()),
         sends_customer: true,
         sends_name: true,
+        sends_number_check: false,
     };
     Plan {
-        lines: directory(),
+        lines: directory(line),
         sounds: [(LineName::new("1000"), Sound { record: true, ..Sound::default() })].into(),
         targets: [(TargetName::new("agents"), target)].into(),
         hand_over: HandOverTimes {
@@ -95,6 +107,8 @@ pub fn make_plan() -> Plan {
         calls_max: 100,
         intake: Intake::default(),
         speech: Speech::default(),
+        passports: Passports::default(),
+        numbers: Numbers::default(),
     }
 }
 
@@ -106,6 +120,7 @@ fn trunk() -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::PAssertedIdentity, AniSource::From],
         verstat: false,
+        passports: true,
         transport: None,
         login: None,
         account: None,

@@ -58,6 +58,8 @@ pub enum Refresher {
 pub struct Habits {
     /// Whether the calling number is one that the back end knows.
     pub known: bool,
+    /// Says that its number was signed; when after the INVITE the check is there, and whether the signature is good.
+    pub signed: Option<(u64, bool)>,
     /// Calls over a stream.
     pub stream: bool,
     /// Leaves the offer to us.
@@ -90,6 +92,7 @@ impl Habits {
     pub fn verified() -> Self {
         Self {
             known: true,
+            signed: None,
             stream: false,
             offerless: false,
             prack: false,
@@ -119,6 +122,7 @@ impl Habits {
         }
         Self {
             known: rng.random(),
+            signed: rng.random_bool(0.3).then(|| (rng.random_range(0..3000), rng.random())),
             stream,
             offerless: rng.random_bool(0.1),
             prack: rng.random_bool(0.2),

@@ -5,14 +5,23 @@
 //! failing seed is named in the panic and replays with `PORTERO_SEED=n`.
 
 mod business;
+mod consent;
 mod crossing;
+mod ear;
+mod evenness;
 mod habits;
+mod hall;
 mod intake;
 mod link;
 mod losses;
 mod phone;
+#[path = "../statistics/rank.rs"]
+mod rank;
+mod signed;
 mod sound;
+mod spoken;
 mod tale;
+mod thousand;
 mod world;
 
 use std::collections::BTreeMap;
@@ -108,6 +117,30 @@ fn a_hand_over_ends_as_the_peer_says_or_does_not() {
         assert_eq!((hand_over.outcome, hand_over.status), (outcome, status), "{referral:?}");
         assert_eq!((record.ended_by, record.reason.as_deref()), (ended_by, reason), "{referral:?}");
     }
+}
+
+/// What others are told of a call, one word each.
+fn told(tale: &Tale) -> Vec<&'static str> {
+    tale.happenings.iter().map(|happening| happening.what.kind().as_str()).collect()
+}
+
+#[test]
+fn what_happens_to_a_call_is_told_once_and_in_order() {
+    let verified = one_in_clear_weather(Habits::verified());
+    assert_eq!(told(&verified), ["started", "identified", "verified", "handed_over", "ended"]);
+    let last = verified.happenings.last().expect("its end");
+    assert_eq!(last.call.record.as_deref(), Some(&verified.record));
+    let at_once = Habits { hangs_up: Some(0), keys: vec![], ..Habits::verified() };
+    assert_eq!(told(&one_in_clear_weather(at_once)), ["started", "ended"]);
+    let opts_out = Habits { keys: vec![(2000, "*")], ..Habits::verified() };
+    assert_eq!(
+        told(&one_in_clear_weather(opts_out)),
+        ["started", "identified", "failed", "handed_over", "ended"]
+    );
+    let amid = Habits { hangs_up: Some(4000), keys: vec![], ..Habits::verified() };
+    assert_eq!(told(&one_in_clear_weather(amid)), ["started", "identified", "failed", "ended"]);
+    let refused = Habits { referral: OnReferral::Refuses(603), ..Habits::verified() };
+    assert_eq!(told(&one_in_clear_weather(refused)), ["started", "identified", "verified", "ended"]);
 }
 
 #[test]

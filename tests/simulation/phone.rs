@@ -123,6 +123,11 @@ fn media_port(description: &str) -> Option<u16> {
 }
 
 impl Phone {
+    /// What it calls its call.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A phone that calls at once.
     pub fn call(name: String, address: SocketAddr, habits: Habits, now: Instant) -> Self {
         let mut phone = Self {
@@ -523,6 +528,8 @@ impl Phone {
         // §9.1: a CANCEL's To is its INVITE's.
         let tag = self.remote_tag.as_ref().filter(|_| method != "CANCEL");
         let tag = tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
+        let is_signed = self.habits.signed.is_some() && method == "INVITE";
+        let signed = if is_signed { "Identity: a.b.c;info=<https://signer.example/>\r\n" } else { "" };
         let carries_sdp = !body.is_empty() && !more.contains("Content-Type");
         let kind = if carries_sdp { "Content-Type: application/sdp\r\n" } else { "" };
         let contact =
@@ -530,7 +537,7 @@ impl Phone {
         format!(
             "{method} sip:1000@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/{transport} {address};branch={branch};rport\r\n\
              From: <sip:{user}@127.0.0.1>;tag={name}\r\nTo: <sip:1000@127.0.0.1>{tag}\r\nCall-ID: {name}\r\n\
-             CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n{contact}{more}{kind}Content-Length: {length}\r\n\r\n{body}",
+             CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n{contact}{signed}{more}{kind}Content-Length: {length}\r\n\r\n{body}",
             transport = self.transport(),
             length = body.len()
         )

@@ -102,6 +102,7 @@ fn parameters(remote: SocketAddr) -> Parameters {
         codec: Codec::Pcmu,
         payload_type: AUDIO,
         telephone_event: Some(EVENTS),
+        own: None,
         packet_time: PACKET_MS as u32 * MS,
         remote,
         remote_rtcp: remote,

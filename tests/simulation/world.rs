@@ -3,18 +3,21 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use portero::call::{Action, CallId, CallRecord, Network, Switchboard, Tap, WallClock};
+use portero::call::{Action, CallId, CallRecord, Happening, Network, Plan, Switchboard, Tap, WallClock};
 use portero::flow::{self, Answer};
 use portero::media;
 use portero::secret::Digit;
 use portero::sip::{self, ConnectionId, Hop, Listener, Transmit, Transport, Whereabouts};
+use portero::stir::{Fault, Finding, Presented};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::business;
+use super::ear::{self, Ear};
 use super::habits::{Habits, Keyed, OnReferral, Renegotiation};
 use super::link::{Link, Way};
 use super::phone::{News, Phone, Tally};
@@ -26,6 +29,9 @@ pub type Caller = usize;
 /// After so long without a word from a caller, the media session says that it is silent.
 const SILENCE_MS: u64 = 60_000;
 
+/// A back end of one's own: what it answers, and after how many milliseconds.
+pub type BackEnd = fn(&flow::Query, &mut StdRng) -> (Answer, u64);
+
 /// What is to happen at some instant.
 #[derive(Debug)]
 enum Due {
@@ -34,6 +40,7 @@ enum Due {
     Media(media::SessionId, media::Event),
     PlayEnds(media::SessionId, media::PlayId),
     Answer(CallId, flow::RequestId, Answer),
+    Checked(CallId, Finding),
     Key(Caller, char),
     HangUp(Caller),
     Cancel(Caller),
@@ -97,10 +104,19 @@ pub struct World {
     /// The sessions that are recorded, and those of them whose callers are left out at the moment.
     taped: HashSet<media::SessionId>,
     concealed: HashSet<media::SessionId>,
+    /// What had been keyed in a call when its recording began.
+    taped_after: HashMap<String, String>,
     /// The keys that a call's recording was told of, because its session could not know of them.
     told: HashMap<String, usize>,
+    /// What others were told of each call.
+    told_of: HashMap<String, Vec<Happening>>,
     /// The call of a media port, as the switchboard opened it.
     calls: HashMap<u16, String>,
+    back_end: Option<BackEnd>,
+    /// The sessions as they are, where somebody listens to them; elsewhere each playing takes half a second.
+    ears: Option<HashMap<media::SessionId, Ear>>,
+    /// What was heard in each call that is over.
+    sounds: Vec<Vec<ear::Sound>>,
 }
 
 fn switchboard_address() -> SocketAddr {
@@ -129,6 +145,17 @@ fn hop(caller: Caller, connection: Option<ConnectionId>) -> Hop {
 
 impl World {
     pub fn new(seed: u64, link: Link) -> Self {
+        Self::of(seed, link, business::plan())
+    }
+
+    /// A world in which calls can be listened to.
+    pub fn listening(seed: u64, link: Link, plan: Arc<Plan>, back_end: BackEnd) -> Self {
+        let world = Self::of(seed, link, plan);
+        Self { back_end: Some(back_end), ears: Some(HashMap::new()), ..world }
+    }
+
+    /// A world whose business has this plan.
+    pub fn of(seed: u64, link: Link, plan: Arc<Plan>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time counts from some instant")]
         let now = Instant::now();
         let mut rng = StdRng::seed_from_u64(seed);
@@ -142,7 +169,7 @@ impl World {
             retry_after: Duration::from_secs(5),
         };
         let ours = StdRng::from_rng(&mut rng);
-        let mut switchboard = Switchboard::new(config, network, business::plan(), clock, ours);
+        let mut switchboard = Switchboard::new(config, network, plan, clock, ours);
         switchboard.set_tap(Tap { keeps: true, copies: true });
         Self {
             seed,
@@ -162,8 +189,13 @@ impl World {
             asked: HashMap::new(),
             taped: HashSet::new(),
             concealed: HashSet::new(),
+            taped_after: HashMap::new(),
             told: HashMap::new(),
+            told_of: HashMap::new(),
             calls: HashMap::new(),
+            back_end: None,
+            ears: None,
+            sounds: Vec::new(),
         }
     }
 
@@ -229,6 +261,8 @@ impl World {
     /// The tales of all calls, and the link they went by.
     pub fn finish(self) -> (Vec<Tale>, Tally, Link) {
         let seed = self.seed;
+        let of_records = self.told_of.keys().all(|call| self.records.contains_key(call));
+        assert!(of_records, "seed {seed}: something happened to no call");
         let of_records = self.traces.keys().all(|call| self.records.contains_key(call));
         assert!(of_records, "seed {seed}: a trace of no record");
         let mut tally = Tally::default();
@@ -247,7 +281,9 @@ impl World {
                 traces: self.traces.get(&id).cloned().unwrap_or_default(),
                 confirmed: self.confirmed.get(&id).copied().unwrap_or(false),
                 asked: self.asked.get(&id).cloned().unwrap_or_default(),
+                taped_after: self.taped_after.get(&id).cloned(),
                 told: self.told.get(&id).copied().unwrap_or_default(),
+                happenings: self.told_of.get(&id).cloned().unwrap_or_default(),
                 keyed: seat.map(|seat| seat.keyed.clone()).unwrap_or_default(),
                 record: records.remove(0),
             });
@@ -258,7 +294,13 @@ impl World {
     fn next(&self) -> Option<Instant> {
         let scheduled = self.agenda.peek().map(|Reverse(scheduled)| scheduled.0);
         let phones = self.seats.iter().filter_map(|seat| seat.phone.poll_timeout());
-        phones.chain(scheduled).chain(self.switchboard.poll_timeout()).min()
+        let ears = self.ears.iter().flat_map(HashMap::values).map(Ear::next_due);
+        phones.chain(scheduled).chain(self.switchboard.poll_timeout()).chain(ears).min()
+    }
+
+    /// What was heard in each call that is over.
+    pub fn take_sounds(&mut self) -> Vec<Vec<ear::Sound>> {
+        std::mem::take(&mut self.sounds)
     }
 
     fn step(&mut self) {
@@ -267,9 +309,22 @@ impl World {
             self.happen(due);
             self.settle();
         }
+        self.listen();
         self.switchboard.handle_timeout(self.now);
         for seat in &mut self.seats {
             seat.phone.handle_timeout(self.now);
+        }
+        self.settle();
+    }
+
+    fn listen(&mut self) {
+        let mut told = Vec::new();
+        for (session, ear) in self.ears.iter_mut().flatten() {
+            ear.hear(self.now);
+            told.extend(std::iter::from_fn(|| ear.poll_event()).map(|event| (*session, event)));
+        }
+        for (session, event) in told {
+            self.switchboard.media(session, &event, self.now);
         }
         self.settle();
     }
@@ -304,6 +359,7 @@ impl World {
                 }
                 self.switchboard.answered(call, request, answer, now);
             }
+            Due::Checked(call, finding) => self.switchboard.checked(call, finding, now),
             Due::Key(caller, key) => self.press(caller, key),
             Due::HangUp(caller) => self.seats[caller].phone.hang_up(now),
             Due::Cancel(caller) => self.seats[caller].phone.cancel(now),
@@ -325,7 +381,10 @@ impl World {
             && let Some(session) = seat.media_port.and_then(|port| self.sessions.get(&port))
         {
             let digit = Digit::from_char(key).expect("a key");
-            self.switchboard.media(*session, &media::Event::Digit(digit), self.now);
+            match self.ears.as_mut().and_then(|ears| ears.get_mut(session)) {
+                Some(ear) => ear.press(digit, self.now),
+                None => self.switchboard.media(*session, &media::Event::Digit(digit), self.now),
+            }
         }
         if seat.phone.habits.keyed != Keyed::Rtp {
             seat.phone.key_by_info(key, self.now);
@@ -396,16 +455,34 @@ impl World {
         match action {
             Action::Transmit(transmit) => self.transmit(&transmit),
             Action::Media(session, command) => self.media(session, &command),
-            Action::Ask(call, _, request) => self.back_end(call, &request),
-            Action::Tape(session, _) => assert!(self.taped.insert(session), "a call has one recording"),
+            Action::Ask(call, _, request, _) => self.back_end(call, &request),
+            Action::Tape(session, _) => {
+                assert!(self.taped.insert(session), "a call has one recording");
+                let seat = self.seats.iter().find(|seat| {
+                    seat.media_port.is_some_and(|port| self.sessions.get(&port) == Some(&session))
+                });
+                let keyed = seat.map(|seat| seat.keyed.clone()).unwrap_or_default();
+                self.taped_after.insert(CallId(session.0).to_string(), keyed);
+            }
+            Action::Check(call, presented) => self.check(call, &presented),
             Action::Speak(..) => panic!("nothing here is said by a voice"),
             Action::Locate(..) => panic!("no peer here has a name"),
             Action::Show(_) | Action::Copy(_) => {}
             Action::Trace(trace) => {
                 self.traces.entry(trace.call.clone()).or_default().push(trace.messages().count());
             }
-            Action::Record(record) => self.records.entry(record.id.clone()).or_default().push(*record),
+            Action::Tell(happening) => self.tell(*happening),
+            Action::Record(record) => {
+                self.tell(Happening::end(*record.clone()));
+                self.records.entry(record.id.clone()).or_default().push(*record);
+            }
         }
+    }
+
+    fn tell(&mut self, happening: Happening) {
+        let told = self.told_of.entry(happening.call.id.clone()).or_default();
+        assert!(told.last().is_none_or(|last| last.at <= happening.at), "seed {}: in order", self.seed);
+        told.push(happening);
     }
 
     /// Sends as the shell does: where the connection that is named is no more, by the one that has taken its place.
@@ -421,8 +498,14 @@ impl World {
     }
 
     fn media(&mut self, session: media::SessionId, command: &media::Command) {
+        if let Some(ear) = self.ears.as_mut().and_then(|ears| ears.get_mut(&session)) {
+            ear.command(command.clone(), self.now);
+        }
         match command {
-            media::Command::Open { local, .. } => {
+            media::Command::Open { local, origin, parameters } => {
+                if let Some(ears) = &mut self.ears {
+                    ears.insert(session, Ear::open(origin.clone(), parameters.clone(), self.now));
+                }
                 let failed = self.link.is_hostile() && self.rng.random_bool(0.05);
                 let taken = media::Event::OpenFailed(std::io::ErrorKind::AddrInUse);
                 if !failed {
@@ -433,7 +516,7 @@ impl World {
             }
             media::Command::Play { id, repeat, .. } => {
                 self.playing.insert(session, *id);
-                if !repeat {
+                if !repeat && self.ears.is_none() {
                     self.after(500, Due::PlayEnds(session, *id));
                 }
             }
@@ -442,6 +525,8 @@ impl World {
             }
             media::Command::Close => {
                 self.playing.remove(&session);
+                let ear = self.ears.as_mut().and_then(|ears| ears.remove(&session));
+                self.sounds.extend(ear.map(Ear::sounds));
                 self.sessions.retain(|_, open| *open != session);
                 // A media thread may have died: then the figures never come.
                 if !(self.link.is_hostile() && self.rng.random_bool(0.02)) {
@@ -463,13 +548,23 @@ impl World {
         }
     }
 
+    /// Checks the number of a caller, as fast and with the outcome that they have in mind.
+    fn check(&mut self, call: CallId, presented: &Presented) {
+        let of_call = |seat: &&Seat| seat.phone.name() == presented.sip_call_id;
+        let seat = self.seats.iter().find(of_call).expect("one of our callers");
+        let (after, is_good) = seat.phone.habits.signed.expect("they have said so");
+        let finding = if is_good { Ok(Some(flow::Attestation::A)) } else { Err(Fault::Signature) };
+        self.after(after, Due::Checked(call, finding));
+    }
+
     /// The business's back end, which now and then is slow, too slow, or fails.
     fn back_end(&mut self, call: CallId, request: &flow::Request) {
         self.asked.entry(call.to_string()).or_default().push_str(business::keyed(&request.query));
         // Whoever is asked for a secret is not recorded.
         let is_secret = matches!(request.query, flow::Query::Secret { .. });
-        let concealed = self.concealed.contains(&media::SessionId(call.0));
-        assert!(concealed || !is_secret, "seed {}: {call} is recorded", self.seed);
+        let session = media::SessionId(call.0);
+        let is_recorded = self.taped.contains(&session) && !self.concealed.contains(&session);
+        assert!(!is_recorded || !is_secret, "seed {}: {call} is recorded", self.seed);
         let hostile = self.link.is_hostile();
         let fails = hostile && self.rng.random_bool(0.05);
         let answer =
@@ -479,6 +574,8 @@ impl World {
             1 | 2 if hostile => 2500,
             _ => 50,
         };
+        let own = self.back_end.map(|back_end| back_end(&request.query, &mut self.rng));
+        let (answer, delay) = own.unwrap_or((answer, delay));
         self.after(delay, Due::Answer(call, request.id, answer));
     }
 

@@ -7,18 +7,25 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::super::caller::{self, Calling};
+use super::super::happening::Told;
 use super::super::keypad::Keypad;
+use super::super::numbers::Treatment;
 use super::super::one::{Call, CallId, Description, Party, Phase, Sdp};
+use super::super::passports::Checking;
 use super::super::plan::{Srtp, Tones};
 use super::super::record::EndedBy;
 use super::super::trunk::Trunk;
 use super::{Action, Switchboard, Timer};
+use crate::secret::Waiting;
 use crate::sip::{DialogId, Hop, Invitation, Rejection};
 use crate::srtp::{KeyRing, Suite};
 use crate::{audio, media, sdp};
 
 /// How many media ports are tried before a call is refused, where others on this machine hold some of ours.
 const PORT_TRIES: u32 = 8;
+
+/// RFC 3261 §21.6.2: the call is not wanted, here or anywhere else.
+const DECLINE: u16 = 603;
 
 impl Switchboard {
     pub(super) fn invited(&mut self, dialog: DialogId, invitation: &Invitation, now: Instant) {
@@ -64,9 +71,10 @@ impl Switchboard {
             hop: invitation.hop,
             ani_withheld: calling == Calling::Withheld,
             ani: calling.ani(),
+            checking: Checking::Unwanted,
             first_dialled,
             keypad: Keypad::default(),
-            early_keys: Vec::new(),
+            early_keys: Waiting::default(),
             started_at: self.clock.date(now),
             answered_at: None,
             hand_over: None,
@@ -75,6 +83,7 @@ impl Switchboard {
             concealed: false,
             parting: None,
             shown: None,
+            told: Told::default(),
         };
         if let Some(trunk) = &call.trunk {
             self.loads.begin(trunk);
@@ -84,10 +93,15 @@ impl Switchboard {
         if self.tap.keeps && matches!(call.party, Party::Line(_)) {
             self.traces.begin(id, invitation.sip_call_id.trim());
         }
+        let blocked = call.treatment() == Treatment::Blocked;
         self.by_dialog.insert(dialog, id);
         self.calls.insert(id, call);
+        if blocked {
+            return self.refuse(id, DECLINE, "the calling number is blocked", now);
+        }
+        self.check_number(id, invitation, now);
         self.open(id, now);
-        self.show(id);
+        self.show(id, now);
     }
 
     /// What keeps us from taking one more call, which else has arrived.
@@ -177,11 +191,13 @@ impl Switchboard {
                     Party::Agents(_) => Duration::ZERO,
                 };
                 call.phase = Phase::Ringing { answer };
-                if ring_for.is_zero() {
+                if ring_for.is_zero() && call.checking != Checking::Awaited {
                     return self.accept(id, now);
                 }
                 self.endpoint.ring(call.dialog, now);
-                self.timers.set((id, Timer::Ring), now + ring_for);
+                if !ring_for.is_zero() {
+                    self.timers.set((id, Timer::Ring), now + ring_for);
+                }
             }
             Phase::OpeningLate => self.talk(id, now),
             _ => {}
@@ -208,6 +224,14 @@ impl Switchboard {
                 self.open(id, now);
             }
             None => self.refuse(id, 503, "no media port", now),
+        }
+    }
+
+    /// Answers a call that has rung for long enough, once its number has been checked.
+    pub(super) fn rung(&mut self, id: CallId, now: Instant) {
+        let checking = self.calls.get(&id).map(|call| call.checking);
+        if checking != Some(Checking::Awaited) && !self.timers.is_set((id, Timer::Ring)) {
+            self.accept(id, now);
         }
     }
 
@@ -299,6 +323,10 @@ fn parameters(negotiated: &sdp::Negotiated, call: &Call) -> media::Parameters {
         },
         payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
+        own: negotiated.own.map(|sdp::PayloadTypes { codec, telephone_event }| media::PayloadTypes {
+            codec,
+            telephone_event,
+        }),
         packet_time: negotiated.packet_time,
         remote: reachable(negotiated.remote, peer),
         remote_rtcp: reachable(negotiated.remote_rtcp, peer),

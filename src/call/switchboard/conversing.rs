@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use super::super::emergency::Emergencies;
 use super::super::hand_over::{FollowedHandOver, Progress, referral};
 use super::super::keypad;
+use super::super::numbers::Treatment;
 use super::super::one::{CallId, Party, Phase, Script};
 use super::super::plan::Here;
 use super::super::record::EndedBy;
@@ -18,21 +19,20 @@ use crate::flow::{self, Flow, LineName, Opening, Standing, Start, TargetName};
 use crate::secret::Digit;
 use crate::{media, sip};
 
-/// The most keys kept between our 200 and its ACK; further ones are dropped.
-const EARLY_KEYS_MAX: usize = 64;
-
 impl Switchboard {
     pub(super) fn talk(&mut self, id: CallId, now: Instant) {
-        self.begin_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &call.party {
             Party::Line(line) => {
                 let emergency = self.emergencies.are_on(&line.number);
-                let opening = Opening::of(line, emergency, self.clock.date(now));
+                let opening = match Opening::of(line, emergency, self.clock.date(now)) {
+                    Opening::Open if call.treatment() == Treatment::ToAgent => Opening::ToAgent,
+                    opening => opening,
+                };
                 let rng = StdRng::from_rng(&mut self.rng);
                 let start = Start { line: Arc::clone(line), ani: call.ani.clone(), opening, rng };
                 let mut flow = Flow::new(start, now);
-                for digit in call.early_keys.drain(..) {
+                while let Some(digit) = call.early_keys.pop() {
                     flow.handle(flow::Event::Digit(digit), now);
                 }
                 call.phase = Phase::Talking(Script::Line(Box::new(flow)));
@@ -64,7 +64,7 @@ impl Switchboard {
         match call.phase {
             Phase::Talking(_) => self.tell(id, flow::Event::Digit(digit), now),
             // The ACK is still on its way, or lost; the caller hears nothing of that, and keys.
-            Phase::Accepted if call.early_keys.len() < EARLY_KEYS_MAX => call.early_keys.push(digit),
+            Phase::Accepted => call.early_keys.push(digit),
             _ => {}
         }
     }
@@ -84,6 +84,7 @@ impl Switchboard {
 
     /// Does what the conversation wants.
     fn follow(&mut self, id: CallId, now: Instant) {
+        self.begin_recording(id);
         // Before anything is asked that must not be recorded.
         self.conceal(id);
         while let Some(action) = self.flow_mut(id).and_then(Flow::poll_action) {
@@ -97,8 +98,9 @@ impl Switchboard {
                     self.actions.push_back(Action::Media(session, media::Command::Stop));
                 }
                 flow::Action::Ask(request) => {
+                    let Some(origin) = call.origin() else { return };
                     let plan = Arc::clone(&call.plan);
-                    self.actions.push_back(Action::Ask(id, plan, request));
+                    self.actions.push_back(Action::Ask(id, plan, request, origin));
                 }
                 flow::Action::HandOver(standing, target) => self.hand_over(id, &standing, target, now),
                 flow::Action::HangUp => return self.hang_up(id, EndedBy::Portero, None, now),
@@ -108,7 +110,7 @@ impl Switchboard {
             Some(deadline) => self.timers.set((id, Timer::Flow), deadline),
             None => self.timers.clear((id, Timer::Flow)),
         }
-        self.show(id);
+        self.show(id, now);
     }
 
     /// The emergency switches as they are.
@@ -155,7 +157,7 @@ impl Switchboard {
         let Some(place) = call.plan.targets.get(&target) else { return };
         let address = self.endpoint.whereabouts().seen_by(&call.hop);
         let here = Here { transport: call.hop.transport, address };
-        let referral = referral(place, here, standing, &token);
+        let referral = referral(place, here, standing, call.check(), &token);
         let hand_over = FollowedHandOver::new(target, token.clone(), at, call.plan.hand_over);
         self.timers.set((id, Timer::HandOver), hand_over.first_deadline(now));
         call.hand_over = Some(hand_over);

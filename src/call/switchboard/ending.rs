@@ -59,7 +59,7 @@ impl Switchboard {
 
     /// Ends everything of a call but its media session, whose figures are awaited.
     fn close(&mut self, id: CallId, by: EndedBy, reason: Option<&str>, now: Instant) {
-        for timer in [Timer::Ring, Timer::Flow, Timer::Speech, Timer::HandOver, Timer::Agents] {
+        for timer in [Timer::Check, Timer::Ring, Timer::Flow, Timer::Speech, Timer::HandOver, Timer::Agents] {
             self.timers.clear((id, timer));
         }
         let at = self.clock.date(now);
@@ -82,7 +82,7 @@ impl Switchboard {
             ending.flow = flow;
         }
         let open = call.media_open.then(|| call.session());
-        self.show(id);
+        self.show(id, now);
         match open {
             Some(session) => {
                 self.actions.push_back(Action::Media(session, media::Command::Close));

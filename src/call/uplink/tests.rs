@@ -42,6 +42,7 @@ fn trunk(servers: &[u8], ping: bool, register: bool) -> Trunk {
         calls_per_second: None,
         identity: vec![AniSource::From],
         verstat: false,
+        passports: false,
         transport: None,
         login: None,
         account: None,

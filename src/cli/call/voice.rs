@@ -182,6 +182,7 @@ mod tests {
             codec: sdp::Codec::Pcma,
             payload_type: 8,
             telephone_event: Some(101),
+            own: None,
             packet_time: PACKET_TIME,
             remote: "127.0.0.1:4000".parse().expect("an address"),
             remote_rtcp: "127.0.0.1:4001".parse().expect("an address"),

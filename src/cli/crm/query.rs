@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::terminal;
+use crate::cli::terminal;
 use crate::crm::Reading;
 use crate::flow::{Ani, AniSource, Attributes, Customer, PhoneNumber, Query, Trust};
 use crate::secret::Secret;
@@ -39,10 +39,10 @@ impl Settings {
     pub(super) fn query(mut self, reading: &Reading) -> Result<Query, String> {
         match reading {
             Reading::LookUp(_) => self.look_up(),
-            Reading::Check(_) => {
+            Reading::Check(_) | Reading::Hash(_) => {
                 let positions = self.positions()?;
                 let customer = self.customer()?;
-                let secret = self.values.remove("secret").map_or_else(terminal::secret, Ok);
+                let secret = self.values.remove("secret").map_or_else(|| terminal::secret("secret"), Ok);
                 let secret = secret.map_err(|error| format!("no secret: {error}"))?;
                 Ok(Query::Secret { customer, secret: Secret::new(secret), positions })
             }

@@ -133,7 +133,9 @@ mod tests {
                     HeaderName::from_static("content-type"),
                     HeaderValue::from_static("application/json"),
                 )]),
-                body: format!(r#"{{"id":1,"seen":"t0ken f3tched{}"}}"#, "x".repeat(BODY_MAX)).into_bytes(),
+                body: format!(r#"{{"id":1,"seen":"t0ken f3tched{}"}}"#, "x".repeat(BODY_MAX))
+                    .into_bytes()
+                    .into(),
             }),
             answer: Answer::LookUp(Matches::One(customer)),
         };

@@ -337,6 +337,7 @@ mod tests {
             codec: sdp::Codec::Pcmu,
             payload_type: 0,
             telephone_event: Some(101),
+            own: None,
             packet_time: Duration::from_millis(20),
             remote,
             remote_rtcp: remote,

@@ -234,6 +234,7 @@ mod tests {
             codec: sdp::Codec::Pcmu,
             payload_type: 0,
             telephone_event: Some(101),
+            own: None,
             packet_time: Duration::from_millis(20),
             remote: "127.0.0.1:4000".parse().expect("an address"),
             remote_rtcp: "127.0.0.1:4001".parse().expect("an address"),

@@ -12,7 +12,7 @@ const HEADER: &str = "id,version,line,ani,started_at,answered_at,ended_at,custom
     hand_over_outcome,hand_over_status,ended_by,reason,packets_sent,packets_received,packets_lost,\
     jitter_ms,remote_loss,ani_source,trunk,first_dialled,ani_withheld,ani_verstat,\
     ani_attestation,remote_jitter_ms,round_trip_ms,remote_opinion,recording,identifier,factors,language,lines,\
-    closed,contained,locked,consent";
+    closed,contained,locked,consent,encrypted,ani_checked_by,ani_check_fault";
 
 /// Writes the column names.
 pub(super) fn header(output: &mut dyn Write) -> io::Result<()> {
@@ -26,7 +26,7 @@ pub(super) fn row(output: &mut dyn Write, record: &CallRecord) -> io::Result<()>
     write!(output, "{}\r\n", fields.join(","))
 }
 
-fn fields(record: &CallRecord) -> [String; 44] {
+fn fields(record: &CallRecord) -> [String; 47] {
     let hand_over = record.hand_over.as_ref();
     let media = &record.media;
     [
@@ -74,6 +74,9 @@ fn fields(record: &CallRecord) -> [String; 44] {
         record.contained.to_string(),
         word(&record.locked),
         text(record.consent),
+        text(record.media.encrypted),
+        word(&record.ani_checked_by),
+        word(&record.ani_check_fault),
     ]
 }
 

@@ -178,7 +178,7 @@ impl<'c> Conversation<'c> {
                 self.playing = None;
                 self.tell(heard);
             }
-            _ if self.pending.is_empty() => return Now::Waiting,
+            _ if self.flow.waits_until().is_none() => return Now::Waiting,
             _ => self.pass_to_next(),
         }
         Now::Different
@@ -329,7 +329,7 @@ impl<'c> Conversation<'c> {
     fn ask(&mut self, request: &Request) {
         let action = request.action.to_string();
         self.happened.push(Happened::Asked(action.clone()));
-        let until = self.now + self.flow.line().patience.deadline;
+        let until = self.flow.waits_until().unwrap_or(self.now);
         // A back end that answers amiss has failed, as in a call; a scenario that does is wrong.
         let is_scripted = self.back_end.is_scripted(&request.action);
         match self.back_end.ask(request) {
@@ -394,7 +394,7 @@ fn fits(query: &Query, answer: &Answer) -> bool {
         (query, answer),
         (_, Answer::Failed(_))
             | (Query::Number(_) | Query::Identifier(_), Answer::LookUp(_))
-            | (Query::Secret { .. }, Answer::Check(_))
+            | (Query::Secret { .. }, Answer::Check(_) | Answer::Locked(_))
             | (Query::Code { .. }, Answer::Sent(_))
             | (Query::Record(_), Answer::Record(_))
     )

@@ -9,7 +9,7 @@ use super::super::nearest::one_of;
 use super::super::section::{self, Complaint, Section};
 use super::super::values;
 use super::identifiers::{own_name, trust};
-use super::question::{Digits, Usual, check_keys};
+use super::question::{Digits, Usual, WaysOut, check_keys};
 use super::spoken::{self, Where, announcement, announcement_or, usual};
 use super::{Purpose, Reader};
 use crate::flow::{Announcement, CodePlan, Factor, FactorKind, Need, Question, TrustLevel};
@@ -32,6 +32,7 @@ const PIN: Usual = Usual {
     place: Where::Anywhere,
     digits: Digits::Said,
     opt_out: Some(Digit::STAR),
+    ways_out: WaysOut::Apart,
     confirms: false,
 };
 
@@ -118,7 +119,8 @@ impl Reader<'_, '_> {
             Kind::Partial => "check_pin_digits",
             Kind::Code => "check_code",
         };
-        let action = self.action(section, "action", usually, Purpose::Secret);
+        let purpose = if kind == Kind::Partial { Purpose::Places } else { Purpose::Secret };
+        let action = self.action(section, "action", usually, purpose);
         let read = match kind {
             Kind::Pin => self.question(section, &PIN, &[]).map(|question| (question, FactorKind::Whole)),
             Kind::Date => self.question(section, &DATE, &[]).map(|question| (question, FactorKind::Date)),

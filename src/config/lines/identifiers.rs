@@ -6,10 +6,10 @@ use super::super::fault::Fault;
 use super::super::nearest::{nearest, one_of};
 use super::super::section::{ANY, Complaint, Kind, Section};
 use super::super::values;
-use super::question::{Digits, Usual};
+use super::question::{Digits, Usual, WaysOut};
 use super::spoken::Where;
 use super::{Purpose, Reader};
-use crate::flow::{ByNumber, CheckDigit, Identification, Identifier, Question, TrustLevel};
+use crate::flow::{Below, ByNumber, CheckDigit, Identification, Identifier, Question, TrustLevel};
 use crate::secret::Digit;
 
 const IDENTIFIER: Usual = Usual {
@@ -20,6 +20,7 @@ const IDENTIFIER: Usual = Usual {
     place: Where::Anywhere,
     digits: Digits::Said,
     opt_out: Some(Digit::STAR),
+    ways_out: WaysOut::Apart,
     confirms: true,
 };
 
@@ -37,6 +38,22 @@ const TRUST: [(&str, TrustLevel); 6] = [
     ("partial", TrustLevel::Partial),
     ("full", TrustLevel::Full),
 ];
+
+/// A number that a check has shown to be somebody else's identifies nobody, unless the file says so.
+const USUAL_TRUST: TrustLevel = TrustLevel::Claimed;
+
+const BELOW: [(&str, Below); 2] = [("ignore", Below::Ignore), ("raise", Below::Raise)];
+
+/// What becomes of a number that is trusted less.
+fn below(text: &str) -> Result<Below, Complaint> {
+    one_of(&BELOW, text, "ways")
+        .map_err(|help| Complaint::new(format!("`{text}` is nothing to do with a number"), help))
+}
+
+/// The word for it.
+pub(super) fn below_word(below: Below) -> &'static str {
+    BELOW.iter().find(|(_, known)| *known == below).map_or("", |(word, _)| word)
+}
 
 /// How far a number has to be trusted.
 pub(in crate::config) fn trust(text: &str) -> Result<TrustLevel, Complaint> {
@@ -58,14 +75,15 @@ impl Reader<'_, '_> {
             .and_then(|value| section.of("identify_by_number", "this line's `identify_by_number`", value))
         {
             let action = self.action(&mut inner, "action", "customer_by_number", Purpose::Number);
-            let trust = inner.read("trust", trust).unwrap_or_default();
+            let trust = inner.read("trust", trust).unwrap_or(USUAL_TRUST);
+            let below = inner.read("below", below).unwrap_or_default();
             inner.finish();
             Self::no_number_action(section, "say it as `action` of `identify_by_number`");
-            return Some(ByNumber { action: action?, trust });
+            return Some(ByNumber { action: action?, trust, below });
         }
         if section.flag("identify_by_number").unwrap_or(true) {
             let action = self.action(section, "number_action", "customer_by_number", Purpose::Number);
-            return Some(ByNumber { action: action?, trust: TrustLevel::default() });
+            return Some(ByNumber { action: action?, trust: USUAL_TRUST, below: Below::default() });
         }
         Self::no_number_action(section, "say `identify_by_number = true`, or delete this");
         None

@@ -28,6 +28,7 @@ pub(super) struct Usual {
     pub(super) place: Where,
     pub(super) digits: Digits,
     pub(super) opt_out: Option<Digit>,
+    pub(super) ways_out: WaysOut,
     /// Whether what was keyed may be read back: an identifier may, a secret never.
     pub(super) confirms: bool,
 }
@@ -45,6 +46,15 @@ pub(super) enum Digits {
     Choice,
 }
 
+/// What follows a question that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaysOut {
+    /// `opt_out` and `exhausted` each say it for themselves.
+    Apart,
+    /// `declined` says it, be it that a key declined or that none was pressed.
+    Declining,
+}
+
 impl Usual {
     /// A question that is answered by one key.
     pub(super) const fn choice(ask: &'static [&'static str]) -> Self {
@@ -56,6 +66,7 @@ impl Usual {
             place: Where::Anywhere,
             digits: Digits::Choice,
             opt_out: Some(Digit::STAR),
+            ways_out: WaysOut::Apart,
             confirms: false,
         }
     }
@@ -75,10 +86,16 @@ impl Reader<'_, '_> {
         let prompts = prompts(section, usual);
         let confirm = if usual.confirms { confirm(section) } else { None };
         let help = help(section, usual.place);
-        let (opt_out, opted_out) = self.opt_out(section, usual.opt_out);
-        let exhausted = match section.section("exhausted", "this question's `exhausted`") {
-            inner if inner.is_present() => self.inner_after(inner, Way::Failure),
-            _ => Some(After::Next),
+        let (opt_out, opted_out, exhausted) = match usual.ways_out {
+            WaysOut::Apart => {
+                let (key, opted_out) = self.opt_out(section, usual.opt_out);
+                (key, opted_out, self.inner_after(section, "exhausted", Way::Failure))
+            }
+            WaysOut::Declining => {
+                let key = section.read("opt_out", values::key_or_none).unwrap_or(usual.opt_out);
+                let declined = self.inner_after(section, "declined", Way::Failure);
+                (key, declined.clone(), declined)
+            }
         };
         let entry = entry?;
         let first = |digit: &Digit| match usual.digits {
@@ -113,7 +130,11 @@ impl Reader<'_, '_> {
         (section.read("opt_out", values::key_or_none).unwrap_or(usual), Some(After::Next))
     }
 
-    fn inner_after(&mut self, mut inner: Section<'_>, way: Way) -> Option<After> {
+    fn inner_after(&mut self, section: &mut Section<'_>, key: &'static str, way: Way) -> Option<After> {
+        let mut inner = section.section(key, format!("this question's `{key}`"));
+        if !inner.is_present() {
+            return Some(After::Next);
+        }
         let after = self.after(&mut inner, way);
         inner.finish();
         after

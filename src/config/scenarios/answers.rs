@@ -12,29 +12,34 @@ use super::super::nearest::one_of;
 use super::super::section::{Complaint, Section, Text};
 use super::super::values;
 use super::{Reader, unknown};
-use crate::flow::{ActionName, Answer, Attributes, Customer, Failure, HandOverEnd, Matches, TargetName};
+use crate::flow::{
+    ActionName, Answer, Attributes, Customer, Failure, HandOverEnd, Lock, Matches, TargetName,
+};
 
 const AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "none",
     "yes",
     "no",
     "sent",
     "not_sent",
+    "locked",
     "hangs",
     "unreachable",
     "timed_out",
     "status",
+    "refused",
     "garbage",
     "overloaded",
     "circuit_open",
 ];
 
-const FAILURES: [Failure; 6] = [
+const FAILURES: [Failure; 7] = [
     Failure::Unreachable,
     Failure::TimedOut,
     Failure::Status,
+    Failure::Refused,
     Failure::Garbage,
     Failure::Overloaded,
     Failure::Open,
@@ -157,6 +162,7 @@ fn word(text: &str) -> Result<Option<Answer>, Complaint> {
         "none" => Ok(Some(Answer::LookUp(Matches::None))),
         "yes" => Ok(Some(Answer::Check(true))),
         "no" => Ok(Some(Answer::Check(false))),
+        "locked" => Ok(Some(Answer::Locked(Lock::Customer))),
         "sent" => Ok(Some(Answer::Sent(true))),
         "not_sent" => Ok(Some(Answer::Sent(false))),
         "hangs" => Ok(None),

@@ -93,7 +93,7 @@ async fn the_demo_customers_are_found_and_checked() {
         (pin("10000001", "4712"), Answer::Check(false)),
         (pin("10000004", "2468"), Answer::Check(true)),
         (pin("10000500", "0000"), failed(Failure::Status)),
-        (pin("99999999", "0000"), failed(Failure::Status)),
+        (pin("99999999", "0000"), failed(Failure::Refused)),
     ];
     with_back_end(DEADLINE, |client, stop| async move {
         for ((action, query), expected) in table {

@@ -35,13 +35,13 @@ fn line_of(settings: &str) -> String {
     format!("{AROUND}\n[[lines]]\nnumber = \"100\"\nhand_over.target = \"agents\"\n{settings}\n")
 }
 
-fn read_line(settings: &str) -> Line {
+pub(super) fn read_line(settings: &str) -> Line {
     let read = parse(&line_of(settings)).unwrap_or_else(|faults| panic!("{faults}"));
     Line::clone(&read.lines[0])
 }
 
 /// What is wrong with such a line, but for what nothing uses.
-fn wrong_with(settings: &str) -> Vec<String> {
+pub(super) fn wrong_with(settings: &str) -> Vec<String> {
     let read = parse(&line_of(settings));
     let faults = read.as_ref().map_or_else(|faults| faults, |configuration| &configuration.warnings);
     let messages = faults.iter().map(|fault| fault.message().to_owned());
@@ -445,7 +445,20 @@ fn one_fault_of_factors_and_services_is_told_once() {
     };
     let factor =
         |settings: &str| format!("identifier.digits = 8\n[[lines.factors]]\nname = \"f\"\n{settings}");
+    let hashed = |kind: &str, settings: &str| {
+        let action = "[actions.own]\npath = \"/h/{{ customer }}\"\nhash = \"$.hash\"";
+        factor(&format!("{kind}\naction = \"own\"\n{action}\n{settings}"))
+    };
     let table = [
+        (hashed("digits = 4", "accepted = \"$.ok\""), "this action has the back end compare, and us as well"),
+        (
+            hashed("kind = \"partial\"\nlength = 4", ""),
+            "a few places of a secret cannot be compared with its hash",
+        ),
+        (
+            hashed("digits = 4", "method = \"POST\"\nbody = '{\"pin\": \"{{ secret }}\"}'"),
+            "this sends the secret to a back end that leaves it to us to compare",
+        ),
         (factor("kind = \"iris\""), "there is no kind `iris` of factor"),
         (factor("digits = 4\nneed = \"maybe\""), "a factor cannot be `maybe`"),
         (factor("digits = 4\nneed = { below = \"any\" }"), "no number is trusted less than that, so that this is never asked"),
@@ -495,6 +508,21 @@ fn one_fault_of_factors_and_services_is_told_once() {
             "the back end has failed by then, so that this is never said",
         ),
         ("identifier.digits = 8\nback_end.hold = \"wait\"".into(), "it is not said after how long this is said"),
+        (
+            "identifier.digits = 8\ngreeting = { text = \"Hello\" }".into(),
+            "a text of this line is never said: there is no voice",
+        ),
+        (
+            "identifier.digits = 8\ngreeting = { text = \"Hello {{ name }}\", otherwise = \"greeting\" }".into(),
+            "a value of the customer's is said where nobody knows yet who is calling",
+        ),
+        (
+            "identifiers = [\n\
+             { name = \"a\", digits = 8, exhausted = { target = \"night\" }, opt_out = \"none\" },\n\
+             { name = \"b\", digits = 8, exhausted = { target = \"night\" }, opt_out = \"none\" },\n\
+             { name = \"c\", digits = 8 } ]".into(),
+            "nobody is asked for the identifier `c`, as those before it lead elsewhere",
+        ),
         ("identifier.digits = 8\n[[lines]]\nid = \"lost\"\nhand_over.target = \"night\"".into(), "nobody comes to the line `lost`"),
         (
             "identifier.digits = 8\nhand_over.verified.line = \"b\"\n[[lines]]\nid = \"b\"\nhand_over.line = \"100\"".into(),

@@ -52,6 +52,7 @@ fn the_trunk_that_the_demo_tells_of_can_be_had() {
             register: Some(register),
         }),
         verstat: true,
+        passports: false,
         country: Country::parse("US"),
     };
     assert_eq!(read.trunks, Trunks { list: vec![Arc::new(expected)], strangers: Strangers::Refuse });

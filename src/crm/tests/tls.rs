@@ -1,12 +1,6 @@
 //! Back ends by TLS: only who shows the right certificate is told anything, and who wants to see ours sees it.
 
-use std::sync::Arc;
-
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -15,26 +9,6 @@ use crate::authority::{Authority, Issued};
 impl Authority {
     fn trust(&self) -> TlsFiles {
         TlsFiles { trust: Some(self.file("ca.pem")), identity: None }
-    }
-
-    /// A server that shows `issued`, and wants to see a certificate of this authority's where `asks`.
-    fn acceptor(&self, issued: &Issued, asks: bool) -> TlsAcceptor {
-        let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).expect("PEM");
-        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("PEM");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-        let builder = builder.with_safe_default_protocol_versions().expect("versions");
-        let builder = if asks {
-            let mut roots = RootCertStore::empty();
-            let root = CertificateDer::from_pem_file(self.file("ca.pem")).expect("PEM");
-            roots.add(root).expect("a root");
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-        } else {
-            builder.with_no_client_auth()
-        };
-        let config = builder.with_single_cert(vec![certificate], key).expect("a configuration");
-        TlsAcceptor::from(Arc::new(config))
     }
 }
 

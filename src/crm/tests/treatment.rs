@@ -59,7 +59,7 @@ async fn what_the_back_end_did_not_get_to_is_sent_once_more() {
         (StatusCode::GATEWAY_TIMEOUT, NOBODY, 2),
         (StatusCode::INTERNAL_SERVER_ERROR, Answer::Failed(Failure::Status), 1),
         (StatusCode::TOO_MANY_REQUESTS, Answer::Failed(Failure::Status), 1),
-        (StatusCode::UNAUTHORIZED, Answer::Failed(Failure::Status), 1),
+        (StatusCode::UNAUTHORIZED, Answer::Failed(Failure::Refused), 1),
     ] {
         let first = move |n, _: &Asked| if n == 0 { status.into_response() } else { nobody() };
         let (answer, seen) = with_back_end(first, |it| it, true, ask).await;
@@ -132,6 +132,27 @@ async fn a_back_end_that_keeps_failing_is_left_alone_and_tried_again() {
     assert_eq!(seen.len(), 5, "three that failed, the probe and one more");
 }
 
+#[tokio::test]
+async fn whoever_is_left_alone_stays_so_over_a_reload_that_changes_nothing_of_them() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}/", taken.local_addr().expect("an address"));
+    // Nobody is there.
+    drop(taken);
+    let limits = Limits { failures: 3, ..Limits::USUAL };
+    let of = |max_concurrent| {
+        let service = Service::at(base.parse().expect("a URL"));
+        config(Service { breaker: Some(limits), max_concurrent, ..service }, false)
+    };
+    let client = Client::new(of(8)).expect("a client");
+    for _ in 0..3 {
+        assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Unreachable));
+    }
+    let same = client.renew(of(8)).expect("a client");
+    assert_eq!(ask(same.clone()).await, Answer::Failed(Failure::Open));
+    let changed = same.renew(of(9)).expect("a client");
+    assert_eq!(ask(changed).await, Answer::Failed(Failure::Unreachable), "it may be better so");
+}
+
 /// Asks every now and then until that does not fail, and gives what comes of it.
 async fn ask_until_answered(client: &Client) -> Answer {
     let mut beat = tokio::time::interval(Duration::from_millis(20));
@@ -185,7 +206,7 @@ async fn refusals_of_single_requests_do_not_open_the_circuit() {
     let refuses = |_, _: &Asked| StatusCode::BAD_REQUEST.into_response();
     let work = |client: Client| async move {
         for _ in 0..3 {
-            assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Status));
+            assert_eq!(ask(client.clone()).await, Answer::Failed(Failure::Refused));
         }
     };
     with_back_end(refuses, |it| Service { breaker: Some(limits), ..it }, false, work).await;
@@ -312,7 +333,7 @@ async fn a_token_that_is_refused_is_replaced_once() {
     let ((), tokens, _) = with_tokens(grant, "token-1", ClientIn::Header, work).await;
     assert_eq!(tokens.len(), 2, "one for all who were refused");
     let (answer, tokens, seen) = with_tokens(grant, "", ClientIn::Header, ask).await;
-    assert_eq!(answer, Answer::Failed(Failure::Status));
+    assert_eq!(answer, Answer::Failed(Failure::Refused));
     assert_eq!((tokens.len(), seen.len()), (2, 2), "and no third try");
 }
 

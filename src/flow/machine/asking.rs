@@ -47,7 +47,8 @@ impl Flow {
 
     /// Asks: at once with what was keyed ahead, or else with the question's prompt.
     fn begin(&mut self, subject: Subject, asking: Asking, question: &Question, now: Instant) {
-        if !question.prompts.ask.key_ahead {
+        // Nobody accepts what they have not heard the beginning of.
+        if !question.prompts.ask.key_ahead || subject == Subject::Notice {
             self.type_ahead.clear();
         }
         self.state = State::Asking(subject, asking);
@@ -96,7 +97,7 @@ impl Flow {
                 State::Asking(_, Asking { phase: Phase::Keying(_) | Phase::Confirming(..), .. })
             )
         {
-            let Some(digit) = self.type_ahead.pop_front() else { return };
+            let Some(digit) = self.type_ahead.pop() else { return };
             if self.trailing.take() != Some(digit) {
                 self.key(digit, now);
             }
@@ -172,10 +173,15 @@ impl Flow {
             Subject::Language => match chosen(line.languages.menu.as_ref().map(|(_, keys)| keys), key) {
                 Some(language) => {
                     self.language = language.clone();
-                    self.greet(now);
+                    self.introduce(now);
                 }
                 None => self.fail(Fault::NoMatch, now),
             },
+            Subject::Notice if key.is_some() && key == line.notice.as_ref().map(|notice| notice.accept) => {
+                self.summary.consent = Some(true);
+                self.noticed(now);
+            }
+            Subject::Notice => self.fail(Fault::NoMatch, now),
             Subject::Choice => match chosen(line.identification.choice.as_ref().map(|(_, keys)| keys), key) {
                 Some(nth) => self.ask(Subject::Identifier(*nth), now),
                 None => self.fail(Fault::NoMatch, now),
@@ -230,17 +236,24 @@ impl Flow {
                 self.request(identifier.action.clone(), Query::Identifier(digits), now);
             }
             Subject::Factor(nth) => {
-                let Some((factor, customer)) = line.factors.get(nth).zip(self.standing.customer().cloned())
-                else {
-                    return;
-                };
+                let Some(factor) = line.factors.get(nth) else { return };
                 let Some(secret) = self.in_form(factor, digits) else {
                     return self.fail(Fault::NoMatch, now);
                 };
                 let positions = self.offers.positions.clone();
-                self.request(factor.action.clone(), Query::Secret { customer, secret, positions }, now);
+                match self.who.customer().cloned() {
+                    Some(customer) => {
+                        let query = Query::Secret { customer, secret, positions };
+                        self.request(factor.action.clone(), query, now);
+                    }
+                    None => self.pretend_to_ask(Answer::Check(false), now),
+                }
             }
-            Subject::Language | Subject::Choice | Subject::Contact(_) | Subject::Menu(_) => {}
+            Subject::Language
+            | Subject::Notice
+            | Subject::Choice
+            | Subject::Contact(_)
+            | Subject::Menu(_) => {}
         }
     }
 
@@ -259,6 +272,11 @@ impl Flow {
             (Subject::Identifier(nth), Answer::LookUp(matches)) => self.looked_up(nth, matches, now),
             (Subject::Factor(nth), Answer::Check(true)) => self.passed(nth, now),
             (Subject::Factor(_), Answer::Check(false)) => self.fail(Fault::NoMatch, now),
+            (Subject::Factor(_), Answer::Locked(lock)) => {
+                self.summary.locked.get_or_insert(lock);
+                self.fail(Fault::NoMatch, now);
+            }
+            (subject, answer) if self.keeps_to_itself(subject, &answer) => self.keep_failure(subject, now),
             _ => self.apologise(now),
         }
     }
@@ -272,6 +290,7 @@ impl Flow {
         };
         let picked = self.candidates.pick(customers);
         match picked.len() {
+            0 | 2.. if self.discretion().is_some() => self.strange(now),
             0 => self.fail(Fault::NoMatch, now),
             1 => {
                 let name = self
@@ -300,7 +319,7 @@ impl Flow {
     }
 
     /// An entry failed: asks again, or gives up when there have been enough.
-    fn fail(&mut self, fault: Fault, now: Instant) {
+    pub(super) fn fail(&mut self, fault: Fault, now: Instant) {
         self.type_ahead.clear();
         let line = Arc::clone(&self.line);
         let State::Asking(subject, asking) = &mut self.state else { return };
@@ -323,8 +342,12 @@ impl Flow {
 
     /// Goes on without an answer.
     fn give_up(&mut self, subject: Subject, after: &After, now: Instant) {
+        if subject == Subject::Notice {
+            self.summary.consent = Some(false);
+        }
         match (after, subject) {
-            (_, Subject::Language) => self.greet(now),
+            (_, Subject::Language) => self.introduce(now),
+            (After::Next, Subject::Notice) => self.noticed(now),
             (After::Verdict, _) | (After::Next, Subject::Choice | Subject::Menu(_)) => self.conclude(now),
             (After::Then(then), _) => self.go(then.clone(), now),
             (After::Next, Subject::Identifier(nth)) => {
@@ -337,7 +360,7 @@ impl Flow {
     fn opt_out(&mut self, now: Instant) {
         let line = Arc::clone(&self.line);
         let State::Asking(subject, _) = self.state else { return };
-        self.summary.opted_out |= !matches!(subject, Subject::Language | Subject::Menu(_));
+        self.summary.opted_out |= !matches!(subject, Subject::Language | Subject::Notice | Subject::Menu(_));
         if let Some(question) = subject.question(&line) {
             self.give_up(subject, &question.opted_out, now);
         }
@@ -378,9 +401,12 @@ impl Flow {
     /// Finds out where a one-time code is to go.
     fn ask_where(&mut self, nth: usize, plan: &CodePlan, now: Instant) {
         let Some(attribute) = &plan.contacts else { return self.begin_code(nth, None, now) };
-        let contacts = self.standing.customer().and_then(|customer| customer.attributes.get(attribute));
+        let contacts = self.who.customer().and_then(|customer| customer.attributes.get(attribute));
         let mut contacts = contacts.cloned().unwrap_or_default();
         contacts.truncate(CONTACTS_MAX);
+        if self.discretion().is_some() {
+            return self.begin_code(nth, contacts.into_iter().next(), now);
+        }
         match contacts.len() {
             0 => self.failed(nth, now),
             1 => self.begin_code(nth, contacts.pop(), now),
@@ -409,10 +435,15 @@ impl Flow {
     }
 
     fn send_code(&mut self, nth: usize, plan: &CodePlan, asking: Asking, now: Instant) {
-        let Some(customer) = self.standing.customer().cloned() else { return };
         let contact = self.code.as_ref().and_then(|code| code.contact.clone());
         self.state = State::Fetching(Fetch::Code(nth, asking));
-        self.request(plan.send.clone(), Query::Code { customer, contact }, now);
+        let reachable = plan.contacts.is_none() || contact.is_some();
+        match self.who.customer().filter(|_| reachable).cloned() {
+            Some(customer) => {
+                self.request(plan.send.clone(), Query::Code { customer, contact }, now);
+            }
+            None => self.pretend_to_ask(Answer::Sent(true), now),
+        }
     }
 
     /// Has another one-time code sent, where there may be another.
@@ -434,12 +465,12 @@ impl Flow {
 
     pub(super) fn code_answered(&mut self, nth: usize, asking: Asking, answer: &Answer, now: Instant) {
         let line = Arc::clone(&self.line);
-        if is_failure(answer) {
+        let is_discreet = self.discretion().is_some();
+        if is_failure(answer) && !is_discreet {
             return self.apologise(now);
         }
-        let Some(plan) =
-            line.factors.get(nth).and_then(Factor::code).filter(|_| *answer == Answer::Sent(true))
-        else {
+        let is_said = is_discreet || *answer == Answer::Sent(true);
+        let Some(plan) = line.factors.get(nth).and_then(Factor::code).filter(|_| is_said) else {
             return self.failed(nth, now);
         };
         if let Some(code) = &mut self.code {

@@ -44,7 +44,7 @@ impl Flow {
                     });
                 }
                 Piece::Recorded(attribute, prompt) => {
-                    let url = self.standing.customer().and_then(|customer| customer.attribute(attribute));
+                    let url = self.audible_customer().and_then(|customer| customer.attribute(attribute));
                     sounds.push(match url {
                         Some(url) => Sound::Recorded(url.to_owned(), prompt.clone()),
                         None => Sound::Prompt(prompt.clone()),
@@ -66,7 +66,7 @@ impl Flow {
     }
 
     fn value(&self, source: &Source, offer: Option<Offer<'_>>) -> Option<Secret> {
-        let customer = self.standing.customer();
+        let customer = self.audible_customer();
         let text = match source {
             Source::Name => customer?.name.clone()?,
             Source::Attribute(name) => customer?.attribute(name)?.to_owned(),

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::super::entry::Entry;
-use super::super::{Answer, Customer, Line, PlayId, Question, RequestId, TargetName, Then};
+use super::super::{
+    Answer, Customer, Line, PlayId, Question, RequestId, Standing, TargetName, Then, Verdict,
+};
 use crate::secret::Secret;
 
 /// Where a caller is.
@@ -24,11 +26,23 @@ pub(super) enum State {
     Ended,
 }
 
+/// Whom a caller is taken for.
+#[derive(Debug)]
+pub(super) enum Who {
+    /// Somebody, as far as that is known; or nobody yet.
+    Is(Standing),
+    /// Nobody whom the back end knows, led on as if they were somebody. No standing can come of it: there is no customer
+    /// to be identified as, and none whose secret the back end could be asked about.
+    Stranger,
+}
+
 /// What a question is about, by its place on the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     /// Which language.
     Language,
+    /// Whether the caller accepts what the notice says.
+    Notice,
     /// Which of the identifiers.
     Choice,
     /// This identifier.
@@ -78,14 +92,25 @@ pub(super) enum Number {
     Failed,
 }
 
-/// What the back end is being asked.
-#[derive(Debug, Clone, Copy)]
+/// What the back end is being asked, or what a stranger's entry waits for.
+#[derive(Debug)]
 pub(super) struct Awaited {
-    pub request: RequestId,
+    /// `None` where nobody was asked, so that nothing from outside can answer it.
+    pub request: Option<RequestId>,
     /// When it is given up.
     pub deadline: Instant,
+    pub answer: Held,
     /// From when on the caller hears that it takes a while; `None` where nothing is said of it, or is already.
     pub hold_at: Option<Instant>,
+}
+
+/// What becomes of an answer that is there before the deadline.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// It is acted upon at once.
+    No,
+    /// It is acted upon at the deadline, so that the caller cannot tell when it came.
+    Yes(Option<Answer>),
 }
 
 /// What plays.
@@ -142,6 +167,7 @@ impl Subject {
     pub fn question(self, line: &Line) -> Option<&Question> {
         match self {
             Self::Language => line.languages.menu.as_ref().map(|(question, _)| question),
+            Self::Notice => line.notice.as_ref().map(|notice| &notice.question),
             Self::Choice => line.identification.choice.as_ref().map(|(question, _)| question),
             Self::Identifier(nth) => {
                 line.identification.questions.get(nth).map(|identifier| &identifier.question)
@@ -178,6 +204,42 @@ impl Asking {
         unaccepted > retries.no_match
             || self.no_input > retries.no_input
             || unaccepted + self.no_input > retries.total
+    }
+}
+
+impl Who {
+    /// What is known, and proven.
+    pub fn standing(&self) -> Standing {
+        match self {
+            Self::Is(standing) => standing.clone(),
+            Self::Stranger => Standing::Unidentified,
+        }
+    }
+
+    /// What it amounts to.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Is(standing) => standing.verdict(),
+            Self::Stranger => Verdict::Unidentified,
+        }
+    }
+
+    /// The customer, if known.
+    pub fn customer(&self) -> Option<&Customer> {
+        match self {
+            Self::Is(standing) => standing.customer(),
+            Self::Stranger => None,
+        }
+    }
+
+    /// Whether nobody has been identified, nor taken for a stranger.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Is(Standing::Unidentified))
+    }
+
+    /// Whether proof is to be asked for: of who is claimed to be somebody, truly or not.
+    pub fn is_unproven(&self) -> bool {
+        matches!(self, Self::Is(Standing::Identified(_)) | Self::Stranger)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Conversations on the plain line, and the state x event table. What lines can do besides is in `features`, what must
 //! hold for every line and every caller in `properties`.
 
+mod discretion;
 mod drawing;
 mod features;
+mod notice;
 mod properties;
+mod trust;
 
 use std::fmt::Write as _;
 
 use rand::SeedableRng;
 
 use super::*;
-use crate::flow::tests::{at, line, line_with};
-use crate::flow::{AniSource, PhoneNumber, Trust};
+use crate::flow::tests::{at, factor, line, line_with};
+use crate::flow::{AniSource, Factor, Lock, Need, PhoneNumber, Trust};
 use crate::say::Kind;
 
 /// A caller on a line, who keeps a diary of what the flow did.
@@ -23,6 +26,11 @@ struct Caller {
     diary: Vec<String>,
     /// The lines that can be gone on to.
     lines: Vec<Arc<Line>>,
+}
+
+/// A line with two factors, the second one of this need.
+fn two(need: Need) -> Arc<Line> {
+    line_with(|line| line.factors.push(Factor { need, ..factor("birth") }))
 }
 
 fn maria() -> Customer {
@@ -292,6 +300,24 @@ fn a_failing_back_end_is_no_wrong_entry() {
 }
 
 #[test]
+fn a_locked_caller_hears_what_one_hears_whose_secret_is_wrong() {
+    let told = |answer: fn() -> Answer| {
+        let mut caller = Caller::with_number().answer(one()).hear();
+        for _ in 0..4 {
+            caller = caller.hear().keys("4711").answer(answer());
+        }
+        let mut caller = caller.hear();
+        (caller.diary(), caller.flow.summary().locked, caller.flow.standing())
+    };
+    let (wrong, unlocked, _) = told(|| Answer::Check(false));
+    let (locked, lock, standing) = told(|| Answer::Locked(Lock::Ani));
+    assert_eq!(locked, wrong);
+    assert!(locked.ends_with("play bye-identified, hand over identified to identified-desk"), "{locked}");
+    assert_eq!((unlocked, lock), (None, Some(Lock::Ani)));
+    assert_eq!(standing, Standing::Identified(maria()));
+}
+
+#[test]
 fn a_back_end_that_hangs_is_given_up_at_its_deadline_and_its_late_answer_ignored() {
     let mut caller = Caller::without_number().keys("10000001");
     let late = caller.asked.clone().expect("asked").id;
@@ -348,7 +374,7 @@ fn keys_pressed_ahead_of_a_failure_are_dropped() {
 #[test]
 fn keys_pressed_ahead_are_bounded() {
     let caller = Caller::with_number().keys(&"1".repeat(500));
-    assert_eq!(caller.flow.type_ahead.len(), TYPE_AHEAD_MAX);
+    assert_eq!(caller.flow.type_ahead.len(), Waiting::MAX);
 }
 
 #[test]
@@ -381,6 +407,9 @@ fn states() -> Vec<(&'static str, Caller)> {
     let sending = || contact().keys("1");
     let serving = || sending().answer(Answer::Sent(true)).hear().keys("1234").answer(Answer::Check(true));
     let menu = || serving().answer(Answer::Record(crate::flow::Attributes::new()));
+    let noticing = || Caller::on(notice::line(), "anonymous");
+    let stranger =
+        || Caller::on(discretion::line(), "anonymous").hear().keys("12345678").answer(none()).wait();
     vec![
         ("language, prompt", rich()),
         ("language, silent", rich().hear()),
@@ -396,6 +425,8 @@ fn states() -> Vec<(&'static str, Caller)> {
         ("menu, prompt", menu()),
         ("menu, silent", menu().hear()),
         ("menu, said", menu().keys("1")),
+        ("notice, prompt", noticing()),
+        ("notice, silent", noticing().hear()),
         ("greeting", Caller::without_number()),
         ("greeting, number pending", Caller::with_number()),
         ("greeting, number known", Caller::with_number().answer(one())),
@@ -409,6 +440,9 @@ fn states() -> Vec<(&'static str, Caller)> {
         ("verifying, silent", verifying().hear()),
         ("verifying, keyed", verifying().keys("12")),
         ("verifying, awaiting", verifying().keys("1234")),
+        ("verifying, prompt", stranger()),
+        ("verifying, silent", stranger().hear()),
+        ("verifying, awaiting", stranger().keys("1234")),
         ("parting", Caller::without_number().keys("*")),
         ("handing over", Caller::without_number().keys("*").hear()),
         ("failing", Caller::without_number().keys("*").hear().handed_over(false)),
@@ -447,6 +481,7 @@ fn asked_about(subject: Subject, asking: &Asking, plays: bool) -> String {
         (Subject::Choice, _) => "choosing",
         (Subject::Identifier(_), _) => "identifying",
         (Subject::Factor(_), _) => "verifying",
+        (Subject::Notice, _) => "notice",
         (Subject::Contact(_), _) => "contact",
         (Subject::Menu(_), _) => "menu",
     };
@@ -473,6 +508,7 @@ fn events(caller: &Caller) -> Vec<(&'static str, Option<Event>)> {
         ("no match", answered(none())),
         ("secret right", answered(Answer::Check(true))),
         ("secret wrong", answered(Answer::Check(false))),
+        ("locked", answered(Answer::Locked(Lock::Customer))),
         ("code sent", answered(Answer::Sent(true))),
         ("code not sent", answered(Answer::Sent(false))),
         ("record", answered(Answer::Record(crate::flow::Attributes::new()))),

@@ -49,6 +49,7 @@ fn parameters() -> Parameters {
         codec: Codec::Pcmu,
         payload_type: 0,
         telephone_event: Some(101),
+        own: None,
         packet_time: 20 * MS,
         remote: peer(),
         remote_rtcp: address(1, 4001),
@@ -385,6 +386,24 @@ fn keys_do_not_count_under_another_type_or_while_inactive() {
         let mut stage = Stage::new(parameters);
         stage.hear_key(peer(), '1');
         assert_eq!(stage.digits(), "");
+    }
+}
+
+/// Our offer named 101, the answer 96: the peer is to send 101, and many send what they have named themselves.
+#[test]
+fn keys_count_under_the_type_that_we_have_named_and_under_the_peers_own() {
+    let own = Some(PayloadTypes { codec: 0, telephone_event: Some(101) });
+    let mut stage = Stage::new(Parameters { telephone_event: Some(96), own, ..parameters() });
+    stage.hear_key(peer(), '1');
+    assert_eq!(stage.digits(), "1");
+    for (theirs, keys) in [(101, "7"), (111, "")] {
+        // By the peer's own number, unless that is one of ours, which then means what we have said.
+        let own = Some(PayloadTypes { codec: 101, telephone_event: Some(110) });
+        let own = own.filter(|_| keys.is_empty());
+        let mut stage =
+            Stage::new(Parameters { payload_type: theirs, telephone_event: Some(101), own, ..parameters() });
+        stage.hear_key(peer(), '7');
+        assert_eq!(stage.digits(), keys, "{theirs}");
     }
 }
 

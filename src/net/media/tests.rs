@@ -70,6 +70,7 @@ impl Stage {
             codec: Codec::Pcma,
             payload_type: 8,
             telephone_event: Some(101),
+            own: None,
             packet_time: Duration::from_millis(20),
             remote: address(&self.rtp),
             remote_rtcp: address(&self.rtcp),

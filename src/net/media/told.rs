@@ -6,6 +6,7 @@ use metrics::{Counter, counter};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::media::{Event, SessionId};
+use crate::mishap;
 
 /// Events kept while the queue to the rest of the program is full.
 const BACKLOG_MAX: usize = 16_384;
@@ -31,7 +32,10 @@ impl Told {
 
     pub(super) fn tell(&mut self, id: SessionId, event: Event) {
         match event {
-            Event::Digit(_) => self.digits.increment(1),
+            Event::Digit(digit) => {
+                mishap::at("media", digit.expose());
+                self.digits.increment(1);
+            }
             Event::Tone(_) => self.tones.increment(1),
             _ => {}
         }

@@ -15,6 +15,7 @@ use socket2::{Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
@@ -117,8 +118,12 @@ impl Streams {
         *self.0.tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
     }
 
-    /// Binds `address` and takes connections from there.
-    pub fn listen(&self, transport: Transport, address: SocketAddr) -> io::Result<Listener> {
+    /// Binds `address` and takes connections from there, in a task that never ends.
+    pub fn listen(
+        &self,
+        transport: Transport,
+        address: SocketAddr,
+    ) -> io::Result<(Listener, JoinHandle<()>)> {
         let socket = Socket::new(socket2::Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -130,8 +135,8 @@ impl Streams {
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from_std(socket.into())?;
         let address = listener.local_addr()?;
-        tokio::spawn(self.clone().accept(transport, listener));
-        Ok(Listener { transport, address, own: own_address(address) })
+        let task = tokio::spawn(self.clone().accept(transport, listener));
+        Ok((Listener { transport, address, own: own_address(address) }, task))
     }
 
     /// Puts a message into its connection's queue; opens a connection where there is none.

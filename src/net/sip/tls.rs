@@ -49,6 +49,9 @@ pub enum TlsFault {
     /// The files do not fit together, or hold something that TLS cannot use.
     #[error("the certificates of [sip.tls] cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// The same of the pages' certificate.
+    #[error("the certificate of [web.tls] cannot be used: {0}")]
+    Pages(#[source] rustls::Error),
     /// Nobody can be recognised by what the file of authorities holds.
     #[error("the authorities in {} cannot be used: {source}", file.display())]
     Authorities {
@@ -155,11 +158,13 @@ fn client_side(trust: Option<&Path>, own: Option<OwnCertificate>) -> Result<Opti
     Ok(Some(TlsConnector::from(Arc::new(config))))
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+/// The cryptography of everything that speaks TLS here.
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+/// A certificate, and those between it and its root.
+pub fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     let unreadable = |source| TlsFault::File { what: "a certificate", file: file.to_owned(), source };
     let chain: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(unreadable)?;
@@ -169,7 +174,8 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     Ok(chain)
 }
 
-fn key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
+/// A private key.
+pub fn key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
     let unreadable = |source| TlsFault::File { what: "a private key", file: file.to_owned(), source };
     PrivateKeyDer::from_pem_file(file).map_err(unreadable)
 }

@@ -17,6 +17,7 @@ use nix::sys::socket::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use zeroize::Zeroize as _;
 
 use super::own_address;
 use crate::sip::{Hop, Listener, Transmit, Transport};
@@ -38,18 +39,27 @@ pub struct UdpListener {
 
 /// Room for one datagram; made once and used again.
 #[derive(Debug)]
-pub struct Room(Box<[u8]>);
+pub struct Room {
+    octets: Box<[u8]>,
+    /// How many of them are the datagram's.
+    filled: usize,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice())
+        Self { octets: vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice(), filled: 0 }
     }
 }
 
 impl Room {
     /// The datagram that was received into it.
-    pub fn datagram(&self, length: usize) -> &[u8] {
-        &self.0[..length]
+    pub fn datagram(&self) -> &[u8] {
+        &self.octets[..self.filled]
+    }
+
+    /// Wipes it.
+    pub fn wipe(&mut self) {
+        self.octets[..std::mem::take(&mut self.filled)].zeroize();
     }
 }
 
@@ -97,20 +107,24 @@ impl UdpListener {
         self.socket.poll_recv_ready(context)
     }
 
-    /// Takes a datagram that is there already: by which way it came, and its length.
+    /// Takes a datagram that is there already: by which way it came.
     ///
     /// An ICMP error that an earlier send provoked is not this socket's end, and is passed over.
-    pub fn try_receive(&self, room: &mut Room) -> io::Result<(Hop, usize)> {
+    pub fn try_receive(&self, room: &mut Room) -> io::Result<Hop> {
         loop {
             let received = if self.is_wildcard() {
-                self.socket.try_io(Interest::READABLE, || self.receive_with_destination(&mut room.0))
+                self.socket.try_io(Interest::READABLE, || self.receive_with_destination(&mut room.octets))
             } else {
-                let received = self.socket.try_recv_from(&mut room.0);
+                let received = self.socket.try_recv_from(&mut room.octets);
                 received.map(|(length, source)| (Hop::udp(self.local, source), length))
             };
             match received {
                 Err(error) if is_about_a_peer(&error) => {}
-                received => return received,
+                Err(error) => return Err(error),
+                Ok((hop, length)) => {
+                    room.filled = length;
+                    return Ok(hop);
+                }
             }
         }
     }
@@ -203,7 +217,7 @@ mod tests {
         UdpListener::bind(at(text)).await.expect("bound")
     }
 
-    async fn receive(socket: &UdpListener, room: &mut Room) -> (Hop, usize) {
+    async fn receive(socket: &UdpListener, room: &mut Room) -> Hop {
         loop {
             std::future::poll_fn(|context| socket.poll_readable(context)).await.expect("it may be read");
             match socket.try_receive(room) {
@@ -220,8 +234,10 @@ mod tests {
         let hop = Hop::udp(one.local(), other.local());
         assert!(one.send(&Transmit::new(hop, payload.clone())));
         let mut room = Room::default();
-        let (hop, length) = receive(&other, &mut room).await;
-        assert_eq!((hop.peer, room.datagram(length)), (one.local(), payload.as_slice()));
+        let hop = receive(&other, &mut room).await;
+        assert_eq!((hop.peer, room.datagram()), (one.local(), payload.as_slice()));
+        room.wipe();
+        assert!(room.datagram().is_empty() && room.octets.iter().all(|octet| *octet == 0));
     }
 
     /// Who asks one address of several is answered by that one.
@@ -232,12 +248,12 @@ mod tests {
         let mut room = Room::default();
         let question = Hop::udp(client.local(), reached);
         assert!(client.send(&Transmit::new(question, b"?".to_vec())));
-        let (hop, _) = receive(&server, &mut room).await;
+        let hop = receive(&server, &mut room).await;
         assert_eq!((hop.local, hop.peer), (reached, client.local()));
         assert!(server.serves(&hop));
         assert!(server.send(&Transmit::new(hop, b"!".to_vec())));
-        let (hop, length) = receive(&client, &mut room).await;
-        assert_eq!((hop.peer, room.datagram(length)), (reached, b"!".as_slice()));
+        let hop = receive(&client, &mut room).await;
+        assert_eq!((hop.peer, room.datagram()), (reached, b"!".as_slice()));
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ fn session(codec: Codec, tape: Tape, now: Instant) -> Session {
         codec,
         payload_type: 0,
         telephone_event: Some(101),
+        own: None,
         packet_time: Duration::from_millis(20),
         remote: peer,
         remote_rtcp: peer,

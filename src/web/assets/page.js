@@ -61,6 +61,12 @@ function lost() {
   say(link, "Connection lost. What you see may be out of date. Reconnecting…");
   // The browser retries a broken connection by itself, but neither a refused nor a silent one.
   if (source.readyState === EventSource.CLOSED) heardBy(RETRY_MS);
+  leaveIfLoggedOut();
+}
+
+async function leaveIfLoggedOut() {
+  const answer = await fetch("/", { method: "HEAD", redirect: "manual" }).catch(() => undefined);
+  if (answer?.type === "opaqueredirect") location.assign("/login");
 }
 
 function heardBy(milliseconds) {

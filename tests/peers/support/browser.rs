@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Process, wait_for};
+use super::{Process, http, wait_for};
 
 /// How long the browser may take over one thing on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,6 +73,12 @@ impl Browser {
         }
     }
 
+    /// From now on it shows the token of the tests with every request.
+    pub fn show_token(&mut self) {
+        let token = format!("Bearer {}", http::TOKEN);
+        self.ask("Network.setExtraHTTPHeaders", &json!({ "headers": { "Authorization": token } }));
+    }
+
     /// Opens an address, and waits until it is loaded.
     ///
     /// # Panics
@@ -88,18 +94,23 @@ impl Browser {
     /// # Panics
     /// Where it has none.
     pub fn value(&mut self, expression: &str) -> Value {
-        let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.ask("Runtime.evaluate", &asked);
-        assert_eq!(answer["exceptionDetails"], Value::Null, "{expression}");
-        answer["result"]["value"].clone()
+        self.evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Waits until an expression is true in the page.
+    /// The value of an expression; an error where the page went away over it.
+    fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
+        let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let answer = self.try_to_ask("Runtime.evaluate", &asked)?;
+        assert_eq!(answer["exceptionDetails"], Value::Null, "{expression}");
+        Ok(answer["result"]["value"].clone())
+    }
+
+    /// Waits until an expression is true in the page, or in the one that it leads to.
     ///
     /// # Panics
     /// Where that takes too long.
     pub fn wait_until(&mut self, expression: &str) {
-        wait_for(expression, PATIENCE, || (self.value(expression) == true).then_some(()));
+        wait_for(expression, PATIENCE, || (self.evaluate(expression) == Ok(true.into())).then_some(()));
     }
 
     /// The parameters of all events of this name so far.
@@ -114,6 +125,10 @@ impl Browser {
     }
 
     fn ask(&mut self, method: &str, parameters: &Value) -> Value {
+        self.try_to_ask(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn try_to_ask(&mut self, method: &str, parameters: &Value) -> Result<Value, Value> {
         self.next += 1;
         let id = self.next;
         let mut command = json!({ "id": id, "method": method, "params": parameters });
@@ -128,8 +143,8 @@ impl Browser {
             let left = deadline.saturating_duration_since(Instant::now());
             let message = self.messages.recv_timeout(left).expect("the browser answers in time");
             if message["id"] == id {
-                assert_eq!(message["error"], Value::Null, "{method}");
-                return message["result"].clone();
+                let failed = !message["error"].is_null();
+                return if failed { Err(message["error"].clone()) } else { Ok(message["result"].clone()) };
             }
             if message["method"] == "Page.javascriptDialogOpening" {
                 // A page with a dialog would answer nothing more.

@@ -1,4 +1,5 @@
-//! The smallest HTTP client that can read the API: HTTP/1.0, so that a body ends where the connection does.
+//! The smallest HTTP client that can read the API: HTTP/1.0, so that a body ends where the connection does. It shows the
+//! token that every server of these tests takes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -9,10 +10,15 @@ use serde_json::Value;
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// What opens everything at the servers of these tests.
+pub const TOKEN: &str = "token-of-the-tests";
+
 /// An HTTP answer.
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// The lines of the head.
+    pub head: String,
     /// The body as text.
     pub body: String,
 }
@@ -38,26 +44,50 @@ pub fn post(address: SocketAddr, path: &str) -> Answer {
 /// # Panics
 /// As for [`get`].
 pub fn get_bytes(address: SocketAddr, path: &str) -> (u16, Vec<u8>) {
-    let answer = exchange(address, "GET", path);
+    let answer = exchange(address, "GET", path, &[&authorization()], "");
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("head and body");
     (status(&String::from_utf8_lossy(&answer[..head])), answer[head + 4..].to_vec())
 }
 
-fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
-    let answer = String::from_utf8(exchange(address, method, path)).expect("the answer is text");
+/// Asks with these header lines and this body, and without the token.
+///
+/// # Panics
+/// As for [`get`].
+pub fn ask_as(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    let answer = exchange(address, method, path, headers, body);
+    let answer = String::from_utf8(answer).expect("the answer is text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-    Answer { status: status(head), body: body.to_owned() }
+    Answer { status: status(head), head: head.to_owned(), body: body.to_owned() }
+}
+
+impl Answer {
+    /// The cookie that it sets, as it is sent back.
+    pub fn cookie(&self) -> Option<String> {
+        let set = self.head.lines().find_map(|line| line.strip_prefix("set-cookie: "))?;
+        Some(format!("Cookie: {}", set.split(';').next()?))
+    }
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
+    ask_as(address, method, path, &[&authorization()], "")
+}
+
+fn authorization() -> String {
+    format!("Authorization: Bearer {TOKEN}")
 }
 
 fn status(head: &str) -> u16 {
     head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
 }
 
-fn exchange(address: SocketAddr, method: &str, path: &str) -> Vec<u8> {
+fn exchange(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
     let mut stream =
         TcpStream::connect_timeout(&address, DEADLINE).expect("the web server takes connections");
     stream.set_read_timeout(Some(DEADLINE)).expect("a time-out that is not zero");
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("the request can be sent");
+    let length = format!("Content-Length: {}", body.len());
+    let headers = [headers, &[&length]].concat().join("\r\n");
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n\r\n{body}")
+        .expect("the request can be sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("the answer can be read");
     answer

@@ -10,13 +10,22 @@ pub mod folder;
 pub mod http;
 pub mod kamailio;
 pub mod linphone;
+pub mod load;
 pub mod loopback;
 pub mod name_server;
+pub mod peer;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod receiver;
+pub mod repository;
 pub mod script;
 pub mod server;
+pub mod signer;
 pub mod sipp;
+pub mod slow_back_end;
 pub mod sound;
 pub mod tls_relay;
+pub mod uneven_back_end;
 
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};

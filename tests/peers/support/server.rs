@@ -19,6 +19,9 @@ use super::{Process, http, pause, wait_for};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portero");
 /// The configuration that variations are made from, in the package's folder.
 const DEMO: &str = "config/demo.toml";
+/// What lets the tests in.
+const TOKENS: &str =
+    "[[web.tokens]]\nname = \"tests\"\ntoken = \"token-of-the-tests\"\nscopes = [\"admin\"]\n";
 /// How long a debug build on a busy machine may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long after the end of a call its record may take to be seen.
@@ -74,6 +77,7 @@ impl Server {
         command.arg("demo").arg("--sip").arg(loopback.sip().to_string());
         command.arg("--web").arg(loopback.web().to_string()).arg("--crm").arg(loopback.crm().to_string());
         command.arg("--data").arg(data_folder(&folder)).env("RUST_LOG", "trace");
+        command.arg("--token").arg(http::TOKEN);
         Self::start(command, loopback, folder)
     }
 
@@ -98,6 +102,19 @@ impl Server {
         Self::configured(Loopback::claim(), Folder::new(), edits, Transports::All, "info")
     }
 
+    /// As [`Server::serve`], with a log of this level.
+    pub fn serve_logging(edits: &[(&str, &str)], level: &str) -> Self {
+        Self::configured(Loopback::claim(), Folder::new(), edits, Transports::Plain, level)
+    }
+
+    /// As [`Server::serve`], and it panics where it comes to this place: see `src/mishap.rs`.
+    pub fn serve_to_panic(edits: &[(&str, &str)], place: &str) -> Self {
+        let (loopback, folder) = (Loopback::claim(), Folder::new());
+        let mut command = Self::command(&loopback, &folder, edits, Transports::Plain);
+        command.env("RUST_LOG", "trace").env("PORTERO_MISHAP", place).env("RUST_BACKTRACE", "1");
+        Self::start(command, loopback, folder)
+    }
+
     fn configured(
         loopback: Loopback,
         folder: Folder,
@@ -105,15 +122,27 @@ impl Server {
         transports: Transports,
         log: &str,
     ) -> Self {
+        let mut command = Self::command(&loopback, &folder, edits, transports);
+        command.env("RUST_LOG", log);
+        Self::start(command, loopback, folder)
+    }
+
+    /// How it is started with the demo's configuration so edited.
+    fn command(
+        loopback: &Loopback,
+        folder: &Folder,
+        edits: &[(&str, &str)],
+        transports: Transports,
+    ) -> Command {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEMO);
         let mut text = fs::read_to_string(demo).expect("the demo's configuration can be read");
-        let listen = transports.listen(&loopback);
+        let listen = transports.listen(loopback);
         let places = [
             ("listen = \"127.0.0.1:5060\"".to_owned(), format!("listen = {listen}")),
-            ("127.0.0.1:8080".to_owned(), loopback.web().to_string()),
+            ("\"127.0.0.1:8080\"".to_owned(), format!("\"{}\"\n\n{TOKENS}", loopback.web())),
             ("127.0.0.1:8081".to_owned(), loopback.crm().to_string()),
-            ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(&folder).display())),
-            ("\n[limits]\n".to_owned(), format!("\n{}[limits]\n", transports.tls(&loopback, &folder))),
+            ("\"portero-data\"".to_owned(), format!("\"{}\"", data_folder(folder).display())),
+            ("\n[limits]\n".to_owned(), format!("\n{}[limits]\n", transports.tls(loopback, folder))),
         ];
         for (from, to) in &places {
             assert!(text.contains(from), "the demo's configuration says {from:?}");
@@ -126,8 +155,8 @@ impl Server {
         let file = folder.path().join("portero.toml");
         fs::write(&file, text).expect("the configuration can be written");
         let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg("--config").arg(file).env("RUST_LOG", log);
-        Self::start(command, loopback, folder)
+        command.arg("serve").arg("--config").arg(file);
+        command
     }
 
     fn start(mut command: Command, loopback: Loopback, folder: Folder) -> Self {
@@ -161,6 +190,11 @@ impl Server {
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.path().join("server.log")).expect("the log can be read");
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.folder.path().join("server.out")).expect("what it printed can be read")
     }
 
     /// Its data folder.
@@ -235,6 +269,15 @@ impl Server {
         self.process.wait_for_exit("end of the server", within)
     }
 
+    /// Starts it again with the configuration that it had, once it has ended.
+    pub fn again(self) -> Self {
+        let Self { loopback, folder, process } = self;
+        drop(process);
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(folder.path().join("portero.toml")).env("RUST_LOG", "trace");
+        Self::start(command, loopback, folder)
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -251,14 +294,15 @@ pub fn start_call(arguments: &[&str]) -> Process {
 /// Starts another of the program's commands, whose output can be read.
 pub fn start(arguments: &[&str]) -> Process {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(arguments).env("NO_COLOR", "1").env("PORTERO_TOKEN", http::TOKEN);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     Process(command.spawn().expect("the program starts"))
 }
 
 /// Runs another of the program's commands to its end.
 pub fn portero(arguments: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.args(arguments).env("NO_COLOR", "1").env("PORTERO_TOKEN", http::TOKEN).stdin(Stdio::null());
     command.output().expect("the program starts")
 }
 

@@ -3,6 +3,9 @@
 use std::f64::consts::PI;
 use std::path::Path;
 
+use portero::audio::{Codec, Law, Library, Source, Wideband};
+use portero::say::PromptId;
+
 /// Everything is compared at the rate of the wire.
 const RATE: u32 = 8000;
 /// Samples, 5 ms of them, whose loudness is one value of the envelope that finds the place to compare at.
@@ -113,6 +116,14 @@ fn normalised(signal: &[f64], pattern: &[f64]) -> f64 {
 /// A prompt of the demo, as it sounds on the wire.
 pub fn prompt(id: &str) -> Vec<f64> {
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/en").join(id).with_extension("wav"))
+}
+
+/// The same of any language that the program has inside.
+pub fn prompt_in(language: &str, id: &str) -> Vec<f64> {
+    let library =
+        Library::load(&Source::Embedded, language, [id], Wideband::Unused).expect("a recording of ours");
+    let prompt = library.prompt(language, &PromptId::new(id)).expect("it is loaded");
+    prompt.octets(Codec::Pcmu).iter().map(|octet| f64::from(Law::Mu.decode(*octet))).collect()
 }
 
 #[test]

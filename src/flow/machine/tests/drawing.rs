@@ -16,8 +16,9 @@ const BOX: (usize, usize) = (150, 34);
 const TOP: usize = 60;
 
 /// Where each state is drawn: its column and row. Those that differ only in whether a prompt plays share a place.
-const PLACES: [(&str, usize, usize); 19] = [
+const PLACES: [(&str, usize, usize); 20] = [
     ("language", 0, 0),
+    ("notice", 0, 1),
     ("greeting", 0, 2),
     ("greeted", 0, 4),
     ("choosing", 1, 0),

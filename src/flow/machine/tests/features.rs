@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::flow::tests::{factor, identifier, question, say};
 use crate::flow::{
-    After, Attestation, ByNumber, Check, CheckDigit, CheckOutcome, Choice, CodePlan, DateOrder, Factor,
-    FactorKind, Hours, LineName, Menu, Need, Piece, PromptId, Retries, Service, Source, TextPart, Turn,
-    Verdict,
+    After, CheckDigit, Choice, CodePlan, DateOrder, Factor, FactorKind, Hours, LineName, Menu, Need, Piece,
+    PromptId, Retries, Service, Source, TextPart, Turn, Verdict,
 };
 use crate::say::Currency;
 
@@ -152,26 +151,6 @@ mod identification {
     }
 
     #[test]
-    fn a_number_below_the_lines_bar_does_not_identify() {
-        let line = || {
-            let by_number = ByNumber { action: ActionName::new("number"), trust: TrustLevel::Partial };
-            line_with(|line| line.by_number = Some(by_number))
-        };
-        let checked = |outcome, attestation| Trust::Checked(Check { outcome, attestation });
-        let table = [
-            (Trust::Claimed, "play greeting"),
-            (Trust::Trunk, "play greeting"),
-            (checked(CheckOutcome::Failed, Some(Attestation::A)), "play greeting"),
-            (checked(CheckOutcome::Passed, Some(Attestation::C)), "play greeting"),
-            (checked(CheckOutcome::Passed, Some(Attestation::B)), "ask number, play greeting"),
-            (checked(CheckOutcome::Passed, Some(Attestation::A)), "ask number, play greeting"),
-        ];
-        for (trust, diary) in table {
-            Caller::at(line(), "+12025550101", Opening::Open, trust).expect(diary);
-        }
-    }
-
-    #[test]
     fn a_line_without_questions_goes_on_unidentified() {
         caller_on(|line| line.identification.questions.clear())
             .hear()
@@ -304,10 +283,6 @@ mod asking {
 mod verification {
     use super::*;
 
-    fn two(need: Need) -> Arc<Line> {
-        line_with(|line| line.factors.push(Factor { need, ..factor("birth") }))
-    }
-
     #[test]
     fn every_required_factor_has_to_be_shown() {
         let caller = Caller::on(two(Need::Required), "+12025550101").answer(one()).hear();
@@ -340,26 +315,6 @@ mod verification {
             assert_eq!(caller.flow.standing().verdict(), verdict);
             assert_eq!(caller.flow.summary().factors.len(), shown);
         }
-    }
-
-    #[test]
-    fn a_trusted_number_spares_a_factor_and_never_all_of_them() {
-        let full =
-            || Trust::Checked(Check { outcome: CheckOutcome::Passed, attestation: Some(Attestation::A) });
-        let begin = |line, trust| Caller::at(line, "+12025550101", Opening::Open, trust).answer(one()).hear();
-        let need = Need::RequiredBelow(TrustLevel::Full);
-        let caller = begin(two(need), full()).keys("4711").answer(Answer::Check(true));
-        assert_eq!(caller.flow.standing().verdict(), Verdict::Verified);
-        let caller = begin(two(need), Trust::Trunk).keys("4711").answer(Answer::Check(true));
-        assert_eq!(caller.flow.standing().verdict(), Verdict::Identified);
-        assert_eq!(caller.flow.step(), Step::Verifying);
-        let only = || line_with(|line| line.factors[0].need = need);
-        let mut caller = begin(only(), full());
-        assert!(caller.diary().ends_with("play bye-identified"));
-        // Whoever keys who they are is not vouched for by the number that they call from.
-        let caller = Caller::at(only(), "+12025550101", Opening::Open, full()).answer(none()).hear();
-        let caller = caller.keys("10000001").answer(one());
-        assert_eq!(caller.flow.step(), Step::Verifying);
     }
 
     fn born(line: &mut Line) {
@@ -562,6 +517,27 @@ mod onward {
         assert_eq!(caller.flow.standing().verdict(), Verdict::Verified);
         assert!(caller.flow.summary().contained);
         assert_eq!(caller.flow.summary().lines, [LineName::new("self-service")]);
+    }
+
+    #[test]
+    fn a_key_pressed_ahead_cuts_the_next_lines_greeting_short_where_that_may_be() {
+        let table = [
+            (true, "stop, enter self-service, ask record"),
+            (false, "stop, enter self-service, play welcome"),
+        ];
+        for (barge_in, follows) in table {
+            let mut line = Line::clone(&self_service());
+            line.greeting.barge_in = barge_in;
+            let first = line_with(|line| line.next.verified.then = Then::Line(LineName::new("self-service")));
+            let caller = Caller::on(first, "+12025550101").knowing(Arc::new(line)).answer(one()).hear();
+            let mut caller = caller.keys("4711").answer(Answer::Check(true));
+            caller.diary();
+            let mut caller = caller.keys("1").expect(follows);
+            if !barge_in {
+                caller = caller.hear().expect("ask record");
+            }
+            caller.answer(record()).expect("play balance+<-12.50 EUR>");
+        }
     }
 
     #[test]

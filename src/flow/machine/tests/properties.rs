@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::trust::wanting;
 use super::*;
 use crate::flow::tests::{factor, identifier, question, say};
 use crate::flow::{
-    Choice, CodePlan, Factor, FactorKind, Menu, Need, Piece, Retries, Service, Source, Turn, Verdict,
+    Below, ByNumber, Check, CheckOutcome, CheckedBy, Choice, CodePlan, Discretion, Factor, FactorKind, Menu,
+    Need, Notice, Piece, Retries, Service, Source, TrustLevel, Turn, Verdict,
 };
 
 /// What a random caller and a random back end do next.
@@ -67,7 +69,7 @@ fn need() -> impl Strategy<Value = Need> {
     ]
 }
 
-fn code_plan() -> CodePlan {
+pub(super) fn code_plan() -> CodePlan {
     CodePlan {
         send: ActionName::new("send"),
         contacts: Some("phones".into()),
@@ -133,17 +135,32 @@ fn service() -> impl Strategy<Value = Option<Service>> {
     })
 }
 
-fn lines() -> impl Strategy<Value = Arc<Line>> {
-    (identifiers(), factors(), service(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(identifiers, factors, service, by_number, chosen, hold)| {
+fn by_number() -> impl Strategy<Value = Option<ByNumber>> {
+    let bars = vec![TrustLevel::Any, TrustLevel::Claimed, TrustLevel::Trunk, TrustLevel::Full];
+    let bars = (prop::sample::select(bars), prop::sample::select(vec![Below::Ignore, Below::Raise]));
+    prop::option::weighted(0.8, bars.prop_map(|(trust, below)| wanting(trust, below)))
+}
+
+fn trust() -> impl Strategy<Value = Trust> {
+    let check = |outcome| Trust::Checked(Check { outcome, attestation: None, by: CheckedBy::Portero });
+    let checked = [CheckOutcome::Failed, CheckOutcome::NotChecked, CheckOutcome::Passed].map(check);
+    prop::sample::select([&[Trust::Claimed, Trust::Trunk][..], &checked].concat())
+}
+
+pub(super) fn lines() -> impl Strategy<Value = Arc<Line>> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (identifiers(), factors(), service(), by_number(), flags).prop_map(
+        |(identifiers, factors, service, by_number, (chosen, hold, notice, discreet))| {
             line_with(|line| {
                 let key = |nth: usize| Digit::from_char(char::from(b'1' + nth as u8)).unwrap();
                 let keys = (0..identifiers.len()).map(|nth| (key(nth), nth)).collect();
                 line.identification.choice = chosen.then(|| (question("which", 1), keys));
                 line.identification.questions = identifiers;
                 line.factors = factors;
+                line.discretion = discreet.then(|| Discretion { answers_after: Duration::from_secs(2) });
+                line.notice = notice.then(|| Notice { question: question("notice", 1), accept: key(0) });
                 line.service = service;
-                line.by_number = line.by_number.take().filter(|_| by_number);
+                line.by_number = by_number;
                 line.patience.hold = hold.then(|| (Duration::from_secs(1), say("one-moment")));
                 line.next.identified.then = Then::Line(line.number.clone());
             })
@@ -160,9 +177,10 @@ struct Seen {
     hang_ups: u32,
 }
 
-fn somebody() -> Customer {
+pub(super) fn somebody() -> Customer {
     let phones = vec!["+12025550147".to_owned(), "+12025550148".to_owned()];
-    Customer { attributes: [("phones".into(), phones)].into(), ..maria() }
+    let attributes = [("phones".into(), phones), ("language".into(), vec!["de".to_owned()])];
+    Customer { attributes: attributes.into(), ..maria() }
 }
 
 fn apply(caller: &mut Caller, step: Move, seen: &mut Seen) {
@@ -192,7 +210,7 @@ fn apply(caller: &mut Caller, step: Move, seen: &mut Seen) {
         Move::Fail => Answer::Failed(Failure::Unreachable),
     };
     if let Some(request) = caller.asked.take() {
-        let awaited = caller.flow.awaited.is_some_and(|awaited| awaited.request == request.id);
+        let awaited = caller.flow.awaited.as_ref().is_some_and(|awaited| awaited.request == Some(request.id));
         let fits = matches!(request.query, Query::Secret { .. }) && awaited;
         seen.confirmed += u32::from(fits && answer == Answer::Check(true));
         caller.tell(Event::Answered(request.id, answer));
@@ -218,8 +236,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn what_must_hold_for_every_caller(line in lines(), trusted in any::<bool>(), ani in any::<bool>(), moves in moves()) {
-        let trust = if trusted { Trust::Trunk } else { Trust::Claimed };
+    fn what_must_hold_for_every_caller(line in lines(), trust in trust(), ani in any::<bool>(), moves in moves()) {
+        let bar = line.by_number.as_ref().map_or(TrustLevel::Any, |by_number| by_number.trust);
+        let ignores = line.by_number.as_ref().is_none_or(|by_number| by_number.below == Below::Ignore);
+        let is_below = trust.level() < bar;
         let number = if ani { "+12025550101" } else { "" };
         let mut caller = Caller::at(Arc::clone(&line), number, Opening::Open, trust).knowing(Arc::clone(&line));
         let mut seen = Seen::default();
@@ -230,7 +250,9 @@ proptest! {
             look(&mut caller, &mut seen);
             let verified = caller.flow.standing().verdict() == Verdict::Verified;
             let by_number = caller.flow.summary().method == Some(Method::Ani);
+            prop_assert!(!(by_number && is_below && ignores), "identified by a number below the bar");
             let is_required = |factor: &&Factor| match factor.need {
+                _ if by_number && is_below => true,
                 Need::Required => true,
                 Need::Optional => false,
                 Need::RequiredBelow(level) => !(by_number && trust.level() >= level),

@@ -4,11 +4,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The secret, from the terminal or, where there is none, from the first line that is piped in.
-pub(super) fn secret() -> io::Result<String> {
+/// The secret, from the terminal, where it is asked for by `prompt`; else from the first line that is piped in.
+pub(super) fn secret(prompt: &str) -> io::Result<String> {
     let input = io::stdin();
     let _silence = if input.is_terminal() {
-        eprint!("secret: ");
+        eprint!("{prompt}: ");
         io::stderr().flush()?;
         Some(Silence::begin()?)
     } else {
