@@ -231,6 +231,9 @@ async fn what_is_not_on_disk_is_not_told() {
     let folder = folder();
     let store = open(&folder).await;
     let (writer, mut told) = writer(&store, QUICK);
+    // Once a record is kept, the writer has looked for a spool, and will not take the folder for one of before.
+    writer.submit(record(2)).expect("there is room");
+    assert_eq!(told.recv().await.map(|told| told.id.clone()), Some(record(2).id));
     let lock = lock(folder.path()).await;
     std::fs::create_dir(folder.path().join("spool.jsonl")).expect("a folder where the spool would be");
     writer.submit(record(1)).expect("there is room");

@@ -75,7 +75,9 @@ fn what_a_line_would_give_away_is_warned_of() {
         ),
     ];
     for (said, message) in table {
-        assert_eq!(wrong_with(&format!("{discreet}{said}")), [message], "{said}");
+        // Said so early, a name is somebody's on no line, which is told besides.
+        let told = wrong_with(&format!("{discreet}{said}"));
+        assert!(told.iter().any(|told| told == message), "{said}: {told:?}");
     }
     let trusted = discreet.replace("= false", "= { trust = \"partial\" }");
     assert_eq!(wrong_with(&trusted), [""; 0], "a number that its network has checked is believed");

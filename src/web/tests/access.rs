@@ -104,7 +104,7 @@ async fn every_route_is_open_to_these_and_to_nobody_else() {
     for (method, path, _) in &site.table {
         let filled = path.replace("{id}", &format!("{:016x}", 1)).replace("{token}", "token-1");
         let url = site.url(&filled.replace("{*path}", "page.css"));
-        write!(told, "{:<5}{path:<32}", method.as_str()).expect("memory");
+        write!(told, "{:<37}", format!("{:<4} {path}", method.as_str())).expect("memory");
         for who in who {
             let token = format!("token-of-the-{who}");
             let client = client((who != "nobody").then_some(&token));
@@ -130,6 +130,12 @@ GET  /api/v1/calls/{id}/recording     401 403 403 404 403 404
 GET  /api/v1/handovers/{token}        401 403 200 200 403 200
 GET  /api/v1/trunks                   401 403 403 200 200 200
 POST /api/v1/reload                   401 403 403 403 503 503
+GET  /api/v1/customers/{id}/export    401 403 403 403 403 200
+DELETE /api/v1/customers/{id}         401 403 403 403 403 200
+GET  /api/v1/numbers/{number}/export  401 403 403 403 403 200
+DELETE /api/v1/numbers/{number}       401 403 403 403 403 200
+GET  /api/v1/locks                    401 403 403 200 403 200
+POST /api/v1/locks/lift               401 403 403 400 403 400
 GET  /api/v1/emergency                401 403 403 200 200 200
 POST /api/v1/emergency                401 403 403 400 400 400
 GET  /health                          200 200 200 200 200 200
@@ -225,9 +231,10 @@ async fn what_is_done_at_the_door_is_in_the_audit_log() {
     told.sort();
     let expected = [
         "somebody at 127.0.0.1 refused pages",
-        "user ann changed emergency switch of line 1000",
+        "user ann changed emergency switch of 1000",
         "user ann logged_in pages",
         "user ann logged_out pages",
+        "user ann read the page",
     ];
     assert_eq!(told, expected);
 }

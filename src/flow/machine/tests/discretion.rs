@@ -336,6 +336,10 @@ proptest! {
         let mut onward = Line::clone(&onward);
         onward.number = LineName::new("onward");
         onward.next.identified = to("bye-identified", "identified-desk");
+        if line.notice.is_some() {
+            // Who declines it says who they are on the next line alone, and what that tells is its own affair.
+            onward.discretion = Some(Discretion { answers_after: ANSWERS_AFTER });
+        }
         let (line, onward) = (tempting(&line, goes_on), Arc::new(onward));
         let call = |whose, back_end| Call::begin(&line, &onward, whose, back_end);
         let one = noticed(call(Whose::Somebodys, somebodys), &keys);
