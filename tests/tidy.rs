@@ -19,7 +19,7 @@ const LOOKS: &[(&str, &[&str])] = &[
     ("cli", &["*"]),
     ("server", &["*"]),
     ("config", &["*"]),
-    ("web", &["records", "locks", "call", "access", "secret"]),
+    ("web", &["records", "locks", "call", "access", "openid", "secret", "http"]),
     ("hooks", &["records", "call", "secret", "http"]),
     ("records", &["call", "media", "access", "secret"]),
     ("locks", &["flow"]),

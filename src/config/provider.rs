@@ -27,11 +27,7 @@ pub(super) fn read(mut section: Section<'_>, environment: Environment<'_>) -> Op
     let role_claim = section.read("role_claim", text).unwrap_or_else(|| ROLE_CLAIM.to_owned());
     let roles = roles(&mut section);
     section.finish();
-    let client = Client {
-        id: id?,
-        redirect_uri: format!("{}{BACK}", public?.trim_end_matches('/')),
-        scope,
-    };
+    let client = Client { id: id?, redirect_uri: format!("{}{BACK}", public?.trim_end_matches('/')), scope };
     let secret = secret.map(|secret| Password::new(secret.to_string()));
     Some(Provider { issuer: issuer?, label, client, secret, name_claim, role_claim, roles })
 }
@@ -51,7 +47,8 @@ fn roles(section: &mut Section<'_>) -> Vec<(Role, Vec<String>)> {
     inner.finish();
     if roles.is_empty() {
         let fault = super::fault::Fault::at(span, "nobody has a role, so that nobody could log in this way");
-        section.note(fault.help("say who has which: roles = { agent = [\"call-centre\"], admin = [\"it\"] }"));
+        section
+            .note(fault.help("say who has which: roles = { agent = [\"call-centre\"], admin = [\"it\"] }"));
     }
     roles
 }
@@ -80,5 +77,8 @@ fn scope(words: &str) -> Result<String, Complaint> {
     if words.split(' ').any(|word| word == "openid") {
         return text(words);
     }
-    Err(Complaint::new("without `openid` the provider does not say who somebody is", "add it: \"openid profile\""))
+    Err(Complaint::new(
+        "without `openid` the provider does not say who somebody is",
+        "add it: \"openid profile\"",
+    ))
 }

@@ -6,12 +6,13 @@
 #![expect(clippy::disallowed_methods, reason = "shell: reads the clocks")]
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{self, Query};
+use axum::extract::{self, ConnectInfo, Query};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
@@ -22,8 +23,8 @@ use reqwest::{Client as HttpClient, RequestBuilder};
 use serde::Deserialize;
 use tracing::warn;
 
-use super::App;
-use super::entrance;
+use super::doorway::Peer;
+use super::{App, entrance};
 use crate::access::{Identity, Name, Proof, Role};
 use crate::http;
 use crate::openid::{Attempt, Attempts, Claims, Client, Expected, Fault, Handle, KeySet, Metadata};
@@ -87,7 +88,9 @@ impl Refused {
                 StatusCode::FORBIDDEN,
                 "The identity provider knows you, but you have no role here. Ask whoever runs it for one.",
             ),
-            Self::NoName => (StatusCode::FORBIDDEN, "The identity provider does not say what you are called."),
+            Self::NoName => {
+                (StatusCode::FORBIDDEN, "The identity provider does not say what you are called.")
+            }
             Self::Unreachable(_) => (
                 StatusCode::BAD_GATEWAY,
                 "The identity provider does not answer. Try again, or log in by name and password.",
@@ -150,19 +153,20 @@ pub(super) async fn away(extract::State(app): extract::State<Arc<App>>) -> Respo
     };
     let (handle, attempt) = app.desk.begin();
     let address = attempt.address(&metadata.authorization_endpoint, &provider.client, &handle);
-    let cookie = app.door.login_cookie(Some(handle.as_str()));
+    let cookie = app.door.errand_cookie(Some(handle.as_str()));
     ([(header::SET_COOKIE, cookie)], Redirect::to(&address)).into_response()
 }
 
 /// `GET /login/provider/back`
 pub(super) async fn back(
     extract::State(app): extract::State<Arc<App>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     headers: HeaderMap,
     query: Result<Query<BackQuery>, QueryRejection>,
 ) -> Response {
     let Some(provider) = app.door.settings().provider.clone() else { return none(&app) };
     let told = query.ok().and_then(|Query(BackQuery { state, code })| Some((Handle::new(&state?), code)));
-    let kept = app.door.login_of(&headers).map(|kept| Handle::new(&kept));
+    let kept = app.door.errand_of(&headers).map(|kept| Handle::new(&kept));
     let attempt = told.zip(kept).and_then(|((told, code), kept)| Some((app.desk.take(&told, &kept)?, code)));
     let (attempt, code) = match attempt {
         Some((attempt, Some(code))) => (attempt, code),
@@ -178,18 +182,21 @@ pub(super) async fn back(
     match app.desk.redeem(&provider, &attempt, &code).await {
         Ok(identity) => {
             counter!("portero_logins_total", "result" => "accepted").increment(1);
-            welcome(&app, &headers, identity)
+            welcome(&app, &headers, identity, peer.ip()).await
         }
         Err(refused) => turned_away(&app, &refused),
     }
 }
 
-fn welcome(app: &App, headers: &HeaderMap, identity: Identity) -> Response {
+async fn welcome(app: &App, headers: &HeaderMap, identity: Identity, address: IpAddr) -> Response {
     let Ok(page) = Onward.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    app.door.log_out(headers);
-    let key = app.door.open(identity);
+    app.door.log_out(headers).await;
+    let Ok(key) = app.door.open(identity, address).await else {
+        let why = "Nobody can log in at the moment.";
+        return entrance::page(app, StatusCode::SERVICE_UNAVAILABLE, Some(why.into()));
+    };
     let mut response = Html(page).into_response();
-    for cookie in [app.door.set_cookie(Some(&key)), app.door.login_cookie(None)] {
+    for cookie in [app.door.set_cookie(Some(&key)), app.door.errand_cookie(None)] {
         response.headers_mut().extend(cookie.parse().ok().map(|cookie| (header::SET_COOKIE, cookie)));
     }
     response
@@ -248,9 +255,9 @@ impl Desk {
     /// What is known of the provider, fetched where that is nothing, too old, or of another.
     async fn known(&self, provider: &Provider) -> Result<Known, Refused> {
         let mut known = self.known.lock().await;
-        let good = known.as_ref().filter(|known| {
-            known.metadata.issuer == provider.issuer && known.since.elapsed() < KNOWN_FOR
-        });
+        let good = known
+            .as_ref()
+            .filter(|known| known.metadata.issuer == provider.issuer && known.since.elapsed() < KNOWN_FOR);
         if let Some(good) = good {
             return Ok(good.clone());
         }
@@ -274,7 +281,8 @@ impl Desk {
             return Ok(keys);
         }
         let mut known = self.known.lock().await;
-        let Some(known) = known.as_mut().filter(|known| known.keys_since.elapsed() >= KEYS_AGAIN_AFTER) else {
+        let Some(known) = known.as_mut().filter(|known| known.keys_since.elapsed() >= KEYS_AGAIN_AFTER)
+        else {
             return Ok(keys);
         };
         known.keys_since = Instant::now();
