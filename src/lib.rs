@@ -20,6 +20,7 @@ pub mod locks;
 pub mod media;
 pub mod mishap;
 pub mod net;
+pub mod openid;
 pub mod progress;
 pub mod records;
 pub mod rtp;

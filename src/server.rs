@@ -6,6 +6,7 @@
 
 mod checking;
 pub mod descriptors;
+mod erasing;
 mod measure;
 mod notify;
 mod proving;
@@ -505,16 +506,12 @@ impl Server {
         tokio::spawn(checking::check(checker, shown, call, presented, findings));
     }
 
-    /// Has a person erased beside the loop: with all that was ever said, since nobody knows of which it was their name.
-    fn erase(&self, asked: web::EraseRequest) {
-        let (voice, eraser) = (self.voice.clone(), self.records.eraser());
+    /// Has a person erased beside the loop.
+    fn erase(&self, web::EraseRequest { person, reply }: web::EraseRequest) {
+        let erasing = erasing::erase(person, self.voice.clone(), self.locks.clone(), self.records.eraser());
         tokio::spawn(async move {
-            let outcome = match voice.forget().await {
-                Ok(()) => eraser.erase(asked.person).await.map_err(|error| error.to_string()),
-                Err(error) => Err(format!("nothing is erased: what the voice said cannot be: {error}")),
-            };
             // Whoever asked may have gone.
-            let _ = asked.reply.send(outcome);
+            let _ = reply.send(erasing.await);
         });
     }
 

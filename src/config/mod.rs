@@ -16,6 +16,7 @@ mod locks;
 mod nearest;
 mod numbers;
 mod privacy;
+mod provider;
 mod read;
 mod readings;
 mod scenarios;

@@ -14,7 +14,7 @@ use crate::locks;
 use crate::net::pages::CertificateFiles;
 use crate::net::sip::{Listen, TlsFiles};
 use crate::records::Kept;
-use crate::web::KnownToken;
+use crate::web::{KnownToken, Provider};
 
 /// Where calls arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct Web {
     pub lifetimes: Lifetimes,
     /// Whether anybody may read the metrics.
     pub open_metrics: bool,
+    /// By whose word people may log in, besides by their passwords.
+    pub provider: Option<Provider>,
     /// Our certificate; absent: HTTP without TLS.
     pub tls: Option<CertificateFiles>,
     /// What programs may ask the API with, besides those in the database.

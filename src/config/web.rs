@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::nearest::{nearest, one_of};
 use super::section::{Complaint, Section};
 use super::settings::Web;
-use super::{Environment, values};
+use super::{Environment, provider, values};
 use crate::access::{Key, KeyHash, Lifetimes, Name, Role, Scope, Scopes};
 use crate::net::pages::CertificateFiles;
 use crate::web::KnownToken;
@@ -37,11 +37,12 @@ pub(super) fn read(mut section: Section<'_>, environment: Environment<'_>) -> We
     let whole = section.read("session", values::duration(WHOLE)).unwrap_or(WHOLE_USUAL);
     let open_metrics = section.read("metrics", metrics).unwrap_or(false);
     let tls = tls(section.section("tls", "[web.tls]"));
+    let provider = provider::read(section.section("provider", "[web.provider]"), environment);
     let tokens = tokens(&mut section, environment);
     warn_of_the_open(&mut section, listen, tls.is_some());
     section.finish();
     let lifetimes = Lifetimes { idle, whole };
-    Web { listen, names, lifetimes, open_metrics, tls, tokens, link: None }
+    Web { listen, names, lifetimes, open_metrics, provider, tls, tokens, link: None }
 }
 
 /// Passwords, and what callers are called, should not travel in the clear.

@@ -182,10 +182,11 @@ pub async fn first_user(configuration: &Configuration) -> Result<Option<FirstUse
 
 /// What the pages and the API go by.
 pub fn pages(configuration: &Configuration) -> Result<web::Settings, TlsFault> {
-    let Web { names, tokens, lifetimes, open_metrics, tls, .. } = &configuration.web;
+    let Web { names, tokens, lifetimes, open_metrics, provider, tls, .. } = &configuration.web;
     let tls = tls.as_ref().map(net::pages::tls).transpose()?;
-    let (names, tokens) = (names.clone(), tokens.clone());
-    Ok(web::Settings { names, tokens, lifetimes: *lifetimes, open_metrics: *open_metrics, tls })
+    let (names, tokens, provider) = (names.clone(), tokens.clone(), provider.clone());
+    let (lifetimes, open_metrics) = (*lifetimes, *open_metrics);
+    Ok(web::Settings { names, tokens, lifetimes, open_metrics, provider, tls })
 }
 
 /// Has every part, or says which cannot be had.

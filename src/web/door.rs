@@ -36,6 +36,10 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the audit log says that somebody logs in to.
 const PAGES: &str = "pages";
 
+/// What is behind the name of the cookie of those who are on their way to an identity provider, and how long they may take.
+const ERRAND: &str = "-errand";
+const ERRAND_SECONDS: u32 = 600;
+
 /// What whoever came by the demo's link is called.
 const BY_LINK: &str = "demo";
 
@@ -316,10 +320,21 @@ impl Door {
         format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}", self.cookie)
     }
 
+    /// The cookie by which a browser shows that it was this one that set out to the identity provider; without a value,
+    /// that takes it away. The provider's page leads back to us, and a stricter cookie would not be shown then.
+    pub fn errand_cookie(&self, errand: Option<&str>) -> String {
+        let secure = if self.speaks_tls { "; Secure" } else { "" };
+        let (value, age) = errand.map_or(("", 0), |errand| (errand, ERRAND_SECONDS));
+        format!("{}{ERRAND}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", self.cookie)
+    }
+
+    /// The value of that cookie.
+    pub fn errand_of(&self, headers: &HeaderMap) -> Option<String> {
+        cookie(headers, &format!("{}{ERRAND}", self.cookie)).map(ToOwned::to_owned)
+    }
+
     fn cookie_of(&self, headers: &HeaderMap) -> Option<Key> {
-        let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == self.cookie).map(|(_, key)| Key::shown(key))
+        cookie(headers, &self.cookie).map(Key::shown)
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -337,6 +352,13 @@ pub fn new_key() -> Key {
     let mut random = [0; 32];
     rand::rng().fill_bytes(&mut random);
     Key::new(random)
+}
+
+/// The value of a cookie (RFC 6265 §4.2).
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
 /// The token of `Bearer TOKEN` (RFC 6750 §2.1).

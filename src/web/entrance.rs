@@ -27,6 +27,8 @@ struct Login {
     trouble: Option<Cow<'static, str>>,
     /// Whether there is a link that lets people in, too.
     has_link: bool,
+    /// What the identity provider is called by whose word people are let in, too.
+    provider: Option<String>,
 }
 
 /// What the form sends.
@@ -117,8 +119,9 @@ fn later(app: &App, status: StatusCode, wait: Duration, why: &str) -> Response {
     ([(header::RETRY_AFTER, seconds.to_string())], page(app, status, Some(trouble.into()))).into_response()
 }
 
-fn page(app: &App, status: StatusCode, trouble: Option<Cow<'static, str>>) -> Response {
-    match (Login { trouble, has_link: app.state.link.is_some() }).render() {
+pub(super) fn page(app: &App, status: StatusCode, trouble: Option<Cow<'static, str>>) -> Response {
+    let provider = app.door.settings().provider.as_ref().map(|provider| provider.label.clone());
+    match (Login { trouble, has_link: app.state.link.is_some(), provider }).render() {
         Ok(page) => (status, Html(page)).into_response(),
         Err(failure) => {
             error!(%failure, "the login page cannot be rendered");

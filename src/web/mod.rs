@@ -19,6 +19,7 @@ mod locks;
 pub mod metrics;
 mod page;
 mod privacy;
+mod provider;
 mod recording;
 mod routes;
 mod sight;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use door::new_key;
 pub use live::Live;
+pub use provider::{BACK, Provider};
 
 use std::io;
 use std::net::SocketAddr;
@@ -114,6 +116,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Whether anybody may read the metrics.
     pub open_metrics: bool,
+    /// By whose word people may log in, besides by their passwords.
+    pub provider: Option<Provider>,
     /// Our certificate. Whether there is one is settled at the start; which, can change.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -188,6 +192,8 @@ pub enum Readiness {
 struct App {
     state: State,
     door: door::Door,
+    /// Logins under way at an identity provider.
+    desk: provider::Desk,
     listening_on: SocketAddr,
     streams: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
@@ -212,7 +218,8 @@ pub async fn serve(
         door::Door::new(accounts, audit, state.settings.clone(), state.link.as_ref(), listening_on.port());
     let doorway = doorway::Doorway::new(listener, state.settings.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-    let app = App { state, door, listening_on, streams, closing: closing.clone() };
+    let app =
+        App { state, door, desk: provider::Desk::new(), listening_on, streams, closing: closing.clone() };
     let service = router(app).into_make_service_with_connect_info::<doorway::Peer>();
     let server = axum::serve(doorway, service).with_graceful_shutdown(closed(closing));
     let end = async move {

@@ -10,7 +10,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, on};
 
 use super::guard::{self, Gate};
-use super::{App, api, assets, emergency, entrance, events, ladder, locks, page, privacy, recording};
+use super::provider::BACK;
+use super::{
+    App, api, assets, emergency, entrance, events, ladder, locks, page, privacy, provider, recording,
+};
 use crate::access::Scope;
 
 /// What a request must bring to be served.
@@ -46,6 +49,8 @@ pub(super) fn all(app: Arc<App>) -> Routes {
         .page("/", Needs::Scope(Scope::CallsRead), page::page)
         .page("/login", Needs::Nothing, entrance::form)
         .submit("/login", Needs::Nothing, entrance::log_in)
+        .page("/login/provider", Needs::Nothing, provider::away)
+        .page(BACK, Needs::Nothing, provider::back)
         .page("/enter", Needs::Nothing, entrance::enter)
         .submit("/logout", Needs::Login, entrance::log_out)
         .get("/assets/{*path}", Needs::Nothing, assets::asset)

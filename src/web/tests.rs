@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod locks;
 mod privacy;
+mod provider;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::door::Door;
 use super::live::Change;
+use super::provider::Desk;
 use super::routes::{self, Needs};
 use super::{
     App, EraseRequest, KnownToken, Live, Readiness, STREAMS_MAX, Settings, State, SwitchRequest, serve,
@@ -79,6 +81,7 @@ fn settings() -> Settings {
         tokens: vec![token],
         lifetimes: Lifetimes { idle: FOREVER, whole: FOREVER },
         open_metrics: false,
+        provider: None,
         tls: None,
     }
 }
@@ -168,7 +171,9 @@ fn table(state: State) -> Vec<(axum::http::Method, &'static str, Needs)> {
     let door = Door::new(accounts, audit, state.settings.clone(), None, 0);
     let streams = Arc::new(Semaphore::new(0));
     let (listening_on, closing) = (([127, 0, 0, 1], 0).into(), watch::channel(false).1);
-    routes::all(Arc::new(App { state, door, listening_on, streams, closing })).table().to_vec()
+    routes::all(Arc::new(App { state, door, desk: Desk::new(), listening_on, streams, closing }))
+        .table()
+        .to_vec()
 }
 
 impl Site {
