@@ -9,7 +9,8 @@ use crate::speech::Voice;
 /// Erases what is kept of `person`: all that was ever said, since nobody knows of which it was their name; the failed proofs
 /// that were held against them; and last their records, so that what was in the way can be tried again.
 pub async fn erase(person: Person, voice: Voice, locks: Locks, eraser: Eraser) -> Result<Erased, String> {
-    voice.forget().await.map_err(|error| format!("nothing is erased: what the voice said cannot be: {error}"))?;
+    let forgotten = voice.forget().await;
+    forgotten.map_err(|error| format!("nothing is erased: what the voice said cannot be: {error}"))?;
     let key = match &person {
         Person::Customer(id) => Key::new(Lock::Customer, id),
         Person::Ani(number) => Key::new(Lock::Ani, number),
