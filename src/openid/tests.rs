@@ -1,3 +1,5 @@
+//! What a provider sends, held against the rules; its signatures against those of RFC 7515.
+
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD as BASE64, Engine as _};
