@@ -26,7 +26,7 @@ pub enum Field {
 }
 
 /// What the end of a call tells of its record, as long as the record has it.
-const OF_RECORD: [&str; 20] = [
+const OF_RECORD: [&str; 23] = [
     "started_at",
     "answered_at",
     "ended_at",
@@ -35,6 +35,8 @@ const OF_RECORD: [&str; 20] = [
     "ani_withheld",
     "ani_verstat",
     "ani_attestation",
+    "ani_checked_by",
+    "ani_check_fault",
     "identified_by",
     "identifier",
     "identifier_attempts",
@@ -45,6 +47,7 @@ const OF_RECORD: [&str; 20] = [
     "closed",
     "contained",
     "locked",
+    "consent",
     "opted_out",
     "back_end_failure",
 ];

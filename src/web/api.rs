@@ -27,10 +27,10 @@ use crate::call::{CallView, HandOverOutcome, TrunkView};
 use crate::records::RecordsError;
 
 /// Calls in a list if the request does not say how many.
-const LIMIT_DEFAULT: u32 = 100;
+pub(super) const LIMIT_DEFAULT: u32 = 100;
 
 /// Calls in a list at most; asking for more gets this many.
-const LIMIT_MAX: u32 = 1000;
+pub(super) const LIMIT_MAX: u32 = 1000;
 
 /// How programs prove themselves (RFC 6750 §3).
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"portero\"");
@@ -77,7 +77,7 @@ impl From<PathRejection> for Refusal {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    limit: Option<u32>,
+    pub limit: Option<u32>,
 }
 
 /// A list of calls: live ones first, newest first among both.

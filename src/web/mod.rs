@@ -7,6 +7,7 @@
 mod acting;
 mod api;
 mod assets;
+mod audit;
 mod door;
 mod doorway;
 mod emergency;

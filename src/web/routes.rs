@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, on};
 use super::guard::{self, Gate};
 use super::provider::BACK;
 use super::{
-    App, api, assets, emergency, entrance, events, ladder, locks, page, privacy, provider, recording,
+    App, api, assets, audit, emergency, entrance, events, ladder, locks, page, privacy, provider, recording,
 };
 use crate::access::Scope;
 
@@ -66,6 +66,7 @@ pub(super) fn all(app: Arc<App>) -> Routes {
         .delete("/api/v1/customers/{id}", Needs::Scope(Scope::PrivacyWrite), privacy::erase_customer)
         .get("/api/v1/numbers/{number}/export", Needs::Scope(Scope::PrivacyWrite), privacy::export_number)
         .delete("/api/v1/numbers/{number}", Needs::Scope(Scope::PrivacyWrite), privacy::erase_number)
+        .get("/api/v1/audit", Needs::Scope(Scope::AuditRead), audit::list)
         .get("/api/v1/locks", Needs::Scope(Scope::LocksRead), locks::list)
         .post("/api/v1/locks/lift", Needs::Scope(Scope::LocksWrite), locks::lift)
         .get("/api/v1/emergency", Needs::Scope(Scope::EmergencyRead), emergency::show)

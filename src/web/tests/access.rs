@@ -136,6 +136,7 @@ GET  /api/v1/customers/{id}/export    401 403 403 403 403 200
 DELETE /api/v1/customers/{id}         401 403 403 403 403 200
 GET  /api/v1/numbers/{number}/export  401 403 403 403 403 200
 DELETE /api/v1/numbers/{number}       401 403 403 403 403 200
+GET  /api/v1/audit                    401 403 403 403 403 200
 GET  /api/v1/locks                    401 403 403 200 403 200
 POST /api/v1/locks/lift               401 403 403 400 403 400
 GET  /api/v1/emergency                401 403 403 200 200 200

@@ -37,6 +37,22 @@ async fn what_is_read_is_noted_and_what_is_not_there_is_not() {
 }
 
 #[tokio::test]
+async fn whoever_reads_the_log_is_in_it() {
+    let site = site().await;
+    let (status, first) = site.json("/api/v1/audit").await;
+    assert_eq!(
+        (status, first["rows"][0]["subject"].as_str()),
+        (StatusCode::OK, Some("the audit log, the newest 100"))
+    );
+    let (_, second) = site.json("/api/v1/audit?limit=1").await;
+    let [row] = &second["rows"].as_array().expect("rows")[..] else { panic!("{second}") };
+    assert_eq!(
+        (&row["row"], &row["deed"], &row["actor"]["name"]),
+        (&json!(2), &json!("read"), &json!("test"))
+    );
+}
+
+#[tokio::test]
 async fn a_switch_that_is_turned_is_noted() {
     let site = site().await;
     for (body, status) in [
