@@ -96,6 +96,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a panic of its own needs a thread of its own")]
     fn dies_of_what_was_keyed() {
         let Some(keyed) = keyed() else { return };
         begin();

@@ -28,7 +28,7 @@ pub(super) fn read(mut section: Section<'_>, environment: Environment<'_>) -> Op
     let roles = roles(&mut section);
     section.finish();
     let client = Client { id: id?, redirect_uri: format!("{}{BACK}", public?.trim_end_matches('/')), scope };
-    let secret = secret.map(|secret| Password::new(secret.to_string()));
+    let secret = secret.map(Password::new);
     Some(Provider { issuer: issuer?, label, client, secret, name_claim, role_claim, roles })
 }
 
@@ -39,7 +39,7 @@ fn roles(section: &mut Section<'_>) -> Vec<(Role, Vec<String>)> {
     let mut roles = Vec::new();
     for role in Role::ALL.into_iter().rev() {
         let words = inner.texts(role.word()).unwrap_or_default();
-        let words: Vec<String> = words.iter().map(|word| word.get_ref().to_string()).collect();
+        let words: Vec<String> = words.iter().map(|word| str::to_owned(word.get_ref())).collect();
         if !words.is_empty() {
             roles.push((role, words));
         }

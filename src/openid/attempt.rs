@@ -39,7 +39,7 @@ pub struct Handle(String);
 /// A login under way.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// What the token has to bring back (OpenID Connect Core §3.1.2.1).
+    /// What the token has to bring back (`OpenID` Connect Core §3.1.2.1).
     pub nonce: String,
     /// What the code is worth nothing without (RFC 7636 §4.1).
     pub verifier: String,
@@ -104,7 +104,7 @@ impl Attempt {
         now.saturating_duration_since(self.began) >= PATIENCE
     }
 
-    /// Where the browser is sent (OpenID Connect Core §3.1.2.1, RFC 7636 §4.3).
+    /// Where the browser is sent (`OpenID` Connect Core §3.1.2.1, RFC 7636 §4.3).
     pub fn address(&self, endpoint: &str, client: &Client, handle: &Handle) -> String {
         let challenge = BASE64.encode(Sha256::digest(self.verifier.as_bytes()));
         let separator = if endpoint.contains('?') { '&' } else { '?' };

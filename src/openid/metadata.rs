@@ -1,4 +1,4 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0 §3 and §4).
+//! What a provider says of itself (`OpenID` Connect Discovery 1.0 §3 and §4).
 
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Where a provider says it (OpenID Connect Discovery §4.1).
+    /// Where a provider says it (`OpenID` Connect Discovery §4.1).
     pub fn place(issuer: &str) -> String {
         format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
     }

@@ -1,5 +1,5 @@
 //! Logging in by somebody else's word: `OpenID` Connect, by its authorization code flow with proof of possession
-//! (OpenID Connect Core 1.0 §3.1, RFC 6749 §4.1, RFC 7636).
+//! (`OpenID` Connect Core 1.0 §3.1, RFC 6749 §4.1, RFC 7636).
 //!
 //! This is all of it but the fetching: what a provider says of itself ([`Metadata`]), a login under way ([`Attempts`]), the
 //! provider's keys ([`KeySet`]), and what it vouches for ([`Claims`], which only a token that was held against everything
@@ -22,7 +22,7 @@ pub use token::{Claims, Expected};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It cannot be read.
-    #[error("what the identity provider sent is not what OpenID Connect has it send: {0}")]
+    #[error("what the identity provider sent is not what `OpenID` Connect has it send: {0}")]
     Malformed(&'static str),
     /// It is another provider's.
     #[error("what the identity provider sent names another issuer than the one that is configured")]

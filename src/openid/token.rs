@@ -1,4 +1,4 @@
-//! The token in which a provider vouches for somebody (OpenID Connect Core §2), and what it takes to believe it
+//! The token in which a provider vouches for somebody (`OpenID` Connect Core §2), and what it takes to believe it
 //! (§3.1.3.7).
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD as BASE64, Engine as _};

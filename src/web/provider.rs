@@ -125,7 +125,7 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// What a provider answers a code with (OpenID Connect Core §3.1.3.3). Its other tokens are of no use here.
+/// What a provider answers a code with (`OpenID` Connect Core §3.1.3.3). Its other tokens are of no use here.
 #[derive(Deserialize)]
 struct Tokens {
     id_token: String,

@@ -272,7 +272,7 @@ fn panicking(place: &str) -> (Server, Collector) {
     let keys = format!("prompt,{WRONG}");
     let from = ["--from", "+12025550101", "--no-follow", "--timeout", "20", "--keys"];
     let mut caller = start_call(&[&[to.as_str()][..], &from, &[keys.as_str()]].concat());
-    caller.wait_for_exit("end of the call", Duration::from_secs(60));
+    caller.wait_for_exit("end of the call", Duration::from_mins(1));
     (server, collector)
 }
 
@@ -340,7 +340,7 @@ fn what_was_keyed_is_not_in_memory_once_the_call_is_over() {
     }
     .run(&server);
     // Connections to the back end are kept for some seconds, and their buffers with them.
-    wait_for("memory without what was keyed", Duration::from_secs(60), || {
+    wait_for("memory without what was keyed", Duration::from_mins(1), || {
         let memory = memory_of(&server);
         let is_there = |needle: &str| memory.windows(needle.len()).any(|window| window == needle.as_bytes());
         // The demo's configuration is in it, which shows that this is how it would be found.

@@ -87,9 +87,9 @@ fn nothing_in_a_message_begins_a_line_of_the_log() {
     assert!(!log.lines().any(|line| line.starts_with(FORGED)), "{log}");
     assert!(!log.contains(['\u{1b}', '\u{9b}', '\0', '\r']), "{log}");
     // Before it is ready, it tells the first user's password in lines of its own.
-    let (_, served) = log.split_once("adds others.\n").expect("there is a first user");
+    let (_, afterwards) = log.split_once("adds others.\n").expect("there is a first user");
     assert!(
-        served
+        afterwards
             .lines()
             .all(|line| { ["20", "    "].iter().any(|begin| line.starts_with(begin)) || line.is_empty() }),
         "{log}"
