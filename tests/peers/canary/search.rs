@@ -40,8 +40,8 @@ impl Canary {
 
 fn needles_of(keys: &str) -> Vec<(&'static str, Vec<u8>)> {
     let hex = |separator: &str, before: &str| {
-        let event_codes = keys.bytes().map(|key| format!("{before}{key:02x}")).collect::<Vec<_>>();
-        event_codes.join(separator).into_bytes()
+        let octets = keys.bytes().map(|key| format!("{before}{key:02x}")).collect::<Vec<_>>();
+        octets.join(separator).into_bytes()
     };
     let event_codes = keys.bytes().map(|key| key - b'0');
     let nibbles: Vec<u8> = event_codes.clone().chain([0xf]).collect();
@@ -57,10 +57,10 @@ fn needles_of(keys: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("in hexadecimal", hex(", ", "0x")),
         ("percent-encoded", hex("", "%")),
         (
-            "as event event_codes in hexadecimal",
+            "as event codes in hexadecimal",
             event_codes.clone().flat_map(|code| format!("{code:02x}").into_bytes()).collect(),
         ),
-        ("as event event_codes", event_codes.collect()),
+        ("as event codes", event_codes.collect()),
         ("in BCD", pairs().map(|pair| pair[0] << 4 | pair[1]).collect()),
         ("in BCD of telephony", pairs().map(|pair| pair[1] << 4 | pair[0]).collect()),
         ("as a number", number.iter().rev().copied().collect()),
@@ -166,7 +166,7 @@ mod tests {
             ("in hexadecimal", b"393035313732363338343631".to_vec()),
             ("in hexadecimal", b"39 30 35 31 37 32 36 33 38 34 36 31".to_vec()),
             ("percent-encoded", b"%39%30%35%31%37%32%36%33%38%34%36%31".to_vec()),
-            ("as event event_codes", KEYS.bytes().map(|key| key - b'0').collect()),
+            ("as event codes", KEYS.bytes().map(|key| key - b'0').collect()),
             ("in BCD", vec![0x90, 0x51, 0x72, 0x63, 0x84, 0x61]),
             ("in BCD of telephony", vec![0x09, 0x15, 0x27, 0x36, 0x48, 0x16]),
             ("as a number", 905_172_638_461_u64.to_be_bytes().to_vec()),
