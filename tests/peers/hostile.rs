@@ -17,9 +17,6 @@ use crate::support::wait_for;
 
 /// How long after its ACK a caller waits for the greeting at the most, whatever goes on.
 const PROMPT_WITHIN: Duration = Duration::from_millis(200);
-/// The same while calls of the flood are taken: at first there are fifty at once, and a build that is not optimised is slow
-/// in wiping what each of them leaves in memory.
-const PROMPT_WITHIN_BESIDE_CALLS: Duration = Duration::from_secs(2);
 /// What the server may hold at the most while it is under attack, in MiB.
 const RESIDENT_MAX_MIB: u64 = 256;
 /// Calls of the well-behaved caller during each attack.
@@ -323,7 +320,7 @@ fn a_flood_of_invite_by_a_trunk_of_ours() {
     let mad =
         "[[trunks]]\nname = \"mad\"\naddresses = [\"127.0.0.0/16\"]\ncalls = 50\ncalls_per_second = 20\n";
     let server = Server::serve_quietly(&[("\n[web]\n", &trunks(mad))]);
-    expect_unharmed_by_a_flood(&server, "INVITE", PROMPT_WITHIN_BESIDE_CALLS);
+    expect_unharmed_by_a_flood(&server, "INVITE", PROMPT_WITHIN);
     expect_rejections(&server, "trunk_busy");
     expect_rejections(&server, "flood");
 }
