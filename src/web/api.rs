@@ -7,18 +7,16 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{self, Path, Query};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, extract};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::acting::Acting;
 use super::door::Visitor;
 use super::sight::Sight;
 use super::{App, Readiness, Reloaded};
@@ -113,11 +111,10 @@ pub(super) struct HandedOver {
 pub(super) async fn calls(
     extract::State(app): extract::State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
-    reader: Acting,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<CallList>, Refusal> {
     let limit = query?.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
-    app.note_reading(reader, format!("calls, the newest {limit}")).await?;
+    app.note_reading(&visitor, format!("calls, the newest {limit}")).await?;
     let sight = Sight::of(&visitor);
     let records = if sight.records() { app.state.store.recent(limit).await? } else { Vec::new() };
     // The board is looked at last: whatever has been recorded since is still on it.
@@ -135,7 +132,6 @@ pub(super) async fn calls(
 pub(super) async fn call(
     extract::State(app): extract::State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
-    reader: Acting,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Arc<CallView>>, Refusal> {
     let Path(id) = id?;
@@ -146,7 +142,7 @@ pub(super) async fn call(
         None => None,
     };
     let view = view.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no call of this identifier".into()))?;
-    app.note_reading(reader, format!("call {}", view.id)).await?;
+    app.note_reading(&visitor, format!("call {}", view.id)).await?;
     Ok(Json(sight.call(&view)))
 }
 
@@ -158,7 +154,7 @@ pub(super) async fn trunks(extract::State(app): extract::State<Arc<App>>) -> Jso
 /// `GET /api/v1/handovers/{token}`
 pub(super) async fn hand_over(
     extract::State(app): extract::State<Arc<App>>,
-    reader: Acting,
+    Extension(visitor): Extension<Visitor>,
     token: Result<Path<String>, PathRejection>,
 ) -> Result<Json<HandedOver>, Refusal> {
     let Path(token) = token?;
@@ -169,7 +165,7 @@ pub(super) async fn hand_over(
     let handed_over = view.and_then(HandedOver::of);
     let handed_over =
         handed_over.ok_or(Refusal(StatusCode::NOT_FOUND, "there is no hand-over of this token".into()))?;
-    app.note_reading(reader, format!("hand-over of call {}", handed_over.call_id)).await?;
+    app.note_reading(&visitor, format!("hand-over of call {}", handed_over.call_id)).await?;
     Ok(Json(handed_over))
 }
 
@@ -196,14 +192,14 @@ impl HandedOver {
 /// in effect stays.
 pub(super) async fn reload(
     extract::State(app): extract::State<Arc<App>>,
-    actor: Acting,
+    Extension(visitor): Extension<Visitor>,
 ) -> Result<Json<Reloaded>, Refusal> {
     let busy = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "another reload is under way".into());
     let (reply, outcome) = oneshot::channel();
     app.state.reload.try_send(reply).map_err(|_| busy())?;
     let outcome = outcome.await.map_err(|_| busy())?;
     let how = if outcome.is_ok() { "read again" } else { "refused for its faults" };
-    app.note_change(actor, "configuration".to_owned(), how).await;
+    app.note_change(&visitor, "configuration".to_owned(), how).await;
     match outcome {
         Ok(reloaded) => Ok(Json(reloaded)),
         Err(faults) => Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, faults.into())),

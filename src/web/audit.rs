@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{self, Query};
+use axum::{Extension, Json, extract};
 use serde::Serialize;
 
 use super::App;
-use super::acting::Acting;
 use super::api::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Refusal};
+use super::door::Visitor;
 use crate::records::audit::{AuditFilter, Audited};
 
 /// Rows of the log.
@@ -23,10 +23,10 @@ pub(super) struct AuditList {
 /// `GET /api/v1/audit`
 pub(super) async fn list(
     extract::State(app): extract::State<Arc<App>>,
-    reader: Acting,
+    Extension(visitor): Extension<Visitor>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<AuditList>, Refusal> {
     let limit = query?.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
-    app.note_reading(reader, format!("the audit log, the newest {limit}")).await?;
+    app.note_reading(&visitor, format!("the audit log, the newest {limit}")).await?;
     Ok(Json(AuditList { rows: app.state.store.audited(&AuditFilter::default(), limit).await? }))
 }

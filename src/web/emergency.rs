@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use axum::{Extension, Json, extract};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
-use super::acting::Acting;
 use super::api::Refusal;
+use super::door::Visitor;
 use super::{App, SwitchRequest};
 use crate::call::Emergencies;
 use crate::records::switches;
@@ -36,7 +35,7 @@ pub(super) async fn show(
 /// `POST /api/v1/emergency`: turns a switch, for the next call on. 404 where there is no such line.
 pub(super) async fn turn(
     extract::State(app): extract::State<Arc<App>>,
-    actor: Acting,
+    Extension(visitor): Extension<Visitor>,
     turn: Result<Json<Turn>, JsonRejection>,
 ) -> Result<Json<Emergencies>, Refusal> {
     let Json(turn) = turn.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.body_text().into()))?;
@@ -44,7 +43,7 @@ pub(super) async fn turn(
     let now = ask(&app, Some((turn.line, turn.on))).await?;
     warn!(%line, on = turn.on, "an emergency switch was turned");
     let how = if turn.on { "turned on" } else { "turned off" };
-    app.note_change(actor, format!("emergency switch of {line}"), how).await;
+    app.note_change(&visitor, format!("emergency switch of {line}"), how).await;
     keep(&app, now.clone()).await?;
     Ok(Json(now))
 }

@@ -9,11 +9,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{self, Query};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
+use axum::{Extension, extract};
 use futures_util::{Stream, stream};
 use metrics::counter;
 use serde::Deserialize;
@@ -23,7 +23,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::acting::Acting;
 use super::api::Refusal;
 use super::door::Visitor;
 use super::live::{Change, Picture};
@@ -53,7 +52,6 @@ enum Format {
 pub(super) async fn events(
     extract::State(app): extract::State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
-    reader: Acting,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let format = query?.format;
@@ -64,7 +62,7 @@ pub(super) async fn events(
             "too many are watching; try again later".into(),
         ));
     };
-    app.note_reading(reader, "calls, as they come and go".to_owned()).await?;
+    app.note_reading(&visitor, "calls, as they come and go".to_owned()).await?;
     let feed = Feed::new(app, visitor, format, place);
     Ok(Sse::new(stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;

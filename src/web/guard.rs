@@ -109,7 +109,6 @@ pub(super) async fn admit(
         }
         request = whole;
     }
-    request.extensions_mut().insert(visitor.actor());
     request.extensions_mut().insert(visitor);
     next.run(request).await
 }

@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{self, Path, Query};
+use axum::extract::{Path, Query};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, extract};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::acting::Acting;
 use super::api::Refusal;
+use super::door::Visitor;
 use super::{App, TraceRequest};
 use crate::call::{Ladder, Trace};
 
@@ -41,7 +41,7 @@ enum Format {
 /// `GET /api/v1/calls/{id}/ladder`
 pub(super) async fn ladder(
     extract::State(app): extract::State<Arc<App>>,
-    reader: Acting,
+    Extension(visitor): Extension<Visitor>,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<LadderQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
@@ -52,7 +52,7 @@ pub(super) async fn ladder(
     };
     let why = "there are no SIP messages of a call of this identifier";
     let trace = trace.ok_or(Refusal(StatusCode::NOT_FOUND, why.into()))?;
-    app.note_reading(reader, format!("messages of call {}", trace.call)).await?;
+    app.note_reading(&visitor, format!("messages of call {}", trace.call)).await?;
     Ok(format.answer(&Ladder::new(&trace)))
 }
 

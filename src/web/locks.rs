@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use axum::{Extension, Json, extract};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::App;
-use super::acting::Acting;
 use super::api::Refusal;
+use super::door::Visitor;
 use crate::call::record::Lock;
 use crate::locks::{Key, LockOut, NotCounted};
 use crate::records::audit::Deed;
@@ -52,13 +51,13 @@ pub(super) async fn list(extract::State(app): extract::State<Arc<App>>) -> Resul
 /// `POST /api/v1/locks/lift`: forgets the failed proofs of a key. 404 where there are none.
 pub(super) async fn lift(
     extract::State(app): extract::State<Arc<App>>,
-    actor: Acting,
+    Extension(visitor): Extension<Visitor>,
     lift: Result<Json<Lift>, JsonRejection>,
 ) -> Result<Json<Lifted>, Refusal> {
     let Json(Lift { kind, key }) =
         lift.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.body_text().into()))?;
     // Before it is done: what cannot be noted is not lifted. The log outlives people's data, and names none of them.
-    app.note(&actor, Deed::Unlocked, subject(&app, kind, &key), "").await?;
+    app.note(&visitor, Deed::Unlocked, subject(&app, kind, &key), "").await?;
     let tries = app.state.locks.lift(Key::new(kind, key)).await?;
     if tries == 0 {
         let why = "nothing is charged to it: see /api/v1/locks for what is locked";

@@ -4,7 +4,6 @@
 //! at the [`door`] by a session or a token, and each route says in [`routes`] what that has to be good for. Nothing here
 //! changes anything about a call that is up.
 
-mod acting;
 mod api;
 mod assets;
 mod audit;
@@ -18,6 +17,7 @@ mod ladder;
 mod live;
 mod locks;
 pub mod metrics;
+mod noting;
 mod page;
 mod privacy;
 mod provider;

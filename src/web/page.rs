@@ -7,15 +7,13 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Extension;
-use axum::extract;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, extract};
 use jiff::Timestamp;
 use tracing::error;
 
 use super::App;
-use super::acting::Acting;
 use super::door::Visitor;
 use super::live::Picture;
 use super::sight::Sight;
@@ -58,9 +56,8 @@ struct Ended<'a> {
 pub(super) async fn page(
     extract::State(app): extract::State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
-    reader: Acting,
 ) -> Response {
-    if let Err(refusal) = app.note_reading(reader, "the page".to_owned()).await {
+    if let Err(refusal) = app.note_reading(&visitor, "the page".to_owned()).await {
         return refusal.into_response();
     }
     let picture = app.state.live.picture();

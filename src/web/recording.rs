@@ -8,16 +8,17 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{self, Path};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, extract};
 use futures_util::stream;
 use tokio::task::spawn_blocking;
 
 use super::App;
-use super::acting::Acting;
 use super::api::Refusal;
+use super::door::Visitor;
 
 /// Octets that are read at a time.
 const PIECE_LEN: usize = 64 * 1024;
@@ -25,14 +26,14 @@ const PIECE_LEN: usize = 64 * 1024;
 /// `GET /api/v1/calls/{id}/recording`
 pub(super) async fn recording(
     extract::State(app): extract::State<Arc<App>>,
-    reader: Acting,
+    Extension(visitor): Extension<Visitor>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path(id) = id?;
     let why = "there is no recording of a call of this identifier";
     let found = app.state.store.recording(&id).await?;
     let (file, length) = found.ok_or(Refusal(StatusCode::NOT_FOUND, why.into()))?;
-    app.note_reading(reader, format!("recording of call {id}")).await?;
+    app.note_reading(&visitor, format!("recording of call {id}")).await?;
     let headers =
         [(header::CONTENT_TYPE, "audio/wav".to_owned()), (header::CONTENT_LENGTH, length.to_string())];
     let pieces = stream::try_unfold(file.take(length), |file| async {
