@@ -17,7 +17,6 @@ use nix::sys::socket::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use zeroize::Zeroize as _;
 
 use super::own_address;
 use crate::sip::{Hop, Listener, Transmit, Transport};
@@ -59,7 +58,7 @@ impl Room {
 
     /// Wipes it.
     pub fn wipe(&mut self) {
-        self.octets[..std::mem::take(&mut self.filled)].zeroize();
+        self.octets[..std::mem::take(&mut self.filled)].fill(0);
     }
 }
 
