@@ -43,7 +43,6 @@ impl Caller {
         let sip = UdpSocket::bind((ip, 0)).expect("a free port");
         sip.set_read_timeout(Some(RETRANSMIT_AFTER)).expect("a time-out that is not zero");
         let rtp = UdpSocket::bind((ip, 0)).expect("a free port");
-        rtp.set_read_timeout(Some(PROMPT_WITHIN)).expect("a time-out that is not zero");
         Self { sip, rtp, server, calls: 0, display_name: "", call_ids: "good", headers: "" }
     }
 
@@ -53,7 +52,7 @@ impl Caller {
     /// Where the call is not taken, or nothing is heard.
     pub fn call(&mut self) -> Duration {
         let call = self.begin("RTP/AVP 0\r\n");
-        let heard = self.hear_speech() - call.acknowledged;
+        let heard = self.hear_speech(&call) - call.acknowledged;
         self.end(&call);
         heard
     }
@@ -118,10 +117,18 @@ impl Caller {
     }
 
     /// When the first packet came in which somebody speaks.
-    fn hear_speech(&self) -> Instant {
-        let mut room = [0; 2048];
+    fn hear_speech(&self, call: &Call) -> Instant {
+        let (begun, mut room) = (Instant::now(), [0; 2048]);
+        self.rtp.set_read_timeout(Some(RETRANSMIT_AFTER)).expect("a time-out that is not zero");
         loop {
-            let (length, _) = self.rtp.recv_from(&mut room).expect("a prompt");
+            let Ok((length, _)) = self.rtp.recv_from(&mut room) else {
+                assert!(begun.elapsed() < PROMPT_WITHIN, "no prompt is heard");
+                // RFC 3261 §13.2.2.4: where the ACK was lost the 200 comes again, and gets its ACK again.
+                if self.sip.recv_from(&mut room).is_ok() {
+                    self.send(&self.request("ACK", call.cseq, &call.tag, ""));
+                }
+                continue;
+            };
             let payload = &room[RTP_HEADER_BYTES.min(length)..length];
             // G.711 of silence is one value throughout.
             if payload.windows(2).any(|pair| pair[0] != pair[1]) {
