@@ -85,14 +85,9 @@ impl Sender {
     }
 
     async fn exchange(&self, event: &Event) -> reqwest::Result<(StatusCode, Option<Duration>)> {
-        let mut response = self.http.execute(self.request(event)).await?;
+        let response = self.http.execute(self.request(event)).await?;
         let told = (response.status(), retry_after(response.headers()));
-        let mut left = ANSWER_BYTES_MAX;
-        while let Ok(Some(chunk)) = response.chunk().await
-            && chunk.len() < left
-        {
-            left -= chunk.len();
-        }
+        drop(http::body(response, ANSWER_BYTES_MAX).await);
         Ok(told)
     }
 

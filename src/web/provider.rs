@@ -26,7 +26,7 @@ use tracing::warn;
 use super::doorway::Peer;
 use super::{App, entrance};
 use crate::access::{Identity, Name, Proof, Role};
-use crate::http;
+use crate::http::{self, BodyError};
 use crate::openid::{Attempt, Attempts, Claims, Client, Expected, Fault, Handle, KeySet, Metadata};
 use crate::secret::Password;
 
@@ -325,16 +325,12 @@ fn scheme(url: &str) -> Option<&str> {
 
 async fn fetch(request: RequestBuilder) -> Result<Vec<u8>, Refused> {
     let unreachable = |error: reqwest::Error| Refused::Unreachable(http::reason(&error));
-    let mut answer = request.send().await.map_err(unreachable)?;
+    let answer = request.send().await.map_err(unreachable)?;
     if answer.status() != StatusCode::OK {
         return Err(Refused::Code(answer.status()));
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(Fault::Malformed("more than anybody would").into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    http::body(answer, ANSWER_BYTES_MAX).await.map_err(|error| match error {
+        BodyError::Broken(error) => unreachable(error),
+        BodyError::TooLarge => Fault::Malformed("more than anybody would").into(),
+    })
 }
