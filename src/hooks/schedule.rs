@@ -123,8 +123,7 @@ impl Schedule {
             self.forget_first(call, now);
             return Some(Action::Expire(place));
         }
-        let room = if self.failures >= STRUGGLING { 1 } else { self.concurrent_max };
-        if self.paused_until.is_some_and(|until| until > now) || self.under_way.len() >= room {
+        if self.paused_until.is_some_and(|until| until > now) || !self.has_room() {
             return None;
         }
         self.ready.pop_first();
@@ -135,8 +134,12 @@ impl Schedule {
     /// When `poll_action` may next have something that it has not now; `None`: not before something else happens.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let (at, _, _) = self.ready.first()?;
-        let room = if self.failures >= STRUGGLING { 1 } else { self.concurrent_max };
-        (self.under_way.len() < room).then_some(self.paused_until.map_or(*at, |until| until.max(*at)))
+        self.has_room().then_some(self.paused_until.map_or(*at, |until| until.max(*at)))
+    }
+
+    /// Whether one more may be under way: of a receiver that is struggling, the only one.
+    fn has_room(&self) -> bool {
+        self.under_way.len() < if self.failures >= STRUGGLING { 1 } else { self.concurrent_max }
     }
 
     /// Takes in what came of an event that was to be sent.
