@@ -98,9 +98,7 @@ impl Book {
             }
         }
     }
-}
 
-impl Book {
     /// Leaves no copy of what was deleted in the log of `SQLite`. Where somebody reads, that is for the next time.
     pub async fn wipe(&mut self) -> sqlx::Result<()> {
         match self.on {
