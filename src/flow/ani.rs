@@ -110,6 +110,16 @@ impl Check {
     }
 }
 
+impl CheckedBy {
+    /// The word in records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trunk => "trunk",
+            Self::Portero => "portero",
+        }
+    }
+}
+
 impl CheckOutcome {
     /// The word in records, metrics and hand-overs.
     pub fn as_str(self) -> &'static str {

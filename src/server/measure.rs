@@ -11,7 +11,7 @@ use crate::call::{
     CallRecord, EndedBy, HandOver, HandOverOutcome, RegistrationWord, Switchboard, TrunkNews, TrunkState,
     TrunkView,
 };
-use crate::flow::{Attestation, CheckedBy, Lock, Method, Verdict};
+use crate::flow::{Attestation, Lock, Method, Verdict};
 use crate::net::hep::Exporter;
 use crate::net::sip::Outlet;
 use crate::records::pseudonyms::{Pseudonyms, Sort};
@@ -154,12 +154,8 @@ fn identification(record: &CallRecord) {
 /// Counts what a check of the calling number came to, whoever made it.
 fn number_check(record: &CallRecord) {
     let Some((outcome, by)) = record.ani_verstat.zip(record.ani_checked_by) else { return };
-    let by = match by {
-        CheckedBy::Trunk => "trunk",
-        CheckedBy::Portero => "portero",
-    };
     let attestation = record.ani_attestation.map_or("none", Attestation::as_str);
-    let labels = [("by", by), ("outcome", outcome.as_str()), ("attestation", attestation)];
+    let labels = [("by", by.as_str()), ("outcome", outcome.as_str()), ("attestation", attestation)];
     counter!("portero_identity_checks_total", &labels).increment(1);
 }
 
