@@ -18,7 +18,7 @@ use super::who;
 use crate::call::Ladder;
 use crate::records::audit::Deed;
 use crate::records::person::{Erased, Held, Person};
-use crate::records::pseudonyms::{Pseudonyms, Sort};
+use crate::records::pseudonyms::Pseudonyms;
 use crate::records::{Kept, RecordsError, Store, Writer};
 use crate::speech;
 
@@ -173,11 +173,9 @@ fn erase_there(person: &Person, api: &Api) -> anyhow::Result<Erased> {
 }
 
 fn pseudonyms(whose: &Whose) -> anyhow::Result<String> {
-    let (sort, value) = match whose.person() {
-        Person::Customer(id) => (Sort::Customer, id),
-        Person::Ani(number) => (Sort::Ani, number),
-    };
-    let all = Pseudonyms::load(&whose.data)?.all(sort, &value);
+    let person = whose.person();
+    let (sort, value) = person.known_by();
+    let all = Pseudonyms::load(&whose.data)?.all(sort, value);
     let lines: Vec<_> = all
         .into_iter()
         .rev()
@@ -198,6 +196,7 @@ mod tests {
     use super::*;
     use crate::cli;
     use crate::records::audit::AuditFilter;
+    use crate::records::pseudonyms::Sort;
     use crate::records::sample;
 
     fn folder() -> TempDir {

@@ -60,12 +60,18 @@ impl Person {
         }
     }
 
+    /// What they are known by: of which sort it is, and it.
+    pub fn known_by(&self) -> (Sort, &str) {
+        match self {
+            Self::Customer(id) => (Sort::Customer, id),
+            Self::Ani(number) => (Sort::Ani, number),
+        }
+    }
+
     /// What stands for them where they themselves are not to be read.
     pub fn pseudonym(&self, pseudonyms: &Pseudonyms) -> String {
-        match self {
-            Self::Customer(id) => pseudonyms.of(Sort::Customer, id),
-            Self::Ani(number) => pseudonyms.of(Sort::Ani, number),
-        }
+        let (sort, value) = self.known_by();
+        pseudonyms.of(sort, value)
     }
 
     fn condition(&self) -> (&'static str, &str) {
