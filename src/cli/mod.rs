@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod accounts;
 mod api;
 mod audit;
 mod call;

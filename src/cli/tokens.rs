@@ -1,19 +1,19 @@
 //! `portero tokens`: what programs may ask the API with. Works on the data folder, whether or not a server runs on it.
 #![expect(clippy::disallowed_methods, reason = "shell: says since when there is a token, and until when")]
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::Subcommand;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
-use super::users::name;
-use super::who;
+use super::accounts::{Folder, name, note};
 use crate::access::{Name, Scopes};
-use crate::records::audit::Deed;
-use crate::records::{Accounts, RecordsError, Token};
+use crate::records::{Accounts, Token};
 use crate::web;
+
+/// What the audit log calls one.
+const TOKEN: &str = "token";
 
 /// Tells and changes what programs may ask the API with; what is changed counts at once.
 #[derive(Debug, clap::Args)]
@@ -21,9 +21,8 @@ pub struct Arguments {
     #[command(subcommand)]
     what: What,
 
-    /// The server's data folder
-    #[arg(long, value_name = "FOLDER", default_value = "portero-data", global = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    folder: Folder,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,12 +54,8 @@ enum What {
 /// # Errors
 /// A database that cannot be used, a name that is taken or no token's.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let accounts = Accounts::open(&arguments.data).await?;
-        print!("{}", done(&accounts, &arguments.what, Timestamp::now()).await?);
-        Ok(ExitCode::SUCCESS)
-    })
+    let now = Timestamp::now();
+    arguments.folder.print(async |accounts| done(accounts, &arguments.what, now).await)
 }
 
 async fn done(accounts: &Accounts, what: &What, now: Timestamp) -> anyhow::Result<String> {
@@ -71,21 +66,16 @@ async fn done(accounts: &Accounts, what: &What, now: Timestamp) -> anyhow::Resul
             let expires_at = expires.map(|length| now.checked_add(length)).transpose()?;
             let token = Token { name: name.clone(), scopes: *scopes, created_at: now, expires_at };
             let key = web::new_key();
-            note(accounts, name, &format!("added for {scopes}")).await?;
+            note(accounts, TOKEN, name, &format!("added for {scopes}")).await?;
             ensure!(accounts.add_token(&token, key.hash()).await?, "there is a token `{name}` already");
             Ok(format!("{}\n", key.expose()))
         }
         What::Remove { name } => {
-            note(accounts, name, "removed").await?;
+            note(accounts, TOKEN, name, "removed").await?;
             ensure!(accounts.remove_token(name).await?, "there is no token `{name}`");
             Ok(format!("{name} is removed\n"))
         }
     }
-}
-
-/// Has the audit log say what is about to be done.
-async fn note(accounts: &Accounts, name: &Name, what: &str) -> Result<(), RecordsError> {
-    who::note(accounts.store(), Deed::Changed, format!("token {name}"), what).await
 }
 
 fn list(tokens: &[Token], now: Timestamp) -> String {

@@ -4,7 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "shell: says since when there is a user")]
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -12,11 +11,14 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use rand::RngCore as _;
 
-use super::{terminal, who};
+use super::accounts::{Folder, name, note};
+use super::terminal;
 use crate::access::{Name, PasswordHash, Role, new_password};
-use crate::records::audit::Deed;
-use crate::records::{Accounts, Change, RecordsError, User};
+use crate::records::{Accounts, Change, User};
 use crate::secret::Password;
+
+/// What the audit log calls one.
+const USER: &str = "user";
 
 /// Tells and changes who may log in to the pages; what is changed counts at once, for those who are logged in, too.
 #[derive(Debug, clap::Args)]
@@ -24,9 +26,8 @@ pub struct Arguments {
     #[command(subcommand)]
     what: What,
 
-    /// The server's data folder
-    #[arg(long, value_name = "FOLDER", default_value = "portero-data", global = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    folder: Folder,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,12 +83,7 @@ enum What {
 /// # Errors
 /// A database that cannot be used, a name that is taken or nobody's, a password that will not do.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let accounts = Accounts::open(&arguments.data).await?;
-        print!("{}", done(&accounts, &arguments.what).await?);
-        Ok(ExitCode::SUCCESS)
-    })
+    arguments.folder.print(async |accounts| done(accounts, &arguments.what).await)
 }
 
 /// Does it; what there is to say about it.
@@ -104,7 +100,7 @@ async fn done(accounts: &Accounts, what: &What) -> anyhow::Result<String> {
                 disabled: false,
                 created_at: Timestamp::now(),
             };
-            note(accounts, name, &format!("added as {role}")).await?;
+            note(accounts, USER, name, &format!("added as {role}")).await?;
             ensure!(accounts.add_user(&user).await?, "there is a user `{name}` already");
             Ok(format!("{name} may log in as {role}\n"))
         }
@@ -123,7 +119,7 @@ async fn done(accounts: &Accounts, what: &What) -> anyhow::Result<String> {
             changed(accounts, name, Change::Disabled(false), &format!("{name} may log in again\n")).await
         }
         What::Remove { name } => {
-            note(accounts, name, "removed").await?;
+            note(accounts, USER, name, "removed").await?;
             ensure!(accounts.remove_user(name).await?, "there is no user `{name}`");
             Ok(format!("{name} is removed\n"))
         }
@@ -137,14 +133,9 @@ async fn changed(accounts: &Accounts, name: &Name, change: Change, told: &str) -
         Change::Disabled(true) => "kept out".to_owned(),
         Change::Disabled(false) => "let in again".to_owned(),
     };
-    note(accounts, name, &what).await?;
+    note(accounts, USER, name, &what).await?;
     ensure!(accounts.change_user(name, change).await?, "there is no user `{name}`");
     Ok(told.to_owned())
-}
-
-/// Has the audit log say what is about to be done.
-async fn note(accounts: &Accounts, name: &Name, what: &str) -> Result<(), RecordsError> {
-    who::note(accounts.store(), Deed::Changed, format!("user {name}"), what).await
 }
 
 fn list(users: &[User]) -> String {
@@ -169,10 +160,6 @@ fn hashed(name: &Name) -> anyhow::Result<PasswordHash> {
     let mut salt = [0; 16];
     rand::rng().fill_bytes(&mut salt);
     Ok(PasswordHash::of(&password, salt))
-}
-
-pub(super) fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).ok_or_else(|| "a name has letters, digits and . _ - @, 64 at the most".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {
