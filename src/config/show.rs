@@ -118,8 +118,15 @@ fn limit(limit: Option<Limit>) -> Value {
 /// Adds to the section what it does not say.
 fn fill<const N: usize>(file: &mut Table, section: &str, values: [(&str, Value); N]) {
     let section = file.entry(section).or_insert_with(|| Table::new().into());
+    if let Some(section) = section.as_table_mut() {
+        complete(section, values);
+    }
+}
+
+/// Adds what is not said.
+fn complete<const N: usize>(said: &mut Table, values: [(&str, Value); N]) {
     for (key, value) in values {
-        section.as_table_mut().map(|table| table.entry(key).or_insert(value));
+        said.entry(key).or_insert(value);
     }
 }
 
@@ -133,9 +140,7 @@ fn told(said: &mut Table, webhook: &Webhook) {
         ("max_concurrent", number_of(webhook.max_concurrent)),
         ("spool", number_of(usize::try_from(webhook.spool).unwrap_or(usize::MAX))),
     ];
-    for (key, value) in usual {
-        said.entry(key).or_insert(value);
-    }
+    complete(said, usual);
 }
 
 /// Puts in the place of what a line says what it came to.

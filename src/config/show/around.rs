@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{fill, number_of, text, texts, time};
+use super::{complete, fill, number_of, text, texts, time};
 use crate::call::Trunk;
 use crate::config::Configuration;
 use crate::config::trunks::identity_word;
@@ -68,7 +68,5 @@ fn put_trunk(said: &mut Table, trunk: &Trunk) {
         ("verstat", trunk.verstat.into()),
         ("passports", trunk.passports.into()),
     ];
-    for (key, value) in values {
-        said.entry(key).or_insert(value);
-    }
+    complete(said, values);
 }
