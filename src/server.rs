@@ -30,9 +30,6 @@ use tracing::{debug, error, info, warn};
 pub use checking::{Checker, CheckingError};
 pub use start::{Addresses, FirstUser, StartError};
 
-/// `EX_SOFTWARE` of sysexits.h: a part that every call needs broke off, or the loop itself.
-pub const EXIT_LOST: u8 = 70;
-
 use crate::call::{self, CallId, Plan, Switchboard, WallClock};
 use crate::config::Configuration;
 use crate::hooks::Post;
@@ -46,8 +43,11 @@ use crate::speech::Voice;
 use crate::stir::{Fault, Presented};
 use crate::{flow, media, mishap, records, web};
 use checking::{Checked, Shown};
-use reload::{InEffect, Reply, Reread};
+use reload::{InEffect, Parts, Reply, Reread};
 use speaking::Spoken;
+
+/// `EX_SOFTWARE` of sysexits.h: a part that every call needs broke off, or the loop itself.
+pub const EXIT_LOST: u8 = 70;
 
 /// How often dates are set by the wall clock anew, and totals are shown.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -80,9 +80,7 @@ pub async fn run(
     ready: impl FnOnce(&Addresses, Option<&FirstUser>),
 ) -> Result<(), RunError> {
     let mut stop = StopSignal::new().map_err(StartError::Signals)?;
-    let (mut server, mut inputs, addresses) = start::start(configuration, file).await?;
-    // Last: somebody who is told of nowhere could never log in.
-    let first = start::first_user(server.in_effect.configuration()).await?;
+    let (mut server, mut inputs, addresses, first) = start::start(configuration, file).await?;
     ready(&addresses, first.as_ref());
     drop(first);
     notify::tell("READY=1");
@@ -386,11 +384,11 @@ impl Server {
 
     /// Puts what has been read again into effect for the calls to come.
     fn reload(&mut self, reread: Reread, reply: Reply) {
-        let outcome = reread.map(|mut prepared| {
-            let pages = prepared.pages.clone();
-            self.webhooks.set(std::mem::take(&mut prepared.webhooks));
-            self.checker = prepared.checker.take();
-            let (plan, tls, voice, reloaded) = self.in_effect.replace(*prepared);
+        let outcome = reread.map(|prepared| {
+            let (plan, parts, reloaded) = self.in_effect.replace(*prepared);
+            let Parts { tls, voice, pages, webhooks, checker } = parts;
+            self.webhooks.set(webhooks);
+            self.checker = checker;
             voice.keep_swept();
             self.voice = voice;
             self.locks.set_limits(self.in_effect.configuration().locks.limits);

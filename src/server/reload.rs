@@ -1,7 +1,8 @@
 //! Reading the configuration again while calls go on (SIGHUP, `POST /api/v1/reload`).
 //!
 //! A file with faults is refused and the one in effect stays. A call keeps the plan it began with, and with it
-//! the back end that plan asks. Webhooks are told of all calls as is configured now. What cannot change while the program runs is named in the answer.
+//! the back end that plan asks. Webhooks are told of all calls as is configured now. What cannot change while the program
+//! runs is named in the answer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -32,8 +33,16 @@ pub struct Prepared {
     configuration: Configuration,
     prompts: Library,
     back_end: crm::Client,
-    tls: Tls,
-    voice: Voice,
+    parts: Parts,
+}
+
+/// What takes the place of a part of the server, or is given to one.
+#[derive(Debug)]
+pub struct Parts {
+    /// The certificates of the SIP listeners.
+    pub tls: Tls,
+    /// What says what no recording says.
+    pub voice: Voice,
     /// What the pages and the API go by.
     pub pages: web::Settings,
     /// Whom calls are told to, all of them.
@@ -48,8 +57,7 @@ pub struct InEffect {
     /// The file it came from; the demo has none.
     file: Option<PathBuf>,
     configuration: Configuration,
-    newest_back_end: crm::Client,
-    /// The back ends of the plans that calls are still following, the newest last.
+    /// The back ends of the plans that calls are still following, the newest last. There is always that one.
     back_ends: Vec<(Weak<Plan>, crm::Client)>,
 }
 
@@ -61,8 +69,7 @@ impl InEffect {
         plan: &Arc<Plan>,
         back_end: crm::Client,
     ) -> Self {
-        let newest_back_end = back_end.clone();
-        Self { file, configuration, newest_back_end, back_ends: vec![(Arc::downgrade(plan), back_end)] }
+        Self { file, configuration, back_ends: vec![(Arc::downgrade(plan), back_end)] }
     }
 
     /// The configuration in effect.
@@ -81,26 +88,26 @@ impl InEffect {
         self.back_ends.iter().find(of_plan).map(|(_, back_end)| back_end)
     }
 
-    /// The back ends that the next call asks.
+    /// The back end that the next call asks.
     pub fn newest_back_end(&self) -> &crm::Client {
-        &self.newest_back_end
+        self.back_ends.last().map(|(_, back_end)| back_end).expect("the newest is never removed")
     }
 
-    /// Puts a configuration into effect for the calls to come: gives their plan, and what is to be told.
-    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Tls, Voice, web::Reloaded) {
-        let Prepared { configuration, prompts, back_end, tls, voice, .. } = prepared;
+    /// Puts a configuration into effect for the calls to come: gives their plan, the parts to put in, and what is to be told.
+    pub fn replace(&mut self, prepared: Prepared) -> (Arc<Plan>, Parts, web::Reloaded) {
+        let Prepared { configuration, prompts, back_end, parts } = prepared;
         let needs_restart = needs_restart(&self.configuration, &configuration);
         let warnings = configuration.warnings.show(Look::Plain);
         let plan = Arc::new(plan(&configuration, prompts));
         self.configuration = configuration;
         self.back_ends.retain(|(plan, _)| plan.strong_count() > 0);
-        self.newest_back_end = back_end.clone();
         self.back_ends.push((Arc::downgrade(&plan), back_end));
-        (plan, tls, voice, web::Reloaded { needs_restart, warnings })
+        (plan, parts, web::Reloaded { needs_restart, warnings })
     }
 }
 
-/// Reads the file again, with all that it names; `former` are the back ends of the configuration in effect. Takes a while: not for the loop.
+/// Reads the file again, with all that it names; `former` is the back end of the configuration in effect. Takes a while:
+/// not for the loop.
 pub fn prepare(file: &Path, former: &crm::Client) -> Reread {
     let configuration = Configuration::load(file).map_err(|faults| faults.to_string())?;
     let prompts = configuration.load_prompts().map_err(|faults| StartError::Prompts(faults).to_string())?;
@@ -110,7 +117,8 @@ pub fn prepare(file: &Path, former: &crm::Client) -> Reread {
     let checker = Checker::of(&configuration).map_err(|error| error.to_string())?;
     let pages = pages(&configuration).map_err(|error| error.to_string())?;
     let webhooks = Sender::all(&configuration.webhooks).map_err(|error| error.to_string())?;
-    Ok(Box::new(Prepared { configuration, prompts, back_end, tls, voice, pages, webhooks, checker }))
+    let parts = Parts { tls, voice, pages, webhooks, checker };
+    Ok(Box::new(Prepared { configuration, prompts, back_end, parts }))
 }
 
 /// Tells whoever asked, and the log, what a reload came to.

@@ -158,9 +158,8 @@ impl StartError {
 }
 
 /// Makes a user where there is none; not where the demo's link lets its user in.
-pub async fn first_user(configuration: &Configuration) -> Result<Option<FirstUser>, StartError> {
-    let accounts = Accounts::open(&configuration.records.folder).await?;
-    if configuration.web.link.is_some() || !accounts.users().await?.is_empty() {
+async fn first_user(accounts: &Accounts, audit: &Audit, web: &Web) -> Result<Option<FirstUser>, StartError> {
+    if web.link.is_some() || !accounts.users().await?.is_empty() {
         return Ok(None);
     }
     let (mut letters, mut salt) = ([0; 20], [0; 16]);
@@ -176,7 +175,7 @@ pub async fn first_user(configuration: &Configuration) -> Result<Option<FirstUse
         created_at: Timestamp::now(),
     };
     let subject = format!("user {name}");
-    Audit::start(&configuration.records.folder).append(Actor::System, Deed::Changed, subject, "made").await?;
+    audit.append(Actor::System, Deed::Changed, subject, "made").await?;
     Ok(accounts.add_user(&user).await?.then_some(FirstUser { name, password }))
 }
 
@@ -189,11 +188,11 @@ pub fn pages(configuration: &Configuration) -> Result<web::Settings, TlsFault> {
     Ok(web::Settings { names, tokens, lifetimes, open_metrics, provider, tls })
 }
 
-/// Has every part, or says which cannot be had.
+/// Has every part, or says which cannot be had; and last the first user, where there was none.
 pub async fn start(
     configuration: Configuration,
     file: Option<PathBuf>,
-) -> Result<(Server, Inputs, Addresses), StartError> {
+) -> Result<(Server, Inputs, Addresses, Option<FirstUser>), StartError> {
     descriptors::raise(&configuration.limits);
     let prompts = configuration.load_prompts().map_err(StartError::Prompts)?;
     let metrics = web::metrics::install()?;
@@ -220,6 +219,7 @@ pub async fn start(
     let (switches, switches_asked) = mpsc::channel(SWITCHES_ASKED_MAX);
     let (settings, pages_go_by) = watch::channel(Arc::new(pages(&configuration)?));
     let web_tls = configuration.web.tls.is_some();
+    let accounts = Accounts::of(&store);
     let state = web::State {
         live: Arc::clone(&live),
         store,
@@ -278,18 +278,17 @@ pub async fn start(
         exporter,
         trunk_gauges: measure::TrunkGauges::default(),
     };
+    let inputs = Inputs::new(
+        media,
+        (answered, heard, found_out),
+        reloads,
+        (traces_asked, switches_asked, to_erase),
+        (inlet, found),
+    )?;
     let addresses = Addresses { sip: sip_address, web: web_address, web_tls };
-    Ok((
-        server,
-        Inputs::new(
-            media,
-            (answered, heard, found_out),
-            reloads,
-            (traces_asked, switches_asked, to_erase),
-            (inlet, found),
-        )?,
-        addresses,
-    ))
+    // Last: somebody who is told of nowhere could never log in.
+    let first = first_user(&accounts, &server.audit, &server.in_effect.configuration().web).await?;
+    Ok((server, inputs, addresses, first))
 }
 
 /// What the media threads are told of a configuration.
