@@ -36,7 +36,7 @@ impl Server {
     /// Starts it at `ip`, with room for `calls` from `callers` and a greeting of this length.
     pub fn start(ip: Ipv4Addr, callers: Ipv4Addr, calls: usize, greeting: Duration) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        record_prompts(&folder.path().join("prompts/en"), greeting)?;
+        record_prompts(&folder.path().join("prompts"), greeting)?;
         let file = folder.path().join("portero.toml");
         fs::write(&file, configuration(ip, callers, calls, folder.path())?)?;
         let log = folder.path().join("log");
@@ -140,5 +140,5 @@ fn configuration(ip: Ipv4Addr, callers: Ipv4Addr, calls: usize, folder: &Path) -
 /// The demo's prompts, with a greeting of this length that is nowhere silent.
 fn record_prompts(folder: &Path, greeting: Duration) -> Result<()> {
     serving::copy_prompts(folder)?;
-    recording::write(&folder.join("greeting.wav"), greeting.as_millis() as usize * 16)
+    recording::write(&folder.join("en/greeting.wav"), greeting.as_millis() as usize * 16)
 }

@@ -25,12 +25,19 @@ pub fn serve(file: &Path, log: &Path) -> Result<Child> {
     Ok(process)
 }
 
-/// Copies the English prompts to `folder`, which is made.
+/// Copies the prompts of every language to `folder`, which is made.
 pub fn copy_prompts(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en"))? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    for language in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts"))? {
+        let language = language?;
+        if !language.file_type()?.is_dir() {
+            continue;
+        }
+        let copies = folder.join(language.file_name());
+        fs::create_dir_all(&copies)?;
+        for prompt in fs::read_dir(language.path())? {
+            let prompt = prompt?;
+            fs::copy(prompt.path(), copies.join(prompt.file_name()))?;
+        }
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ const ROUNDS: usize = 3;
 fn main() -> Result<()> {
     let (lines, seconds) = (option("--lines", 500)?, option("--seconds", 3)?);
     let folder = tempfile::tempdir()?;
-    record(&folder.path().join("prompts/en"), lines, seconds)?;
+    record(&folder.path().join("prompts"), lines, seconds)?;
     println!("{lines} lines, {} prompts of {seconds} s", lines * PROMPTS_A_LINE);
     for (name, codecs) in [("G.711", ""), ("G.711 and G.722", "codecs = [\"g722\", \"pcma\", \"pcmu\"]")] {
         let file = folder.path().join("portero.toml");
@@ -82,9 +82,10 @@ fn serve(file: &Path) -> Result<Duration> {
     Ok(spent)
 }
 
-/// The shipped English prompts, and four of its own for each line.
+/// The shipped prompts, and four English ones for each line.
 fn record(folder: &Path, lines: usize, seconds: usize) -> Result<()> {
     serving::copy_prompts(folder)?;
+    let folder = folder.join("en");
     let own = |line| (0..PROMPTS_A_LINE).map(move |prompt| format!("own-{line}-{prompt}.wav"));
     (0..lines).flat_map(own).try_for_each(|name| recording::write(&folder.join(name), seconds * 16_000))
 }
