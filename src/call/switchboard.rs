@@ -40,7 +40,7 @@ use super::view::CallView;
 use crate::flow::{self, LineName, PhoneNumber};
 use crate::media;
 use crate::sip::{
-    self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Seen, Transmit,
+    self, DialogId, Direction, Domain, Endpoint, Hop, Located, Rejection, Search, SearchId, Transmit,
 };
 use crate::stir::{Fault, Presented};
 use crate::timer::Timers;
@@ -145,8 +145,6 @@ pub struct Switchboard {
     tap: Tap,
     traces: Traces,
     far_ends: FarEnds,
-    /// What was seen of the message that is being taken in: its call may only now begin.
-    arriving: Option<Seen>,
 }
 
 impl Switchboard {
@@ -182,7 +180,6 @@ impl Switchboard {
             tap: Tap::default(),
             traces: Traces::default(),
             far_ends: FarEnds::default(),
-            arriving: None,
         }
     }
 
@@ -193,7 +190,6 @@ impl Switchboard {
         if messages_max.is_some_and(|max| !self.turnstile.admits(source, max, now)) {
             return self.endpoint.drop_unread(Rejection::Flood);
         }
-        self.arriving = self.look(Direction::In, hop, payload);
         match self.plan.trunks.admission(&hop) {
             Admission::Free => self.endpoint.receive(hop, payload, now),
             Admission::Stranger(reception) => {
@@ -202,6 +198,11 @@ impl Switchboard {
             Admission::Login(logins, otherwise) => {
                 self.endpoint.receive_to_prove(hop, payload, &logins, otherwise, now);
             }
+        }
+        // Its call may only now begin, and what is said to it comes after it.
+        self.hear(now);
+        if let Some(seen) = self.look(Direction::In, hop, payload) {
+            self.pass(seen, now);
         }
         self.drain(now);
     }
@@ -376,12 +377,7 @@ impl Switchboard {
 
     /// Empties the endpoint, and shows the calls that changed meanwhile.
     fn drain(&mut self, now: Instant) {
-        while let Some(event) = self.endpoint.poll_event() {
-            self.sip_event(event, now);
-        }
-        if let Some(seen) = self.arriving.take() {
-            self.pass(seen, now);
-        }
+        self.hear(now);
         while let Some(transmit) = self.endpoint.poll_transmit() {
             if let Some(seen) = self.look(Direction::Out, transmit.hop, &transmit.payload) {
                 self.pass(seen, now);
@@ -391,6 +387,13 @@ impl Switchboard {
         self.give_traces();
         while let Some((id, search)) = self.endpoint.poll_search() {
             self.actions.push_back(Action::Locate(id, Box::new(search)));
+        }
+    }
+
+    /// Takes in what the endpoint tells.
+    fn hear(&mut self, now: Instant) {
+        while let Some(event) = self.endpoint.poll_event() {
+            self.sip_event(event, now);
         }
     }
 

@@ -136,6 +136,11 @@ impl Traces {
         self.by_sip_call_id.insert(sip_call_id.to_owned(), call);
     }
 
+    /// Whether messages with this Call-ID are kept.
+    pub fn follow(&self, sip_call_id: &str) -> bool {
+        self.by_sip_call_id.contains_key(sip_call_id)
+    }
+
     /// Adds a message to the call that it belongs to, if it belongs to any.
     pub fn see(&mut self, seen: Seen, at: Timestamp, now: Instant) {
         let call = seen.sip_call_id.as_ref().and_then(|id| self.by_sip_call_id.get(id)).copied();

@@ -52,7 +52,7 @@ pub use reason::Reason;
 pub use reception::Reception;
 pub use redaction::Redacted;
 pub use registration::{Register, Registration, RegistrationState};
-pub use seen::{Direction, Seen};
+pub use seen::{Direction, Seen, call_id};
 pub use uac::Call;
 
 use std::sync::Arc;

@@ -16,6 +16,9 @@ const HIDDEN: &str = "…";
 /// The most of one message that is kept, in bytes; the rest is told by its length.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
+/// The header field that all messages of a call share, and its compact form.
+const CALL_ID: [&str; 2] = ["call-id", "i"];
+
 /// Header fields of credentials and challenges (RFC 3261 §20, RFC 7615).
 const OF_DIGEST: [&str; 6] = [
     "authorization",
@@ -75,11 +78,28 @@ impl<'de> Deserialize<'de> for Redacted {
     }
 }
 
+/// The Call-ID alone, as [`scan`] finds it.
+pub(super) fn call_id(message: &[u8]) -> Option<String> {
+    let text = printable(message);
+    let (_, _, mut rest) = next_field(from_start_line(&text))?;
+    while let Some((line, _, behind)) = next_field(rest).filter(|(line, ..)| !line.is_empty()) {
+        if let Some((_, value)) = field(line).filter(|(name, _)| is_one_of(name, &CALL_ID)) {
+            return Some(value.trim().to_owned());
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// RFC 3261 §7.5: empty lines before the start line are none of the message.
+fn from_start_line(text: &str) -> &str {
+    text.trim_start_matches(['\r', '\n'])
+}
+
 /// Reads a message once, line by line.
 pub(super) fn scan(message: &[u8]) -> Scanned {
     let text = printable(message);
-    // RFC 3261 §7.5: empty lines before the start line are none of the message.
-    let text = text.trim_start_matches(['\r', '\n']);
+    let text = from_start_line(&text);
     let mut kept = String::with_capacity(text.len() + 64);
     let (head, body) = push_head(text, &mut kept);
     match head.kind() {
@@ -135,13 +155,12 @@ impl Head {
             self.is_info = method.eq_ignore_ascii_case("INFO");
             return push_without_passwords(line, kept);
         }
-        let field = line.split_once(':').map(|(name, value)| (name, name.trim_ascii(), value));
-        let Some((name, word, value)) = field.filter(|(_, word, _)| is_token(word)) else {
+        let Some((name, value)) = field(line) else {
             // No header field, and so nothing that could be told from a secret.
             return kept.push_str(HIDDEN);
         };
-        let is_one_of = |names: &[&str]| names.iter().any(|known| word.eq_ignore_ascii_case(known));
-        if self.call_id.is_none() && is_one_of(&["call-id", "i"]) {
+        let is_one_of = |names: &[&str]| is_one_of(name, names);
+        if self.call_id.is_none() && is_one_of(&CALL_ID) {
             self.call_id = Some(value.trim().to_owned());
         } else if is_one_of(&["content-type", "c"]) {
             self.kinds.push(kind(value));
@@ -166,6 +185,15 @@ impl Head {
             _ => Kind::Other,
         }
     }
+}
+
+/// Name and value of a header field, if it is one; white space stays.
+fn field(line: &str) -> Option<(&str, &str)> {
+    line.split_once(':').filter(|(name, _)| is_token(name.trim_ascii()))
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|known| name.trim_ascii().eq_ignore_ascii_case(known))
 }
 
 /// RFC 3261 §25.1: what the name of a header field is made of.

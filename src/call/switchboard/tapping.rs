@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::super::one::CallId;
 use super::super::trace::Trace;
 use super::{Action, Switchboard};
-use crate::sip::{ConnectionId, Direction, Hop, Seen};
+use crate::sip::{self, ConnectionId, Direction, Hop, Seen};
 
 /// What is done with messages that pass. Nothing, unless told otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,13 +68,16 @@ impl Switchboard {
         self.give_traces();
     }
 
-    /// Looks at a message, where anybody wants to know.
+    /// Looks at a message, where anybody wants to know. Most of what belongs to no call is passed over without a closer
+    /// look: a flood is made of it.
     pub(super) fn look(&mut self, direction: Direction, hop: Hop, message: &[u8]) -> Option<Seen> {
         if !self.tap.keeps && !self.tap.copies {
             return None;
         }
         let hop = self.far_ends.correct(direction, hop);
-        Seen::new(direction, hop, message)
+        let is_wanted =
+            self.tap.copies || sip::call_id(message).is_some_and(|call_id| self.traces.follow(&call_id));
+        if is_wanted { Seen::new(direction, hop, message) } else { None }
     }
 
     /// Passes on what was seen.

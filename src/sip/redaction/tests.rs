@@ -112,6 +112,7 @@ fn the_call_id_is_read_on_the_way() {
     ];
     for (message, expected) in table {
         assert_eq!(scan(message.as_bytes()).call_id.as_deref(), expected, "{message:?}");
+        assert_eq!(call_id(message.as_bytes()).as_deref(), expected, "{message:?}");
     }
 }
 
@@ -140,6 +141,9 @@ fn piece() -> impl Strategy<Value = String> {
         Just("a=crypto:1 AES inline:CANARY".to_owned()),
         Just("Signal=CANARY".to_owned()),
         Just("CANARY".to_owned()),
+        Just("Call-ID: one@a".to_owned()),
+        Just("i: two".to_owned()),
+        Just("\tgoes on".to_owned()),
         Just(String::new()),
         "[ -~]{0,12}".prop_map(|text| text),
     ]
@@ -162,11 +166,13 @@ proptest! {
         let kept = of(&message);
         prop_assert!(!kept.contains("CANARY"), "{kept}");
         prop_assert_eq!(of(&kept), kept);
+        prop_assert_eq!(call_id(message.as_bytes()), scan(message.as_bytes()).call_id);
     }
 
     #[test]
     fn any_bytes_are_kept_as_harmless_text(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let kept = of(&String::from_utf8_lossy(&bytes));
+        prop_assert_eq!(call_id(&bytes), scan(&bytes).call_id);
         prop_assert!(kept.chars().all(is_harmless));
         prop_assert_eq!(of(&kept), kept);
     }
