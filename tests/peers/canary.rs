@@ -1,11 +1,12 @@
 //! What a caller keys as a secret is nowhere afterwards: not in what a server writes, shows, sends or says, not after it
-//! has panicked over it.
+//! has panicked over it, and not in its memory.
 
 mod search;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -322,4 +323,46 @@ fn expect_none_in_answers_of_ladders(server: &Server, record: &Value) {
         (http::get(server.loopback.web(), &path).status == 200).then_some(())
     });
     expect_none_in_answers(server, record);
+}
+
+#[test]
+fn what_was_keyed_is_not_in_memory_once_the_call_is_over() {
+    // So that somebody else may look into it; nothing else is different then.
+    let process = ("\n[limits]\n", "\n[process]\ncore_dumps = true\n\n[limits]\n");
+    let server = Server::serve(&[&EDITS[..], &[process]].concat());
+    Call { keys: BY_EVENTS, ..Call::default() }.run(&server);
+    assert_eq!(server.wait_for_record("1000")["secret_attempts"], 2);
+    Call {
+        scenario: "keys_by_info",
+        keys_by_info: "905172638461*",
+        pause: Duration::from_millis(60),
+        ..Call::default()
+    }
+    .run(&server);
+    // Connections to the back end are kept for some seconds, and their buffers with them.
+    wait_for("memory without what was keyed", Duration::from_mins(1), || {
+        let memory = memory_of(&server);
+        let is_there = |needle: &str| memory.windows(needle.len()).any(|window| window == needle.as_bytes());
+        // The demo's configuration is in it, which shows that this is how it would be found.
+        assert!(is_there(RIGHT), "the search finds what is there");
+        (!is_there(WRONG)).then_some(())
+    });
+}
+
+/// What a server's memory holds that it can write to.
+fn memory_of(server: &Server) -> Vec<u8> {
+    let process = format!("/proc/{}", server.id());
+    let maps = fs::read_to_string(format!("{process}/maps")).expect("the server runs");
+    let file = fs::File::open(format!("{process}/mem")).expect("it may be looked into");
+    let mut memory = Vec::new();
+    for map in maps.lines().filter(|map| map.split(' ').nth(1).is_some_and(|may| may.starts_with("rw"))) {
+        let (from, to) = map.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
+        let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).expect("an address"));
+        let mut piece = vec![0; (to - from) as usize];
+        // What has no page behind it cannot be read, and holds nothing.
+        if file.read_exact_at(&mut piece, from).is_ok() {
+            memory.extend(piece);
+        }
+    }
+    memory
 }
