@@ -234,6 +234,7 @@ pub(super) async fn not_found() -> Refusal {
 pub(super) async fn method_not_allowed() -> Refusal {
     Refusal(
         StatusCode::METHOD_NOT_ALLOWED,
-        "this is not done to what is here: GET reads, and only what the manual says takes POST".into(),
+        "this is not done to what is here: GET reads, and only what the manual says takes POST or DELETE"
+            .into(),
     )
 }
