@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::loopback::PEER_RTP_PORT;
 use super::server::Server;
 use super::{Process, pause, wait_for};
 
@@ -19,6 +18,10 @@ const MODULES: &str = "/usr/lib/baresip/modules";
 const START_WITHIN: Duration = Duration::from_secs(10);
 /// The time between two keys: baresip holds each for a while.
 const KEY_PERIOD: Duration = Duration::from_millis(250);
+
+/// It takes ports for RTP at every address of the machine, some of these at random, and others if they are taken: they
+/// are away from those that peers with an address of their own use.
+const RTP_PORTS: (u16, u16) = (17_000, 17_999);
 
 /// What it speaks unless told otherwise.
 const G711: Speech = Speech { module: "g711.so", codecs: "pcmu,pcma", rate: 8000, channels: 1 };
@@ -72,7 +75,7 @@ impl Baresip {
         fs::create_dir_all(&folder).expect("a folder for baresip");
         let loopback = &server.loopback;
         write_silence(&folder.join("silence.wav"), speech);
-        let first = PEER_RTP_PORT;
+        let (first, last) = RTP_PORTS;
         let config = format!(
             "poll_method epoll\nsip_listen {sip}\nnet_interface {ip}\n\
              audio_player aubridge,x\naudio_source aufile,{folder}/silence.wav\naudio_alert aubridge,y\n\
@@ -82,7 +85,6 @@ impl Baresip {
              module_app account.so\nmodule_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
             sip = SocketAddr::from((ip, loopback.peer_sip().port())),
             control = loopback.peer_control(),
-            last = first + 100,
             folder = folder.display(),
         );
         fs::write(folder.join("config"), config).expect("a configuration for baresip");
