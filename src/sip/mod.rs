@@ -50,9 +50,9 @@ pub use liveness::{Liveness, Pings};
 pub use locate::{Answer, Destination, Kind, Located, Question, Record, Search, Sought, Srv, Step, Way};
 pub use reason::Reason;
 pub use reception::Reception;
-pub use redaction::Redacted;
+pub use redaction::{Redacted, call_id};
 pub use registration::{Register, Registration, RegistrationState};
-pub use seen::{Direction, Seen, call_id};
+pub use seen::{Direction, Seen};
 pub use uac::Call;
 
 use std::sync::Arc;

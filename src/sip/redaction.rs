@@ -78,8 +78,8 @@ impl<'de> Deserialize<'de> for Redacted {
     }
 }
 
-/// The Call-ID alone, as [`scan`] finds it.
-pub(super) fn call_id(message: &[u8]) -> Option<String> {
+/// The Call-ID of a message, as [`Seen`](super::Seen) has it: what costs little to know before one looks closer.
+pub fn call_id(message: &[u8]) -> Option<String> {
     let text = printable(message);
     let (_, _, mut rest) = next_field(from_start_line(&text))?;
     while let Some((line, _, behind)) = next_field(rest).filter(|(line, ..)| !line.is_empty()) {

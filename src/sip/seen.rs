@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Hop;
-use super::redaction::{self, Redacted, scan};
+use super::redaction::{Redacted, scan};
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,11 +26,6 @@ pub struct Seen {
     pub text: Redacted,
     /// Its Call-ID, by which everything that belongs to one call is found; a peer chooses it.
     pub sip_call_id: Option<String>,
-}
-
-/// The Call-ID of a message, as [`Seen`] has it: what costs little to know before one looks closer.
-pub fn call_id(message: &[u8]) -> Option<String> {
-    redaction::call_id(message)
 }
 
 impl Seen {
